@@ -1,1 +1,9 @@
-//! Mozpool.
+//! Mozpool: one appliance that turns racks of flaky boards into boards people and CI jobs can rely on.
+//!
+//! The program is `main.rs`; everything it is made of is here, so that tests reach it. Start with `ARCHITECTURE.md`.
+
+pub mod clock;
+pub mod lab;
+pub mod layers;
+pub mod logic;
+pub mod store;

@@ -1,0 +1,185 @@
+//! What the layers say to each other. Every type here is a closed set: what a thread can hear is what its enum has.
+//!
+//! Replies go through a channel of one place; whoever asked may have stopped waiting, so a failed reply is no error.
+
+use crate::logic::check::Check;
+use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
+use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
+use crate::logic::machine::Epoch;
+use crate::logic::mozpool;
+use crate::logic::time::Timestamp;
+use crate::store::{DeviceEdit, NewRequest};
+use crossbeam_channel::Sender;
+use relayctl::RelayAddress;
+use std::net::IpAddr;
+
+/// Messages that may wait for the *lifeguard* thread: a rack of 80 boards says ten things each while it images, and a burst
+/// of a second's worth of group commits stands behind that.
+pub const LIFEGUARD_QUEUE: usize = 4096;
+/// Messages that may wait for the *mozpool* thread.
+pub const MOZPOOL_QUEUE: usize = 4096;
+/// Jobs that may wait for the *bmm* thread: one per device of a large server.
+pub const BMM_QUEUE: usize = 8192;
+/// Lines that may wait for the *journal* thread; some seconds of a rack that talks a lot.
+pub const JOURNAL_QUEUE: usize = 16384;
+
+/// Where an answer goes.
+pub type Reply<T> = Sender<T>;
+
+/// What the *lifeguard* thread hears from the API and from *mozpool*.
+#[derive(Debug)]
+pub enum LifeguardCommand {
+    /// Something happened to a device. With `claim`, the sender has just claimed it.
+    Event {
+        device: DeviceName,
+        event: lifeguard::Event,
+        claim: Option<Claim>,
+        reply: Option<Reply<DeviceAnswer>>,
+    },
+    /// A request wants its device prepared; answered by a [`MozpoolNotice`].
+    Prepare {
+        device: DeviceName,
+        claim: Claim,
+        epoch: Epoch,
+        install: Install,
+        prepare: mozpool::Preparation,
+    },
+    /// A request has let go of a device.
+    Released { device: DeviceName, request: RequestId, policy: ReturnPolicy },
+    /// Somebody changes a note on a device.
+    Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
+}
+
+/// How *lifeguard* answers about a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceAnswer {
+    /// Done and on disk; the device is now in this state.
+    Accepted { state: lifeguard::State },
+    /// Nothing changed.
+    Ignored { state: lifeguard::State, why: lifeguard::Ignored },
+    /// This server has no such device.
+    UnknownDevice,
+    /// The store does not answer; nothing changed.
+    Unavailable { why: String },
+}
+
+/// What the *mozpool* thread hears from the API.
+#[derive(Debug)]
+pub enum MozpoolCommand {
+    /// Make a request and begin to look for a device.
+    Create { new: Box<NewRequest>, reply: Reply<CreateAnswer> },
+    /// Something happened to a request. `who`: for the log.
+    Event { request: RequestId, event: RequestEvent, who: String, reply: Reply<RequestAnswer> },
+}
+
+/// What the API can do to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestEvent {
+    /// Its owner or an operator is done with it.
+    Close,
+    /// Hold it until then.
+    Renew { expires: Timestamp },
+    /// An event of the machine, by name.
+    Signal { signal: mozpool::Signal, result: Option<ImagingResult> },
+}
+
+/// How *mozpool* answers to a new request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateAnswer {
+    /// Made, on disk, and looked for; read it from the store. `busy`: it named a device that another request holds, and is closed.
+    Created { request: RequestId, busy: bool },
+    /// The store does not answer; nothing was made.
+    Unavailable { why: String },
+}
+
+/// How *mozpool* answers about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestAnswer {
+    /// Done and on disk.
+    Accepted { state: mozpool::State },
+    /// Nothing changed.
+    Ignored { state: mozpool::State, why: mozpool::Ignored },
+    /// This server has no such request, or it is closed.
+    UnknownRequest,
+    /// The store does not answer; nothing changed.
+    Unavailable { why: String },
+}
+
+/// What *lifeguard* tells *mozpool*.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MozpoolNotice {
+    /// It took the order of `Prepare`.
+    Contacted { request: RequestId, epoch: Epoch },
+    /// It did not.
+    Refused { request: RequestId, epoch: Epoch, why: String },
+    /// An installation ended.
+    Finished { request: RequestId, device: DeviceName, result: ImagingResult },
+    /// A device is ready and nobody has it.
+    DeviceFreed { device: DeviceName },
+}
+
+/// What the *bmm* thread hears.
+#[derive(Debug)]
+pub enum BmmJob {
+    /// Cycle a device's power, in the queue of its relay board.
+    PowerCycle { device: DeviceName, epoch: Epoch, relay: RelayAddress, deadline: Timestamp },
+    /// Find out whether a board is well. `host` is a name or an address.
+    Probe { device: DeviceName, epoch: Epoch, host: String, check: Check, mode: ProbeMode, good: Signal },
+    /// Let the SUT agent check its card.
+    SdCard { device: DeviceName, epoch: Epoch, host: String },
+    /// Forget waiting jobs and running watches of this device.
+    Cancel { device: DeviceName },
+    /// Somebody works by hand, through the same queues.
+    Manual { work: ManualWork, reply: Reply<ManualAnswer> },
+}
+
+/// Work by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManualWork {
+    /// Off, wait, on.
+    PowerCycle(RelayAddress),
+    /// Off, and stays off.
+    PowerOff(RelayAddress),
+    /// On.
+    PowerOn(RelayAddress),
+    /// Is it on?
+    ReadPower(RelayAddress),
+    /// Two-way test of a relay board, `host[:port]`.
+    TestBoard(String),
+    /// One ping with its retries.
+    Ping(String),
+}
+
+/// What came of work by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManualAnswer {
+    /// It went well; or the board answered ping.
+    Ok,
+    /// What the relay says of the device's power.
+    Power(relayctl::PowerState),
+    /// It did not; a sentence for an operator.
+    Failed(String),
+}
+
+/// What *bmm* answers to *lifeguard*.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BmmAnswer {
+    /// The relay board has taken up the power cycle; its time starts now.
+    PowerStarted { device: DeviceName, epoch: Epoch },
+    /// A job's result. `detail`, when there is one, goes to the device's log.
+    Finished { device: DeviceName, epoch: Epoch, signal: Signal, detail: Option<String> },
+    /// A job could not be queued; the state's time limit asks again.
+    Refused { device: DeviceName, epoch: Epoch },
+    /// The last connection to a relay board (`host:port`) did or did not work: while it does not, devices that wait for it are timed out.
+    BoardHealth { board: String, healthy: bool },
+}
+
+/// What the *journal* thread hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalLine {
+    /// A syslog record, sender not yet matched to a device.
+    Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
+    /// A line of a known device.
+    Device { device: DeviceName, at: Timestamp, source: &'static str, message: String },
+}

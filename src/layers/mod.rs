@@ -1,0 +1,6 @@
+//! The threads: a file per thread, and here the messages that they send each other.
+//!
+//! This is the only module that owns channels. Every channel is bounded; a full one is answered, never waited for: API calls
+//! get "busy, try again", layers rely on the time limit of the state that asked.
+
+pub mod messages;

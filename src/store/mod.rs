@@ -1,0 +1,197 @@
+//! What is kept, as verbs. No SQL and no database type leaves this module.
+//!
+//! Each thread has a `Store` of its own. The *lifeguard* thread alone writes devices, *mozpool* requests and claims, *journal*
+//! the logs that come from outside; everybody reads. A method that changes several rows does so in one transaction.
+
+mod rows;
+
+pub use rows::*;
+
+use crate::logic::catalog::Catalog;
+use crate::logic::events::ImagingResult;
+use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::Device;
+use crate::logic::machine::Epoch;
+use crate::logic::mozpool::{Candidate, ClaimChange, Named, Request, Wanted};
+use crate::logic::time::Timestamp;
+use std::fmt;
+
+/// Why the store could not do what was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The database refused or was not reachable; trying again later may help.
+    Unavailable { doing: &'static str, source: String },
+    /// What is stored cannot be read as what it should be; a person must look.
+    Corrupt { what: String },
+    /// The store was written by a newer program.
+    TooNew { found: u32, known: u32 },
+    /// Another daemon has this store open.
+    Locked { path: String, holder: String },
+    /// A change would leave rows without what they refer to.
+    Refused { why: String },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { doing, source } => write!(f, "the store failed to {doing}: {source}"),
+            Self::Corrupt { what } => write!(f, "the store holds something unreadable: {what}"),
+            Self::TooNew { found, known } => write!(
+                f,
+                "the store has schema version {found}, this program knows {known} at most; install the newer program again"
+            ),
+            Self::Locked { path, holder } => {
+                write!(
+                    f,
+                    "{path} is in use by {holder}; stop that daemon first, or give this one another store"
+                )
+            }
+            Self::Refused { why } => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A result of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// One device's next row, conditional on nobody having moved it since.
+#[derive(Debug, Clone)]
+pub struct DeviceCommit {
+    /// The row to write.
+    pub next: Device,
+    /// The epoch that the stored row must have.
+    pub expected: Epoch,
+    /// Lines for the device's log, source `statemachine`.
+    pub log: Vec<String>,
+    /// To be written to the device's claim, if it has one.
+    pub result: Option<ImagingResult>,
+    /// The time of the log lines.
+    pub at: Timestamp,
+}
+
+/// One request's next row and what becomes of its claim, conditional on nobody having moved it since.
+#[derive(Debug, Clone)]
+pub struct RequestCommit {
+    /// The row to write.
+    pub next: Request,
+    /// The epoch that the stored row must have.
+    pub expected: Epoch,
+    /// Inserted or deleted in the same transaction.
+    pub claim: ClaimChange,
+    /// Lines for the request's log, source `statemachine`.
+    pub log: Vec<String>,
+    /// The time of the log lines.
+    pub at: Timestamp,
+}
+
+/// What became of one row of a commit. The other rows of the same call are not touched by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// Written; on disk when the call returns.
+    Done,
+    /// The stored row has another epoch: somebody else moved it. Nothing was written for it; load it again.
+    Stale,
+    /// The device is claimed by another request. Nothing was written for it.
+    ClaimLost,
+}
+
+/// Everything that Mozpool keeps.
+pub trait Store: Send {
+    // What the layers start from.
+
+    /// Images, hardware types and the matrix, for the machines.
+    fn catalog(&mut self) -> Result<Catalog>;
+    /// The devices of one imaging server, with their claims, in no particular order.
+    fn load_devices(&mut self, server: &str) -> Result<Vec<DeviceRecord>>;
+    /// One device whatever its server, as it is stored now.
+    fn load_device(&mut self, name: &str) -> Result<Option<DeviceRecord>>;
+    /// The requests of one imaging server that are not closed.
+    fn load_requests(&mut self, server: &str) -> Result<Vec<RequestRecord>>;
+    /// One request, as it is stored now.
+    fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>>;
+    /// Makes this imaging server known: inserts or updates its row.
+    fn register_server(&mut self, server: &ServerRow) -> Result<()>;
+
+    // The device layer's writes.
+
+    /// Writes all of `commits` in one durable transaction; the answers are in the same order.
+    fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>>;
+    /// Changes what people note on a device. False: no such device.
+    fn edit_device(&mut self, name: &str, edit: &DeviceEdit) -> Result<bool>;
+
+    // The request layer's writes and look-ups.
+
+    /// Inserts requests in state `new` in one durable transaction and returns their numbers, in order.
+    fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>>;
+    /// Writes all of `commits` in one durable transaction; the answers are in the same order.
+    fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>>;
+    /// Devices of all servers that are `ready`, unclaimed, and match; failures are counted up to `now`.
+    fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>>;
+    /// What is on a device, whatever its state.
+    fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>>;
+    /// The state and holder of a device.
+    fn named(&mut self, name: &str) -> Result<Option<Named>>;
+    /// The result that lies with a request's claim.
+    fn imaging_result(&mut self, request: RequestId) -> Result<Option<ImagingResult>>;
+
+    // The journal's writes.
+
+    /// Appends lines to device logs in one transaction. Lines for devices that are gone are left out.
+    fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
+    /// Appends lines of senders that no device is known for; the oldest beyond `keep` are dropped.
+    fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
+    /// Deletes at most `limit` log lines before `logs_before` and as many requests that expired before `requests_before`;
+    /// true when there is more to do.
+    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool>;
+
+    // What the API reads.
+
+    /// Names of all devices, sorted.
+    fn device_names(&mut self) -> Result<Vec<DeviceName>>;
+    /// Devices that match, by name.
+    fn devices(&mut self, filter: &DeviceFilter) -> Result<Vec<DeviceView>>;
+    /// One device.
+    fn device(&mut self, name: &str) -> Result<Option<DeviceView>>;
+    /// A device's log, oldest first: the last `limit` lines (`None`: all) at or after `since`.
+    fn device_log(
+        &mut self,
+        name: &str,
+        since: Option<Timestamp>,
+        limit: Option<usize>,
+    ) -> Result<Vec<LogLine>>;
+    /// Requests of all servers, by number.
+    fn requests(&mut self, include_closed: bool) -> Result<Vec<RequestView>>;
+    /// One request.
+    fn request(&mut self, id: RequestId) -> Result<Option<RequestView>>;
+    /// A request's log, oldest first: the last `limit` lines (`None`: all).
+    fn request_log(&mut self, id: RequestId, limit: Option<usize>) -> Result<Vec<LogLine>>;
+    /// Environments that devices are in, sorted.
+    fn environments(&mut self) -> Result<Vec<String>>;
+    /// Images, hidden ones too, by name.
+    fn images(&mut self) -> Result<Vec<ImageRow>>;
+    /// One image.
+    fn image(&mut self, name: &str) -> Result<Option<ImageRow>>;
+    /// PXE configs, by name.
+    fn pxe_configs(&mut self) -> Result<Vec<PxeConfigRow>>;
+    /// One PXE config.
+    fn pxe_config(&mut self, name: &str) -> Result<Option<PxeConfigRow>>;
+    /// One relay board.
+    fn relay_board(&mut self, name: &str) -> Result<Option<RelayBoardRow>>;
+    /// Relay boards, by name.
+    fn relay_boards(&mut self) -> Result<Vec<RelayBoardRow>>;
+    /// The imaging servers of the pool, by name.
+    fn servers(&mut self) -> Result<Vec<ServerRow>>;
+
+    // Administration.
+
+    /// Brings the store to what `lab` says, all or nothing: rows that it names are inserted or updated, others stay.
+    /// With `dry_run` nothing is written. Says what changed.
+    fn apply_lab(
+        &mut self,
+        lab: &crate::lab::Lab,
+        dry_run: bool,
+        now: Timestamp,
+    ) -> Result<Vec<crate::lab::Change>>;
+}

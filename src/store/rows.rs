@@ -1,0 +1,245 @@
+//! What goes into and comes out of the store: plain values, no JSON shapes of the API and no SQL.
+//!
+//! Text that is JSON by nature (boot configs) stays text here; lists are lists.
+
+use crate::logic::catalog::TimeLimits;
+use crate::logic::check::Check;
+use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
+use crate::logic::lifeguard::{Boot, Claim, Device, Install};
+use crate::logic::mozpool::{Request, Wanted};
+use crate::logic::time::Timestamp;
+
+/// A device as its layer loads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRecord {
+    /// Its machine.
+    pub machine: Device,
+    /// What it is.
+    pub info: DeviceInfo,
+    /// Who has it.
+    pub claim: Option<Claim>,
+}
+
+/// What a device is, as inventory says; the machine does not change it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceInfo {
+    /// Where it answers: a name or an address.
+    pub fqdn: String,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
+    /// The server that owns it.
+    pub imaging_server: String,
+    /// `host[:port]:bankB:relayR`; empty when its power cannot be switched.
+    pub relay_info: String,
+    /// Its pool.
+    pub environment: String,
+    /// Decides PXE configs.
+    pub hardware: Option<HardwareId>,
+    /// E.g. `panda`; empty when not known.
+    pub hardware_type: String,
+    /// E.g. `ES Rev B2`; empty when not known.
+    pub hardware_model: String,
+}
+
+/// A request as its layer loads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Its machine.
+    pub machine: Request,
+    /// Who asked.
+    pub assignee: String,
+}
+
+/// A request that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest {
+    /// The server that owns it.
+    pub server: String,
+    /// Who asks.
+    pub assignee: String,
+    /// What for, in the requester's words; may be empty.
+    pub reason: String,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// When the reservation ends.
+    pub expires: Timestamp,
+    /// When the search ends.
+    pub queue_until: Option<Timestamp>,
+    /// Now.
+    pub created: Timestamp,
+}
+
+/// What people note on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceEdit {
+    /// Free text.
+    Comments(String),
+    /// The pool it belongs to.
+    Environment(String),
+}
+
+/// A line for a device's log from outside the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceLogLine {
+    /// Whose.
+    pub device: DeviceName,
+    /// When it came in.
+    pub at: Timestamp,
+    /// Where it comes from: `syslog`, `sut`, `tftp`, …
+    pub source: String,
+    /// The text.
+    pub message: String,
+}
+
+/// A line from a sender that no device is known for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StrayLogLine {
+    /// When it came in.
+    pub at: Timestamp,
+    /// The address it came from.
+    pub sender: String,
+    /// The text.
+    pub message: String,
+}
+
+/// A stored log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Grows with every line of the table.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Where it comes from.
+    pub source: String,
+    /// The text.
+    pub message: String,
+}
+
+/// Which devices a list is to hold; every part that is given must match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceFilter {
+    /// State's name.
+    pub state: Option<String>,
+    /// Pool.
+    pub environment: Option<String>,
+    /// Installed image.
+    pub image: Option<String>,
+    /// Hardware type.
+    pub hardware_type: Option<String>,
+    /// A tag.
+    pub tag: Option<String>,
+    /// A part of name, fqdn, MAC or comments, in any case.
+    pub q: Option<String>,
+    /// Names after this one only.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A device as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Row number.
+    pub id: i64,
+    /// Short name.
+    pub name: DeviceName,
+    /// Row number in an inventory, 0 when there is none.
+    pub inventory_id: i64,
+    /// What it is.
+    pub info: DeviceInfo,
+    /// Processor, e.g. `armv7`; empty when not known.
+    pub processor: String,
+    /// Tags, sorted.
+    pub tags: Vec<String>,
+    /// The state's name as stored, known to this program or not.
+    pub state: String,
+    /// When it entered the state.
+    pub state_since: Timestamp,
+    /// When the state's time is up.
+    pub deadline: Option<Timestamp>,
+    /// What is on it.
+    pub installed: Option<Install>,
+    /// What is being put there.
+    pub next: Option<Install>,
+    /// What its next network boot gets.
+    pub boot: Option<Boot>,
+    /// Percentage of the running installation.
+    pub progress: Option<u8>,
+    /// People's notes.
+    pub comments: String,
+    /// The request that holds it.
+    pub request: Option<RequestId>,
+}
+
+/// A request as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestView {
+    /// Its machine's row.
+    pub machine: Request,
+    /// The server that owns it.
+    pub server: String,
+    /// Who asked.
+    pub assignee: String,
+    /// What for.
+    pub reason: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The state of the device that it holds.
+    pub device_state: Option<String>,
+}
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRow {
+    /// Row number; 0 before it has one.
+    pub id: i64,
+    /// Unique name.
+    pub name: String,
+    /// Keys that a request for it must give.
+    pub boot_config_keys: Vec<String>,
+    /// JSON object of values that a request need not give; the request's own win. Empty text when there are none.
+    pub boot_config_defaults: String,
+    /// May be used again as it stands on a board.
+    pub can_reuse: bool,
+    /// Left out of lists.
+    pub hidden: bool,
+    /// How a board that runs it proves it.
+    pub check: Check,
+    /// File name of the script that installs it, below `second-stages/`; empty when its PXE config names one itself.
+    pub second_stage: String,
+    /// Its own time limits.
+    pub limits: TimeLimits,
+}
+
+/// A PXE config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PxeConfigRow {
+    /// Unique name.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Template text.
+    pub contents: String,
+    /// Offered for choice by hand.
+    pub active: bool,
+}
+
+/// A relay board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayBoardRow {
+    /// Unique name.
+    pub name: String,
+    /// `host[:port]`.
+    pub fqdn: String,
+    /// The server that talks to it.
+    pub imaging_server: String,
+}
+
+/// An imaging server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRow {
+    /// Unique name, as devices and requests name their owner.
+    pub name: String,
+    /// Its API: `http://host:port`, no slash at the end.
+    pub url: String,
+}
