@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug)]
 pub struct BootTable {
     boards: RwLock<HashMap<Mac, Arc<[u8]>>>,
-    default: Arc<[u8]>,
+    default: RwLock<Arc<[u8]>>,
 }
 
 /// What the table says to a requested path.
@@ -29,7 +29,12 @@ pub enum Answer {
 impl BootTable {
     /// Every board gets `default`.
     pub fn new(default: &str) -> Self {
-        Self { boards: RwLock::default(), default: default.as_bytes().into() }
+        Self { boards: RwLock::default(), default: RwLock::new(default.as_bytes().into()) }
+    }
+
+    /// Gives every board without a config of its own this text from now on.
+    pub fn publish_default(&self, text: &str) {
+        *self.default.write().unwrap_or_else(PoisonError::into_inner) = text.as_bytes().into();
     }
 
     /// Gives `mac` this text from now on, or (`None`) what every board gets.
@@ -46,7 +51,9 @@ impl BootTable {
     pub fn answer(&self, path: &str) -> Answer {
         match config_name(path) {
             None => Answer::NotOurs,
-            Some(ConfigName::Default) => Answer::Text(self.default.clone()),
+            Some(ConfigName::Default) => {
+                Answer::Text(self.default.read().unwrap_or_else(PoisonError::into_inner).clone())
+            }
             Some(ConfigName::Other) => Answer::NotFound,
             Some(ConfigName::Board(mac)) => {
                 let boards = self.boards.read().unwrap_or_else(PoisonError::into_inner);

@@ -8,3 +8,4 @@ pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
 pub mod supervise;
+pub mod tftp;
