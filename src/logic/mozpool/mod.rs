@@ -5,6 +5,8 @@
 mod pick;
 mod step;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use pick::{Candidate, pick};
 pub use step::{Moved, Step, step};
