@@ -143,7 +143,7 @@ impl Server {
             }
             Some(_) => {}
             None if self.rest_until > now => {
-                until = Some(until.map_or(self.rest_until, |u: Instant| u.min(self.rest_until)))
+                until = Some(until.map_or(self.rest_until, |u: Instant| u.min(self.rest_until)));
             }
             // Told to refuse: only the owner can change that, and will wake us.
             None => {}
