@@ -3,7 +3,10 @@
 //! The program is `main.rs`; everything it is made of is here, so that tests reach it. Start with `ARCHITECTURE.md`.
 
 pub mod boot;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod lab;
 pub mod layers;
 pub mod logic;

@@ -1,0 +1,117 @@
+//! The program's command line: a file per subcommand, and here what they have in common.
+//!
+//! It joins errors and decides exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+pub mod check;
+pub mod db;
+pub mod demo;
+pub mod logging;
+pub mod serve;
+
+use crate::config::{Config, ConfigError, Host};
+use crate::daemon::DaemonError;
+use clap::{Parser, Subcommand};
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns racks of flaky development boards into boards that people and CI jobs can rely on
+#[derive(Debug, Parser)]
+#[command(name = "mozpool", version, after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Configuration [default: $MOZPOOL_CONFIG, else /etc/mozpool/mozpool.toml, else all as built in]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mozpool demo                     look at it: an emulated rack, no root, no set-up
+  mozpool check                    is this server fit to serve? what is to be done?
+  mozpool db import lab.toml       make the lab's devices and images known (daemon stopped)
+  mozpool serve                    the daemon, as the service unit starts it
+  RUST_LOG=debug mozpool serve     the same, talkative
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Check(check::Args),
+    Db(db::Args),
+}
+
+/// Why the program failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no configuration to work with.
+    Config(ConfigError),
+    /// The daemon ended with an error.
+    Daemon(DaemonError),
+    /// The demo failed.
+    Demo(demo::DemoError),
+    /// Something that `check` looked at is wrong; it has said what.
+    Check,
+    /// The store was not changed.
+    Db(db::DbError),
+    /// Standard output is gone.
+    Output(std::io::Error),
+}
+
+impl Failure {
+    /// What `main` exits with.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) => ExitCode::from(2),
+            Self::Daemon(_) | Self::Demo(_) | Self::Check | Self::Db(_) | Self::Output(_) => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Daemon(error) => error.fmt(f),
+            Self::Demo(error) => error.fmt(f),
+            Self::Check => f.write_str("this server is not fit to serve; see what failed above"),
+            Self::Db(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`Failure`], for `main` to print and to exit with.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let load = || Config::load(args.config.as_deref(), &Host::ask()).map_err(Failure::Config);
+    match args.command {
+        Command::Serve(_) => {
+            let config = load()?;
+            logging::init(&config.log_filter);
+            serve::run(config)
+        }
+        Command::Demo(demo) => {
+            // The demo's own picture is on the terminal; its log is for those who ask for it.
+            logging::init("warn");
+            demo::run(&demo).map_err(Failure::Demo)
+        }
+        Command::Check(check) => {
+            let config = load()?;
+            logging::init("error");
+            check::run(&check, &config)
+        }
+        Command::Db(db) => {
+            let config = load()?;
+            logging::init("warn");
+            db::run(&db, &config)
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The configuration: one TOML file, checked once, and from then on plain values with units in their names.
+//!
+//! It knows what may be set, within which limits, and what holds otherwise; it opens no port, file root or store. An empty file is
+//! a good configuration. `packaging/mozpool.toml` lists every setting; a test holds it to this file.
+
+mod document;
+mod error;
+mod host;
+
+pub use error::{ConfigError, Fault};
+pub use host::{AddressFrom, Host};
+
+use crate::logic::events::ReturnPolicy;
+use document::Document;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use toml::de::DeValue;
+
+/// Where the configuration is looked for when nobody names a file.
+pub const DEFAULT_PATH: &str = "/etc/mozpool/mozpool.toml";
+/// Names another file.
+pub const PATH_VARIABLE: &str = "MOZPOOL_CONFIG";
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file that was read; `None` when there was none and everything is as built in.
+    pub file: Option<PathBuf>,
+    /// Who this server is.
+    pub server: Server,
+    /// Where the state is kept: `sqlite:/PATH`.
+    pub store_url: String,
+    /// The API and the files that boards download.
+    pub http: Http,
+    /// Network boot.
+    pub tftp: Tftp,
+    /// What boards say.
+    pub syslog: Syslog,
+    /// Reservations.
+    pub requests: Requests,
+    /// What boards boot.
+    pub pxe: Pxe,
+    /// Power.
+    pub relays: Relays,
+    /// What is logged, as `$RUST_LOG` writes it (which wins).
+    pub log_filter: String,
+}
+
+/// Who this server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name in the pool: devices and requests name their owner by it.
+    pub name: String,
+    /// The address that boards reach it at; it stands on kernel command lines.
+    pub address: IpAddr,
+    /// Where `address` comes from.
+    pub address_from: AddressFrom,
+    /// Its API as clients see it, without a slash at the end, when it differs from `http://address:port`.
+    pub url: Option<String>,
+    /// The user to become once all ports are open.
+    pub user: Option<String>,
+}
+
+/// The API and the files that boards download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where the API listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What is served below `/files/`.
+    pub files: PathBuf,
+    /// Files that may be sent at once; more are answered "busy, try again".
+    pub downloads_max: usize,
+    /// The longest reservation that may be asked for.
+    pub duration_max_s: u32,
+}
+
+/// Network boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tftp {
+    /// Off for those who have another TFTP server; boards then get their PXE configs elsewhere.
+    pub enabled: bool,
+    /// UDP addresses.
+    pub listen: Vec<SocketAddr>,
+    /// Boot loaders, kernels and initrds.
+    pub root: PathBuf,
+    /// The largest block granted (RFC 2348).
+    pub blksize_max: u16,
+    /// The most blocks granted in a window (RFC 7440).
+    pub windowsize_max: u16,
+    /// Transfers that may run at once.
+    pub transfers_max: usize,
+}
+
+/// What boards say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syslog {
+    /// Off for those who need no board logs.
+    pub enabled: bool,
+    /// UDP addresses.
+    pub udp: Vec<SocketAddr>,
+    /// TCP addresses.
+    pub tcp: Vec<SocketAddr>,
+    /// Log lines of devices and requests are kept so long.
+    pub retention_days: u32,
+}
+
+/// Reservations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requests {
+    /// Requests are kept so long after they expired.
+    pub retention_days: u32,
+    /// What is done to a device when its request ends.
+    pub return_policy: ReturnPolicy,
+    /// The same for single environments.
+    pub return_policy_by_environment: BTreeMap<String, ReturnPolicy>,
+}
+
+impl Requests {
+    /// What is done to a device of this environment when its request ends.
+    pub fn policy(&self, environment: &str) -> ReturnPolicy {
+        self.return_policy_by_environment.get(environment).copied().unwrap_or(self.return_policy)
+    }
+}
+
+/// What boards boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pxe {
+    /// Templates here win over built-in ones of the same name; it need not exist.
+    pub templates: PathBuf,
+    /// Kernel of the live system, below the TFTP root.
+    pub live_kernel: String,
+    /// Its initrd, below the TFTP root.
+    pub live_initrd: String,
+    /// The live kernel's `console=`; empty for none.
+    pub console: String,
+    /// Values of the lab's own, for its templates.
+    pub values: BTreeMap<String, String>,
+}
+
+/// Power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relays {
+    /// Rest that a relay board gets after each connection; their Ethernet modules need about a second.
+    pub rest_ms: u32,
+}
+
+impl Config {
+    /// Reads the configuration: the file given by `--config`, else by `$MOZPOOL_CONFIG`, else the default one, which need not exist.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with every fault of the file.
+    pub fn load(named: Option<&Path>, host: &Host) -> Result<Self, ConfigError> {
+        let variable = std::env::var_os(PATH_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let (path, named_by) = match (named, variable) {
+            (Some(path), _) => (path.to_owned(), "--config"),
+            (None, Some(path)) => (path, "$MOZPOOL_CONFIG"),
+            (None, None) => (PathBuf::from(DEFAULT_PATH), "default"),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let faults = |faults| ConfigError::Invalid { path: path.clone(), faults };
+                let config = Self::parse(&text, host).map_err(faults)?;
+                Ok(Self { file: Some(path), ..config })
+            }
+            Err(e) if named_by == "default" && e.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::defaults(host))
+            }
+            Err(source) => Err(ConfigError::Unreadable { path, named_by, source }),
+        }
+    }
+
+    /// What holds when nothing is set.
+    pub fn defaults(host: &Host) -> Self {
+        Self::parse("", host).expect("an empty file has no faults")
+    }
+
+    /// Reads a configuration's text.
+    ///
+    /// # Errors
+    /// Every fault, by line.
+    pub fn parse(text: &str, host: &Host) -> Result<Self, Vec<Fault>> {
+        let mut document = Document::parse(text).map_err(|fault| vec![fault])?;
+        let config = read(&mut document, host);
+        document.finish().map(|_| config)
+    }
+
+    /// Every setting as `(section, key)`, in the order of the sample file.
+    pub fn settings() -> Vec<(&'static str, &'static str)> {
+        let mut empty = Document::parse("").expect("nothing is TOML");
+        read(&mut empty, &Host::default());
+        empty.finish().expect("an empty file has no faults")
+    }
+
+    /// The API's address for clients and other servers, once its port is open; no slash at the end.
+    pub fn public_url(&self, http: SocketAddr) -> String {
+        match &self.server.url {
+            Some(url) => url.clone(),
+            None => format!("http://{}", SocketAddr::new(self.server.address, http.port())),
+        }
+    }
+}
+
+/// Ethernet's 1500 bytes less the headers of IPv4, UDP and TFTP: a larger block is cut into fragments.
+const BLKSIZE_ETHERNET: u16 = 1468;
+/// A century of logs is a typing error.
+const RETENTION_DAYS: std::ops::RangeInclusive<i64> = 1..=3650;
+const DAY_S: i64 = 86_400;
+
+/// The settings: each is named here once, with its default and its limits.
+fn read(document: &mut Document<'_>, host: &Host) -> Config {
+    let any = |port| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+    let server_at = |key| ("server", key);
+    let name = document.value(
+        server_at("name"),
+        String::new(),
+        "is not a host name",
+        "letters, digits, - and .",
+        host_name,
+    );
+    let address = document.value(
+        server_at("address"),
+        None,
+        "is not an address that boards can reach",
+        "one of this host's IP addresses, without a port, for example \"10.1.0.5\"",
+        |v| {
+            empty_or(v, |text| {
+                text.parse::<IpAddr>().ok().filter(|a| !a.is_unspecified() && !a.is_multicast())
+            })
+        },
+    );
+    let url = document.value(
+        server_at("url"),
+        None,
+        "is not the address of a web server",
+        "for example \"http://imaging-1.example.com:8080\"",
+        |v| empty_or(v, web_server),
+    );
+    let user = document.value(
+        server_at("user"),
+        None,
+        "is not the name of a user",
+        "for example \"mozpool\"",
+        |v| empty_or(v, |text| (!text.contains([':', '/', ' '])).then(|| text.to_owned())),
+    );
+    let store_url = document.value(
+        ("store", "url"),
+        "sqlite:/var/lib/mozpool/mozpool.db".to_owned(),
+        "is not a store that this program knows",
+        "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\"",
+        |v| {
+            v.as_str()
+                .filter(|url| url.strip_prefix("sqlite:/").is_some_and(|p| !p.is_empty()))
+                .map(str::to_owned)
+        },
+    );
+    let http = Http {
+        listen: document.parsed(
+            ("http", "listen"),
+            any(8080),
+            "is not an IP address with a port",
+            "for example \"0.0.0.0:8080\"",
+        ),
+        files: document.path(("http", "files"), "/srv/mozpool/files"),
+        // As many as a rack has boards that download at once; each costs a thread while it runs.
+        downloads_max: document.number(("http", "downloads_max"), 1..=1000, 64),
+        duration_max_s: document.number(("http", "duration_max_s"), 1..=10 * 365 * DAY_S, 604_800),
+    };
+    let tftp = Tftp {
+        enabled: document.switch(("tftp", "enabled"), true),
+        listen: document.addresses(("tftp", "listen"), any(69)),
+        root: document.path(("tftp", "root"), "/srv/mozpool/tftp"),
+        blksize_max: document.number(("tftp", "blksize_max"), 512..=65_464, BLKSIZE_ETHERNET),
+        // U-Boot asks for 16; more only overruns the buffers of small boards.
+        windowsize_max: document.number(("tftp", "windowsize_max"), 1..=64, 16),
+        transfers_max: document.number(("tftp", "transfers_max"), 1..=10_000, 256),
+    };
+    let syslog = Syslog {
+        enabled: document.switch(("syslog", "enabled"), true),
+        udp: document.addresses(("syslog", "udp"), any(514)),
+        tcp: document.addresses(("syslog", "tcp"), any(514)),
+        retention_days: document.number(("syslog", "retention_days"), RETENTION_DAYS, 14),
+    };
+    let requests = Requests {
+        retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),
+        return_policy: document.value(
+            ("requests", "return_policy"),
+            ReturnPolicy::Check,
+            NO_POLICY,
+            &policies(),
+            policy,
+        ),
+        return_policy_by_environment: policies_by_environment(document),
+    };
+    let pxe = Pxe {
+        templates: document.path(("pxe", "templates"), "/usr/share/mozpool/pxe-templates"),
+        live_kernel: boot_file(document, "live_kernel", "live/vmlinuz"),
+        live_initrd: boot_file(document, "live_initrd", "live/initrd.img"),
+        console: document.value(
+            ("pxe", "console"),
+            "ttyS0,115200".to_owned(),
+            "is not a kernel's console",
+            "what stands behind console= on its command line, for example \"ttyS0,115200\"",
+            |v| v.as_str().filter(|c| c.chars().all(|c| c.is_ascii_graphic())).map(str::to_owned),
+        ),
+        values: template_values(document),
+    };
+    let relays = Relays { rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000) };
+    let log_filter = document.value(
+        ("log", "filter"),
+        "info".to_owned(),
+        "is not a log filter",
+        "off, error, warn, info, debug or trace, or for example \"info,mozpool::layers=debug\"",
+        |v| v.as_str().filter(|f| is_log_filter(f)).map(str::to_owned),
+    );
+    let (address, address_from) = match address {
+        Some(address) => (address, AddressFrom::Configured),
+        None => host.address(http.listen.ip()),
+    };
+    let name = if name.is_empty() { host.name.clone() } else { name };
+    let server = Server { name, address, address_from, url, user };
+    Config { file: None, server, store_url, http, tftp, syslog, requests, pxe, relays, log_filter }
+}
+
+/// An empty text leaves a setting to the program.
+fn empty_or<T>(value: &DeValue<'_>, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    match value.as_str()? {
+        "" => Some(None),
+        text => read(text).map(Some),
+    }
+}
+
+fn host_name(value: &DeValue<'_>) -> Option<String> {
+    let name = value.as_str()?;
+    // RFC 1035 2.3.4; it becomes a part of URLs and log lines.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+    (name.len() <= 255 && name.chars().all(plain)).then(|| name.to_owned())
+}
+
+/// Scheme, host and port. A path would have to be in front of every redirect; nobody has asked for it.
+fn web_server(text: &str) -> Option<String> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    (!host.is_empty() && host.chars().all(plain)).then(|| text.to_owned())
+}
+
+const NO_POLICY: &str = "is not a return policy";
+
+fn policies() -> String {
+    let names: Vec<String> = ReturnPolicy::ALL.iter().map(|p| format!("\"{p}\"")).collect();
+    names.join(" or ")
+}
+
+fn policy(value: &DeValue<'_>) -> Option<ReturnPolicy> {
+    value.as_str().and_then(ReturnPolicy::parse)
+}
+
+fn policies_by_environment(document: &mut Document<'_>) -> BTreeMap<String, ReturnPolicy> {
+    let mut policies_of = BTreeMap::new();
+    for (environment, entry) in document.invented("requests", "return_policy_by_environment") {
+        if let Some(policy) = document.read(&entry, NO_POLICY, &policies(), policy) {
+            policies_of.insert(environment, policy);
+        }
+    }
+    policies_of
+}
+
+/// A name below the TFTP root, as a boot loader asks for it.
+fn boot_file(document: &mut Document<'_>, key: &'static str, default: &str) -> String {
+    let write = format!("for example \"{default}\"");
+    document.value(("pxe", key), default.to_owned(), "is not a file below the TFTP root", &write, |v| {
+        let name = v.as_str()?;
+        // Blanks end a name in a PXELINUX config.
+        let part =
+            |p: &str| !p.is_empty() && p != ".." && p != "." && p.chars().all(|c| c.is_ascii_graphic());
+        name.split('/').all(part).then(|| name.to_owned())
+    })
+}
+
+fn template_values(document: &mut Document<'_>) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (name, entry) in document.invented("pxe", "values") {
+        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let (is_not, write) = if is_name {
+            ("is not a text, whole number or switch", "a text in double quotes")
+        } else {
+            ("has a name that templates cannot use", "a name of lower-case letters, digits and _")
+        };
+        let text = document.read(&entry, is_not, write, |v| match v {
+            _ if !is_name => None,
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(n) => Some(n.to_string()),
+            DeValue::Boolean(yes) => Some(yes.to_string()),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        });
+        if let Some(text) = text {
+            values.insert(name, text);
+        }
+    }
+    values
+}
+
+/// `LEVEL` or `MODULE=LEVEL`, separated by commas. A module alone means all of it to `env_logger`, so a misspelt level would pass as
+/// a module that does not exist and silence everything: without `=` only levels are taken.
+fn is_log_filter(filter: &str) -> bool {
+    let level = |l: &str| l.trim().parse::<log::LevelFilter>().is_ok();
+    filter.split(',').all(|part| match part.split_once('=') {
+        Some((module, l)) => !module.trim().is_empty() && level(l),
+        None => level(part),
+    })
+}
