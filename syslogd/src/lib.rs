@@ -9,6 +9,8 @@
 //! Pure parts, without sockets or clocks: [`record`], [`frame`], [`pri`], [`stamp`], [`text`]. The loop is in [`net`].
 #![forbid(unsafe_code)]
 
+mod config;
+mod error;
 pub mod frame;
 mod kernel;
 pub mod net;
@@ -22,7 +24,9 @@ mod tcp;
 pub mod text;
 mod udp;
 
-pub use net::{BindError, Config, Limits, RunError, Server, Sink, Stopper};
+pub use config::{Config, Limits};
+pub use error::{BindError, RunError};
+pub use net::{Server, Sink, Stopper};
 pub use pri::{Facility, Severity};
 pub use record::Record;
 pub use stamp::SenderTime;

@@ -4,6 +4,8 @@
 //! (TCP) rule it. No peer can stop it, starve the others or make it grow: every source gets a bounded portion of work
 //! in turn, connections are limited in number and silence, and a refused connection or a failed read is an event.
 
+use crate::config::{Config, Limits};
+use crate::error::{BindError, RunError};
 use crate::quiet::Quiet;
 use crate::record::Record;
 use crate::stats::Stats;
@@ -11,7 +13,6 @@ use crate::tcp::{Connection, Portion, TcpPort};
 use crate::udp::{MAX_DATAGRAM, UdpPort};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,46 +34,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const EVENTS: usize = 256;
 const WAKER: Token = Token(0);
 
-/// What to listen on. Names are not resolved here: a syslog server must start before the name server does.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// UDP addresses. `[::]` hears IPv4, too, where the system's `net.ipv6.bindv6only` is 0.
-    pub udp: Vec<SocketAddr>,
-    /// TCP addresses.
-    pub tcp: Vec<SocketAddr>,
-    /// Bounds; the default is right for a rack.
-    pub limits: Limits,
-}
-
-/// Bounds of what strangers may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// TCP connections open at once.
-    pub connections: usize,
-    /// Silence after which a TCP connection is closed.
-    pub idle: Duration,
-    /// Bytes of one TCP frame; the rest of a longer one is skipped.
-    pub frame_bytes: usize,
-    /// Kernel memory for each UDP socket, in bytes.
-    pub udp_buffer_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // One per board of a few racks, and relays; far below the usual 1024 files of a process.
-            connections: 256,
-            // Long, because a sender learns of a close only after it lost a line to it. Keep-alive finds dead boards.
-            idle: Duration::from_secs(1800),
-            // What of a line is kept in the end; more would be read to be thrown away.
-            frame_bytes: crate::text::MAX_TEXT,
-            // A rack that boots at once sends thousands of lines in a second, and the kernel accounts about 1 KiB for
-            // a short datagram: this outlasts a second in which the sink is slow.
-            udp_buffer_bytes: 4 * 1024 * 1024,
-        }
-    }
-}
-
 /// Takes the records. It is called by the receiving thread, which reads nothing meanwhile: it should not block.
 pub trait Sink {
     /// A record from this address (IPv4 even if it came through an IPv6 socket), and the bytes it was read from.
@@ -80,62 +41,6 @@ pub trait Sink {
 
     /// Called after every batch of records and before waiting: the moment to flush.
     fn idle(&mut self) {}
-}
-
-/// Why the receiver cannot listen.
-#[derive(Debug)]
-pub enum BindError {
-    /// Neither a UDP nor a TCP address was given.
-    NoAddress,
-    /// This UDP address is not to be had: taken, not of this host, or a port below 1024 without the right to it.
-    Udp(SocketAddr, io::Error),
-    /// This TCP address is not to be had.
-    Tcp(SocketAddr, io::Error),
-    /// The system refused the means to wait for sockets, for example because of too many open files.
-    Poll(io::Error),
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoAddress => f.write_str("no address to listen on was given"),
-            Self::Udp(addr, error) => write!(f, "cannot listen on udp {addr}: {error}"),
-            Self::Tcp(addr, error) => write!(f, "cannot listen on tcp {addr}: {error}"),
-            Self::Poll(error) => write!(f, "cannot wait for sockets: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::NoAddress => None,
-            Self::Udp(_, error) | Self::Tcp(_, error) | Self::Poll(error) => Some(error),
-        }
-    }
-}
-
-/// Why the receiver ended although nobody asked. Peers cannot cause it.
-#[derive(Debug)]
-pub enum RunError {
-    /// Waiting for sockets failed.
-    Poll(io::Error),
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Poll(error) => write!(f, "waiting for sockets failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Poll(error) => Some(error),
-        }
-    }
 }
 
 /// Ends a running receiver from another thread or from its own sink.
