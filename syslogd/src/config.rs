@@ -22,6 +22,8 @@ pub struct Config {
 pub struct Limits {
     /// TCP connections open at once.
     pub connections: usize,
+    /// TCP connections open at once from one address.
+    pub connections_per_source: usize,
     /// Silence after which a TCP connection is closed.
     pub idle: Duration,
     /// Bytes of one TCP frame; the rest of a longer one is skipped.
@@ -35,6 +37,9 @@ impl Default for Limits {
         Self {
             // One per board of a few racks, and relays; far below the usual 1024 files of a process.
             connections: 256,
+            // One board that connects in a loop and never closes cannot take them all; a relay or a rack behind one
+            // address still has enough.
+            connections_per_source: 64,
             // Long, because a sender learns of a close only after it lost a line to it. Keep-alive finds dead boards.
             idle: Duration::from_secs(1800),
             // What of a line is kept in the end; more would be read to be thrown away.

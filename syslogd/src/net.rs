@@ -21,8 +21,12 @@ use std::time::{Duration, Instant};
 
 /// Datagrams read from one socket before the others get their turn; also the batch after which the sink may flush.
 const UDP_PORTION: usize = 256;
-/// Reads from one connection (up to 64 KiB each) before the others get their turn.
-const TCP_PORTION: usize = 2;
+/// Bytes read from one connection before the others get their turn: with all connections flooding, a round takes a few
+/// megabytes, and the datagrams that come meanwhile fit in their socket's buffer.
+const TCP_PORTION: usize = 16 * 1024;
+/// Failed reads of one UDP socket after which we wait for the poll to speak of it again. A failed read may have
+/// consumed an error or a datagram, with good ones behind it; but a socket that only fails must not make us spin.
+const UDP_FAILURES: usize = 8;
 /// Connections accepted before those that are open get their turn.
 const ACCEPT_PORTION: usize = 64;
 /// How long a listener rests when the system refuses it a connection. It stays readable all the while, so without a
@@ -217,6 +221,7 @@ impl Server {
     fn read_udp(&mut self, index: usize, sink: &mut dyn Sink, now: Instant) -> bool {
         let Some(port) = self.udp.get_mut(index) else { return false };
         let mut desk = Desk { sink, stats: &self.stats, quiet: &mut self.quiet, now };
+        let mut failures = 0;
         for _ in 0..UDP_PORTION {
             match port.receive(&mut self.buffer) {
                 Ok(datagram) => {
@@ -229,10 +234,13 @@ impl Server {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // An ICMP answer or a shortage in the kernel. Reading on is safe: the portion bounds it.
                 Err(error) => {
                     desk.stats.receive_errors.one();
                     desk.complain(port.addr, || format!("reading failed: {error}"));
+                    failures += 1;
+                    if failures == UDP_FAILURES {
+                        return false;
+                    }
                 }
             }
         }
@@ -266,10 +274,14 @@ impl Server {
                     return false;
                 }
             };
-            if self.connections.len() >= self.limits.connections {
+            let all = self.connections.len();
+            let its = self.connections.values().filter(|c| c.from.ip() == from.ip()).count();
+            if all >= self.limits.connections || its >= self.limits.connections_per_source {
                 self.stats.connections_refused.one();
                 if self.quiet.may_log(from.ip(), now) {
-                    log::warn!("syslog tcp {from}: refused, {} connections are open", self.connections.len());
+                    log::warn!(
+                        "syslog tcp {from}: refused, {all} connections are open, {its} of them its own"
+                    );
                 }
                 continue;
             }
@@ -299,9 +311,8 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&token) else { return false };
         let from = connection.from;
         let mut desk = Desk { sink, stats: &self.stats, quiet: &mut self.quiet, now };
-        match connection
-            .read(TCP_PORTION, &mut self.buffer, now, &mut |frame, cut| desk.tcp(from, frame, cut))
-        {
+        let buffer = self.buffer.get_mut(..TCP_PORTION).unwrap_or_default();
+        match connection.read(buffer, now, &mut |frame, cut| desk.tcp(from, frame, cut)) {
             Portion::Drained => return false,
             Portion::More => return true,
             Portion::Closed => {}
@@ -420,7 +431,14 @@ impl Desk<'_> {
 
 /// An IPv4 peer of an IPv6 socket is shown and compared as IPv4.
 fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+    match addr {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            // With its scope: a link-local address means nothing without it.
+            None => addr,
+        },
+        SocketAddr::V4(_) => addr,
+    }
 }
 
 #[cfg(test)]
@@ -431,6 +449,7 @@ mod tests {
     fn a_mapped_address_is_the_ipv4_one_and_a_scope_stays() {
         let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
         assert_eq!(canonical(addr("[::ffff:10.0.0.7]:514")), addr("10.0.0.7:514"));
-        assert_eq!(canonical(addr("[2001:db8::7]:514")), addr("[2001:db8::7]:514"));
+        assert_eq!(canonical(addr("[fe80::7%3]:514")), addr("[fe80::7%3]:514"));
+        assert_ne!(canonical(addr("[fe80::7%3]:514")), addr("[fe80::7]:514"));
     }
 }

@@ -69,27 +69,29 @@ impl Connection {
         Self { stream, from, framer: Framer::new(max_frame), last_heard: now }
     }
 
-    /// Reads at most `reads` times and delivers the frames that are complete.
+    /// Reads as much as the buffer holds and delivers the frames that are complete.
+    ///
+    /// A short read is not taken for the end of what is there: the peer's close may stand behind it, and the poll
+    /// has already told of both.
     pub(crate) fn read(
         &mut self,
-        reads: usize,
         buffer: &mut [u8],
         now: Instant,
         deliver: &mut dyn FnMut(&[u8], bool),
     ) -> Portion {
-        for _ in 0..reads {
-            match self.stream.read(buffer) {
-                Ok(0) => return Portion::Closed,
-                Ok(n) => {
-                    self.last_heard = now;
-                    self.framer.push(buffer.get(..n).unwrap_or_default(), deliver);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Portion::Drained,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Portion::Broken(error),
+        match self.stream.read(buffer) {
+            Ok(0) => Portion::Closed,
+            Ok(n) => {
+                self.last_heard = now;
+                self.framer.push(buffer.get(..n).unwrap_or_default(), deliver);
+                Portion::More
             }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Portion::Drained,
+                io::ErrorKind::Interrupted => Portion::More,
+                _ => Portion::Broken(error),
+            },
         }
-        Portion::More
     }
 
     /// The end: delivers a frame that had begun.

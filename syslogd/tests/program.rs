@@ -23,7 +23,11 @@ struct Program {
 
 fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (to, lines) = channel();
-    thread::spawn(move || BufReader::new(from).lines().map_while(Result::ok).try_for_each(|l| to.send(l)));
+    thread::spawn(move || {
+        // Without root the kernel gives a smaller buffer than wanted, which the program rightly says.
+        let wanted = |line: &String| !line.contains("raise net.core.rmem_max");
+        BufReader::new(from).lines().map_while(Result::ok).filter(wanted).try_for_each(|line| to.send(line))
+    });
     lines
 }
 
@@ -40,7 +44,9 @@ fn start(mut command: Command) -> Program {
 }
 
 fn syslogd() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_syslogd"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syslogd"));
+    command.env_remove("RUST_LOG");
+    command
 }
 
 impl Program {
@@ -138,7 +144,11 @@ fn it_ends_with_1_when_nobody_can_read_what_it_prints() {
 #[test]
 fn without_free_files_it_neither_dies_nor_spins() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 16; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_syslogd")]);
+    command.env_remove("RUST_LOG").args([
+        "-c",
+        "ulimit -n 16; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_syslogd"),
+    ]);
     let mut program = start(command);
     let streams: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(program.tcp).unwrap()).collect();
     let warning = program.err.recv_timeout(PATIENCE).expect("the program should complain");

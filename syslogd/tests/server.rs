@@ -224,6 +224,50 @@ fn connections_over_the_limit_are_refused_until_one_closes() {
 }
 
 #[test]
+fn one_source_cannot_take_all_connections() {
+    let server = run(bind(Limits { connections_per_source: 2, ..Limits::default() }));
+    let mut mine: Vec<TcpStream> = (0..2).map(|_| connect(server.tcp)).collect();
+    assert_closed(&mut connect(server.tcp));
+    // All of 127/8 is this host, so another address can be had without any set-up.
+    let script = "
+import socket, sys
+sender = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 20, ('127.0.0.9', 0))
+sender.sendall(b'<13>from another')
+";
+    send_with("python3", "python3", &["-c", script, &server.tcp.port().to_string()]);
+    let (from, record, _) = server.next();
+    assert_eq!((from.ip().to_string().as_str(), record.message.as_str()), ("127.0.0.9", "from another"));
+    writeln!(mine[1], "<13>still here").unwrap();
+    assert_eq!(server.message(), "still here");
+    assert_eq!(server.stats.now().connections_refused, 1);
+    server.stop();
+}
+
+#[test]
+fn pythons_sysloghandler_is_understood() {
+    let server = start();
+    let script = "
+import logging, logging.handlers as h, socket, sys
+log = logging.getLogger()
+for port, kind in ((sys.argv[1], socket.SOCK_DGRAM), (sys.argv[2], socket.SOCK_STREAM)):
+    handler = h.SysLogHandler(('127.0.0.1', int(port)), h.SysLogHandler.LOG_DAEMON, kind)
+    handler.ident = 'agent: '
+    log.addHandler(handler)
+log.error('it failed: gr\u{fc}n')
+log.warning('second')
+";
+    let (udp, tcp) = (server.udp.port().to_string(), server.tcp.port().to_string());
+    send_with("python3", "python3", &["-c", script, &udp, &tcp]);
+    let got: Vec<Record> = (0..4).map(|_| server.next().1).collect();
+    for (text, severity) in [("it failed: gr\u{fc}n", "err"), ("second", "warning")] {
+        let these = got.iter().filter(|r| r.message == text);
+        let shown = these.map(|r| (r.facility.name(), r.severity.name(), r.tag.as_deref()));
+        assert_eq!(shown.collect::<Vec<_>>(), [("daemon", severity, Some("agent")); 2], "{got:?}");
+    }
+    server.stop();
+}
+
+#[test]
 fn a_silent_connection_is_closed_and_what_it_began_is_delivered() {
     let server = run(bind(Limits { idle: Duration::from_millis(100), ..Limits::default() }));
     let mut stream = connect(server.tcp);
