@@ -87,6 +87,8 @@ const LINES: &[(&[u8], &str)] = &[
     (b"<13>1 2024-05-01T10:00:00Z h app 1 - [a b=\"cut", "user.notice|2024-05-01T10:00:00Z|h|app|1||sd=[a b=\"cut"),
     (b"<13>1 2024-05-01T10:00:00Z cut", "user.notice|2024-05-01T10:00:00Z|cut|-|-|"),
     (b"<13>1 - is a sentence", "user.notice|-|-|-|-|1 - is a sentence"),
+    (b"<13>1 - of the five words is missing", "user.notice|-|-|-|-|1 - of the five words is missing"),
+    (b"1 2024-05-01T10:00:00Z h app - - - x", "user.notice|-|-|-|-|1 2024-05-01T10:00:00Z h app - - - x"),
     (b"<13>1 apple fell", "user.notice|-|-|-|-|1 apple fell"),
     (b"<13>2 2024-05-01T10:00:00Z h app - - - x", "user.notice|-|-|-|-|2 2024-05-01T10:00:00Z h app - - - x"),
     // bytes
