@@ -85,11 +85,7 @@ fn split_target(target: &str) -> (&str, &str) {
 }
 
 fn decode_form(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        Cow::Owned(decode(&text.replace('+', " ")).into_owned())
-    } else {
-        decode(text)
-    }
+    if text.contains('+') { Cow::Owned(decode(&text.replace('+', " ")).into_owned()) } else { decode(text) }
 }
 
 /// Resolves `%41`; what is no such escape stands for itself, and bytes that are not UTF-8 become `U+FFFD`, which names nothing.

@@ -90,17 +90,22 @@ pub fn check_origin<'c>(call: &'c Call, servers: &[ServerRow]) -> Result<Option<
     let known = origin(text).is_some_and(|from| {
         same_as_host(text, &from, call.host.as_deref())
             || servers.iter().any(|s| {
-                origin(&s.url)
-                    .is_some_and(|url| url == from || (url.port == from.port && from.host == s.name.to_ascii_lowercase()))
+                origin(&s.url).is_some_and(|url| {
+                    url == from || (url.port == from.port && from.host == s.name.to_ascii_lowercase())
+                })
             })
     });
-    if known { Ok(Some(text)) } else { Err(ApiError::ForeignOrigin { origin: text.chars().take(200).collect() }) }
+    if known {
+        Ok(Some(text))
+    } else {
+        Err(ApiError::ForeignOrigin { origin: text.chars().take(200).collect() })
+    }
 }
 
 /// The page was fetched from where it now posts to: browsers send `Origin` then too.
 fn same_as_host(text: &str, from: &Place, host: Option<&str>) -> bool {
     let Some(host) = host.and_then(place) else { return false };
-    let usual = if text.len() > 5 && text[..5].eq_ignore_ascii_case("https") { 443 } else { 80 };
+    let usual = if text.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("https:")) { 443 } else { 80 };
     host.host == from.host && Some(host.port.unwrap_or(usual)) == from.port
 }
 
@@ -161,7 +166,11 @@ mod tests {
             ("https://short", "short"),
             ("http://[::1]:9000", "[::1]:9000"),
         ] {
-            assert_eq!(check_origin(&from(origin, host), &servers()).unwrap(), Some(origin), "{origin} at {host}");
+            assert_eq!(
+                check_origin(&from(origin, host), &servers()).unwrap(),
+                Some(origin),
+                "{origin} at {host}"
+            );
         }
         assert_eq!(check_origin(&Call::new(Verb::Post, "/"), &servers()).unwrap(), None);
     }

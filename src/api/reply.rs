@@ -204,7 +204,10 @@ impl fmt::Display for ApiError {
                 write!(f, "the {layer} layer has too much to do; nothing was changed, try again")
             }
             Self::NoAnswer { layer } => {
-                write!(f, "the {layer} layer has not answered in time; look whether it was done, then try again")
+                write!(
+                    f,
+                    "the {layer} layer has not answered in time; look whether it was done, then try again"
+                )
             }
             Self::Unavailable => f.write_str("the store does not answer; nothing was changed, try again"),
             Self::OwnerUnknown { server } => write!(
@@ -212,7 +215,9 @@ impl fmt::Display for ApiError {
                 "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"
             ),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
-            Self::BadRange { size } => write!(f, "the range lies outside of the file, which has {size} bytes"),
+            Self::BadRange { size } => {
+                write!(f, "the range lies outside of the file, which has {size} bytes")
+            }
             Self::Internal => f.write_str("this server has made a mistake; its log says more"),
         }
     }
@@ -226,7 +231,9 @@ impl From<StoreError> for ApiError {
         log::error!("{error}");
         match error {
             StoreError::Unavailable { .. } | StoreError::Locked { .. } => Self::Unavailable,
-            StoreError::Corrupt { .. } | StoreError::TooNew { .. } | StoreError::Refused { .. } => Self::Internal,
+            StoreError::Corrupt { .. } | StoreError::TooNew { .. } | StoreError::Refused { .. } => {
+                Self::Internal
+            }
         }
     }
 }

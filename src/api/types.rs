@@ -272,8 +272,16 @@ pub struct RequestListed {
 
 impl From<RequestView> for RequestListed {
     fn from(view: RequestView) -> Self {
-        let RequestBody { id, requested_device, assigned_device, boot_config, environment, expires, image, .. } =
-            RequestBody::new(&view, "");
+        let RequestBody {
+            id,
+            requested_device,
+            assigned_device,
+            boot_config,
+            environment,
+            expires,
+            image,
+            ..
+        } = RequestBody::new(&view, "");
         Self {
             id,
             assignee: view.assignee,
@@ -406,7 +414,9 @@ impl CreateBody {
         Ok(Self {
             assignee,
             duration_s: body.seconds("duration", DURATION)?,
-            image: body.text("image", "the name of the image to be installed; image/list has them")?.to_owned(),
+            image: body
+                .text("image", "the name of the image to be installed; image/list has them")?
+                .to_owned(),
             environment: owned(body.optional_text("environment")?.filter(|e| *e != "any")),
             hardware_type: owned(body.optional_text("hardware_type")?),
             hardware_model: owned(body.optional_text("hardware_model")?),
@@ -534,12 +544,13 @@ const DETAIL_MAX: usize = 1000;
 
 /// Body of `image_progress`.
 pub fn read_percent(body: &Body) -> Result<u8> {
-    let percent = body.seconds("percent", "how much of the image is written, 0 to 100").map_err(|e| match e {
-        ApiError::WrongType { key, found, .. } => {
-            ApiError::WrongType { key, wanted: "a number from 0 to 100", found }
-        }
-        other => other,
-    })?;
+    let percent =
+        body.seconds("percent", "how much of the image is written, 0 to 100").map_err(|e| match e {
+            ApiError::WrongType { key, found, .. } => {
+                ApiError::WrongType { key, wanted: "a number from 0 to 100", found }
+            }
+            other => other,
+        })?;
     u8::try_from(percent)
         .ok()
         .filter(|p| *p <= 100)
