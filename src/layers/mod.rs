@@ -5,6 +5,7 @@
 
 pub mod bmm;
 pub mod deadlines;
+pub mod http;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
