@@ -12,4 +12,6 @@ pub mod daemon;
 pub mod lab;
 pub mod layers;
 pub mod logic;
+pub mod ports;
+pub mod signals;
 pub mod store;

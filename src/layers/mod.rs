@@ -6,8 +6,10 @@
 pub mod bmm;
 pub mod deadlines;
 pub mod http;
+pub mod journal;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
 pub mod supervise;
+pub mod syslog;
 pub mod tftp;
