@@ -25,7 +25,8 @@ fn run(dir: &Path, program: &str, package: &str, arguments: &[&str]) -> bool {
     child.status.success()
 }
 
-/// Fetches with one client and compares; `{port}` and `{file}` are filled in, the file arrives as `got`.
+/// Fetches with one client and compares; `{port}` and `{file}` are filled in, `_` is a blank inside an argument, and
+/// the file arrives as `got`.
 fn check(program: &str, package: &str, arguments: &str, file: &[u8], granted: &str) {
     let server = Running::local(&[("dir/file", file)]);
     let dir = tempfile::tempdir().unwrap();
