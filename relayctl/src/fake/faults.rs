@@ -97,8 +97,13 @@ pub(super) enum Answer {
     Reset,
 }
 
-/// Decides about a command. `status` is the bank's, as it will be if the board obeys.
-pub(super) fn respond(command: Command, status: BankStatus, dialect: Dialect, how: Misbehaviour) -> Response {
+/// Decides about a command to a bank that stands like this.
+pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, how: Misbehaviour) -> Response {
+    // The status a board sends with its acknowledgement is read from the relays, so it tells of a stuck one.
+    let status = match command {
+        Command::Switch { relay, to, .. } if how != Misbehaviour::StuckRelay => before.with(relay, to),
+        _ => before,
+    };
     let good = match (command, dialect) {
         (Command::Switch { .. }, Dialect::Plain) | (Command::TwoWayTest, _) => vec![ACKNOWLEDGED],
         (Command::Switch { bank, .. }, Dialect::Fusion) => vec![bank.number(), status.0],

@@ -64,6 +64,7 @@ pub(super) struct Server {
     client: Option<Client>,
     /// No listening before this.
     rest_until: Instant,
+    plans_taken: u64,
 }
 
 struct Client {
@@ -86,20 +87,36 @@ impl Server {
         // Listening before `start` returns, and a taken port is its error.
         let listener = Some(port.listen()?);
         let rest_until = Instant::now();
-        Ok(Self { port, woken, shared, banks, recovery, observer, listener, client: None, rest_until })
+        Ok(Self {
+            port,
+            woken,
+            shared,
+            banks,
+            recovery,
+            observer,
+            listener,
+            client: None,
+            rest_until,
+            plans_taken: 0,
+        })
     }
 
     pub(super) fn run(mut self) {
         loop {
-            let (stop, misbehaviour) = {
+            let (stop, misbehaviour, plans) = {
                 let state = self.shared.lock();
-                (state.stop, state.plan.current())
+                (state.stop, state.plan.current(), state.plans)
             };
             if stop {
                 return;
             }
             let now = Instant::now();
             self.open_or_close(misbehaviour, now);
+            if self.plans_taken != plans {
+                self.plans_taken = plans;
+                self.shared.lock().plans_taken = plans;
+                self.shared.moved.notify_all();
+            }
             if !self.wait(now) {
                 return;
             }
@@ -239,18 +256,18 @@ impl Server {
                 let mut state = self.shared.lock();
                 state.note(Sender::Client, &bytes);
                 let how = state.plan.take();
-                let (bank, after) = match command {
-                    Command::Switch { bank, relay, to } => (Some(bank), state.bank(bank).with(relay, to)),
-                    Command::ReadRelay { bank, .. } | Command::ReadBank { bank } => {
-                        (Some(bank), *state.bank(bank))
-                    }
-                    Command::TwoWayTest => (None, BankStatus(0)),
+                let bank = match command {
+                    Command::Switch { bank, .. }
+                    | Command::ReadRelay { bank, .. }
+                    | Command::ReadBank { bank } => Some(bank),
+                    Command::TwoWayTest => None,
                 };
+                let before = bank.map_or(BankStatus(0), |bank| *state.bank(bank));
                 state.commands += 1;
                 if bank.is_some_and(|bank| bank > self.banks) {
                     (Answer::Bytes { bytes: vec![], after: Duration::ZERO }, None)
                 } else {
-                    let response = respond(command, after, state.dialect, how);
+                    let response = respond(command, before, state.dialect, how);
                     (response.answer, if response.obey { state.switch(command) } else { None })
                 }
             };
