@@ -143,6 +143,19 @@ fn every_fault_has_its_own_error_with_step_and_remedy() {
 }
 
 #[test]
+fn a_reply_may_come_in_pieces_but_not_for_ever() {
+    let board = fake();
+    board.set_dialect(Dialect::Fusion);
+    board.set_misbehaviour(Misbehaviour::Dribble(Duration::from_millis(30)));
+    assert_eq!(relayctl::run(&at(&board), Action::PowerOn, &within(LONG)), Ok(On));
+    assert_eq!(talk(&board), "> FE 65 01\n< 01\n< FD\n> FE 75 01\n< 00", "the reply was cut");
+    // The deadline is the operation's, not each read's.
+    board.set_misbehaviour(Misbehaviour::Dribble(SHORT * 2 / 3));
+    let error = relayctl::run(&at(&board), Action::PowerOff, &within(SHORT)).unwrap_err();
+    assert_eq!(error.fault, Fault::ShortReply { got: vec![1] });
+}
+
+#[test]
 fn a_byte_too_many_is_not_taken_for_the_next_reply() {
     // Either it comes with the reply, or it is found before the next command.
     let error = fails(Misbehaviour::ExtraByte, Action::PowerOn);

@@ -1,7 +1,7 @@
 //! A relay board that is not there: a ProXR board on a real socket, for tests, rigs and demonstrations.
 //!
 //! It behaves like the hardware where that hurts: one connection at a time, others refused meanwhile and for a rest
-//! after each close (ProXR hardware notes). One thread, which waits in one place ([`serve`]); it stops and is joined
+//! after each close (ProXR hardware notes). One thread, which waits in one place (`serve`); it stops and is joined
 //! when the [`FakeBoard`] is dropped. It knows relays and wiring, not what hangs on them.
 
 mod faults;

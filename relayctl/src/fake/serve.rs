@@ -71,8 +71,15 @@ struct Client {
     stream: TcpStream,
     /// Received and not yet understood; never longer than one command and one read.
     pending: Vec<u8>,
-    /// What is to be sent, and when. While there is an answer, nothing is read.
-    answer: Option<(Instant, Vec<u8>)>,
+    /// What is to be sent. While there is an answer, nothing is read.
+    answer: Option<Pending>,
+}
+
+struct Pending {
+    due: Instant,
+    bytes: Vec<u8>,
+    /// Byte by byte, this far apart.
+    each: Option<Duration>,
 }
 
 impl Server {
@@ -149,7 +156,7 @@ impl Server {
         let mut fds = vec![PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
         let mut until = None;
         match &self.client {
-            Some(Client { answer: Some((due, _)), .. }) => until = Some(*due),
+            Some(Client { answer: Some(answer), .. }) => until = Some(answer.due),
             Some(client) => fds.push(PollFd::new(client.stream.as_fd(), PollFlags::POLLIN)),
             None => {}
         }
@@ -209,11 +216,16 @@ impl Server {
     fn serve(&mut self, now: Instant) {
         let Some(client) = &mut self.client else { return };
         match client.answer.take() {
-            Some((due, bytes)) if due > now => {
-                client.answer = Some((due, bytes));
+            Some(answer) if answer.due > now => {
+                client.answer = Some(answer);
                 return;
             }
-            Some((_, bytes)) => {
+            Some(Pending { mut bytes, each, .. }) => {
+                if let Some(gap) = each
+                    && bytes.len() > 1
+                {
+                    client.answer = Some(Pending { due: now + gap, bytes: bytes.split_off(1), each });
+                }
                 // Logged first: whoever has the reply may ask for the log at once.
                 if !bytes.is_empty() {
                     self.shared.lock().note(Sender::Board, &bytes);
@@ -265,7 +277,7 @@ impl Server {
                 let before = bank.map_or(BankStatus(0), |bank| *state.bank(bank));
                 state.commands += 1;
                 if bank.is_some_and(|bank| bank > self.banks) {
-                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO }, None)
+                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, None)
                 } else {
                     let response = respond(command, before, state.dialect, how);
                     (response.answer, if response.obey { state.switch(command) } else { None })
@@ -278,7 +290,10 @@ impl Server {
             self.shared.moved.notify_all();
             match answer {
                 Answer::Bytes { bytes, .. } if bytes.is_empty() => {}
-                Answer::Bytes { bytes, after } => client.answer = Some((now + after, bytes)),
+                Answer::Bytes { bytes, after, each } => {
+                    let each = each.then_some(after);
+                    client.answer = Some(Pending { due: now + after, bytes, each });
+                }
                 Answer::Close => return self.hang_up(false),
                 Answer::Reset => return self.hang_up(true),
             }
