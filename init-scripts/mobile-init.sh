@@ -91,7 +91,9 @@ esac
 
 if [ -z "$MOZPOOL_NO_NETWORK" ]; then
     hostname "$MOZPOOL_DEVICE"
-    syslogd -R "$syslog"
+    # Notices and worse: a kernel says 300 lines at boot, a rack of boards would
+    # fill the server's log with them. Our own lines are notices.
+    syslogd -l 6 -R "$syslog"
     klogd
     # /dev/log is made by the daemon after it has detached: a tenth of a second at most.
     tries=0

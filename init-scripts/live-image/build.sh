@@ -78,17 +78,21 @@ if [ "$arch" != "$(dpkg --print-architecture)" ]; then
     fi
 fi
 
-# package NAME: prints the path of the package's file, fetched if the cache lacks it.
-package() {
+# fetch_packages NAME…: into the cache; what is there and has the right checksum stays.
+fetch_packages() {
     # shellcheck disable=SC2086
-    (cd "$debs" && apt-get $apt_options -q -o APT::Sandbox::User=root download "$1") >"$work/apt.log" 2>&1 || {
-        echo "build.sh: cannot download $1" >&2
+    (cd "$debs" && apt-get $apt_options -q -o APT::Sandbox::User=root download "$@") >"$work/apt.log" 2>&1 || {
+        echo "build.sh: cannot download $*" >&2
         cat "$work/apt.log" >&2
-        return 1
+        exit 1
     }
-    # apt-get download keeps a file whose checksum is right, so the newest name is the current one.
-    # shellcheck disable=SC2012
-    ls -t "$debs/$1"_*.deb | head -n 1
+}
+
+# package NAME: prints the path of the fetched package. Versions come from one call
+# for all: each apt command takes a second to read its lists.
+package() {
+    awk -v name="$1" '$1 == "Package:" { here = $2 == name } here && $1 == "Version:" { print $2; exit }' "$work/versions" |
+        sed "s|:|%3a|; s|.*|$debs/$1_&_$arch.deb|"
 }
 
 # The kernel's meta package names the real one.
@@ -100,28 +104,36 @@ image=${image:-$meta}
 packages='busybox-static'
 [ -n "$minimal" ] || packages="$packages libc6 zlib1g liblzma5 liblz4-1 xz-utils zstd e2fsprogs libext2fs2 libcom-err2 libblkid1 libuuid1"
 [ -z "$dropbear" ] || packages="$packages dropbear-bin libcrypt1 libtomcrypt1 libtommath1 libgmp10"
-mkdir "$work/unpacked"
-for name in $packages; do
-    file=$(package "$name")
-    dpkg-deb -x "$file" "$work/unpacked"
-done
+# shellcheck disable=SC2086 # names are words
+fetch_packages $packages "$image"
+# shellcheck disable=SC2086
+apt-cache $apt_options show --no-all-versions $packages "$image" >"$work/versions"
 
-file=$(package "$image")
-tree=$cache/$arch/$(basename "$file" .deb)
-if [ ! -e "$tree/complete" ]; then
-    rm -rf "$tree"
-    mkdir -p "$tree"
-    dpkg-deb -x "$file" "$tree"
-    version=$(ls "$tree/lib/modules")
-    depmod -b "$tree" "$version"
-    : >"$tree/complete"
-fi
+# unpack NAME: into the cache, once; prints where.
+unpack() {
+    unpack_file=$(package "$1")
+    unpack_dir=$cache/$arch/$(basename "$unpack_file" .deb)
+    if [ ! -e "$unpack_dir/.complete" ]; then
+        rm -rf "$unpack_dir"
+        mkdir -p "$unpack_dir"
+        dpkg-deb -x "$unpack_file" "$unpack_dir" || return 1
+        : >"$unpack_dir/.complete"
+    fi
+    echo "$unpack_dir"
+}
+from=$work/unpacked
+mkdir "$from"
+for name in $packages; do
+    dir=$(unpack "$name")
+    (cd "$dir" && tar -cf - --exclude ./usr/share .) | tar -xf - -C "$from"
+done
+tree=$(unpack "$image")
+[ -e "$tree/lib/modules/$(ls "$tree/lib/modules")/modules.dep" ] || depmod -b "$tree" "$(ls "$tree/lib/modules")"
 version=$(ls "$tree/lib/modules")
 
 # ---- the root file system ----
 root=$work/root
 for dir in bin sbin usr/bin usr/sbin lib lib64 etc proc sys dev tmp run root var/log mozpool lib/modules; do mkdir -p "$root/$dir"; done
-from=$work/unpacked
 
 # take PATTERN DIR: copies files whose path in the packages matches into DIR, without symlinks.
 take() {

@@ -121,20 +121,23 @@ fetch_answer() {
     wc -c <"$fa_dir/body" >"$fa_dir/count" &
     fa_counter=$!
     if [ "$fa_skip" = 0 ]; then
-        tee "$fa_dir/body" 2>/dev/null
+        tee "$fa_dir/body" ${fs_copy:+"$fs_copy"} 2>/dev/null
     else
-        tail -c "+$((fa_skip + 1))" | tee "$fa_dir/body" 2>/dev/null
+        tail -c "+$((fa_skip + 1))" | tee "$fa_dir/body" ${fs_copy:+"$fs_copy"} 2>/dev/null
     fi
     wait "$fa_counter"
     echo $((fa_got + $(cat "$fa_dir/count"))) >"$fa_dir/got"
 }
 
-# fetch_stream URL DIR: the file's bytes on standard output. A connection that
+# fetch_stream URL DIR [COPY]: the file's bytes on standard output, and again into the
+# pipe COPY, which the caller holds open (one tee less than outside: on a small board
+# every copy counts). A connection that
 # breaks is taken up again by Range, with back-off, until MOZPOOL_RETRY_S pass
 # without a new byte. 0 when complete; else DIR/error says why. DIR/total holds the
 # length once known; DIR/abort, made by anyone, ends it.
 fetch_stream() {
     fs_dir=$2
+    fs_copy=$3
     mkdir -p "$fs_dir"
     rm -f "$fs_dir"/*
     echo 0 >"$fs_dir/got"

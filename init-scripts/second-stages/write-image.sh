@@ -70,11 +70,13 @@ unpack_and_write() {
 mkfifo "$work/sum"
 sha256sum <"$work/sum" >"$work/sha256" &
 summer=$!
+# Held open by us, so that the sum goes on over broken connections.
+exec 7>"$work/sum"
 {
     {
-        fetch_stream "$url" "$work/fetch"
+        fetch_stream "$url" "$work/fetch" "$work/sum"
         echo $? >"$work/fetched"
-    } | tee "$work/sum" 2>/dev/null | unpack_and_write
+    } | unpack_and_write
     : >"$work/finished"
 } &
 pipeline=$!
@@ -109,6 +111,7 @@ while [ ! -e "$work/finished" ]; do
     fi
 done
 wait "$pipeline"
+exec 7>&-
 wait "$summer"
 
 # The order of the questions matters: a writer that stops breaks the pipe of the

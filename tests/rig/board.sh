@@ -41,7 +41,8 @@ flock 9
 powered() {
     [ -s "$pidfile" ] || return 1
     read -r pid <"$pidfile"
-    [ "$(tr '\000' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -cxF "$pidfile")" = 1 ]
+    [ -r "/proc/$pid/cmdline" ] || return 1
+    [ "$(tr '\000' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -cxF "$pidfile")" = 1 ]
 }
 
 case $3 in

@@ -78,6 +78,8 @@ up() {
     for ns in "$srv" "$lab"; do ip -n "$ns" link set lo up; done
     ip -n "$lab" link add br0 type bridge
     ip -n "$lab" addr add 10.9.0.2/24 dev br0
+    # For the router advertisements below; nodad, or dnsmasq would wait for it.
+    ip -n "$lab" addr add fd00:9::2/64 dev br0 nodad
     ip -n "$lab" link add lan0 type veth peer name eth0 netns "$srv"
     ip -n "$lab" link set lan0 master br0 up
     ip -n "$lab" link set br0 up
@@ -103,10 +105,11 @@ RIG_LAB=$lab
 RIG_SERVER=10.9.0.1
 END
 
-    # Option 175 with 176=1 spares iPXE its waits for a router (13 s) and a proxy (3 s).
+    # Router advertisements spare iPXE its wait for an IPv6 router (13 s), option 175
+    # with 176=1 that for a proxy DHCP server (3 s): without them on every boot.
     set -- --no-daemon --conf-file=/dev/null --port=0 --interface=br0 --bind-interfaces \
-        --dhcp-range=10.9.0.0,static,255.255.255.0,1h --dhcp-hostsfile="$RIG_DIR/dhcp-hosts" \
-        --dhcp-leasefile="$RIG_DIR/leases" --dhcp-option=3 --dhcp-option=encap:175,176,1b --log-dhcp --user=root
+        --dhcp-range=10.9.0.0,static,255.255.255.0,1h --enable-ra --dhcp-range=fd00:9::,ra-only,64 --dhcp-hostsfile="$RIG_DIR/dhcp-hosts" \
+        --dhcp-leasefile="$RIG_DIR/leases" --dhcp-option=3 --dhcp-option=encap:175,176,1b --user=root
     if [ -n "${RIG_TFTP:-}" ]; then
         set -- "$@" --enable-tftp --tftp-root="$RIG_TFTP" --dhcp-boot=pxelinux.0,,10.9.0.2
     else
