@@ -9,4 +9,5 @@ pub mod daemon;
 pub mod lab;
 pub mod layers;
 pub mod logic;
+pub mod ports;
 pub mod store;

@@ -4,3 +4,4 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod messages;
+pub mod supervise;
