@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-fn main() {}
-=======
 //! `relayctl`: device power by hand, and a fake relay board to practise on.
 //!
 //! Reads the command line, calls the library, prints the answer. Words and exit codes are those of the tool this
@@ -63,4 +60,3 @@ fn settings(line: &args::LineArgs) -> Settings {
     settings.patience = PATIENCE;
     settings
 }
->>>>>>> relayctl

@@ -3,7 +3,7 @@
 //! Replies go through a channel of one place; whoever asked may have stopped waiting, so a failed reply is no error.
 
 use crate::logic::check::Check;
-use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
+use crate::logic::events::{ImagingResult, Signal};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
@@ -46,7 +46,7 @@ pub enum LifeguardCommand {
         prepare: mozpool::Preparation,
     },
     /// A request has let go of a device.
-    Released { device: DeviceName, request: RequestId, policy: ReturnPolicy },
+    Released { device: DeviceName, request: RequestId },
     /// Somebody changes a note on a device.
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
 }

@@ -3,8 +3,24 @@
 //! Each thread has a `Store` of its own. The *lifeguard* thread alone writes devices, *mozpool* requests and claims, *journal*
 //! the logs that come from outside; everybody reads. A method that changes several rows does so in one transaction.
 
+mod admin;
+mod apply;
+mod cells;
+mod conn;
+mod devices;
+mod location;
+mod lock;
+mod logs;
+mod migrate;
+mod requests;
 mod rows;
+mod seed;
+mod sql;
+mod sqlite;
+mod sqlstore;
 
+pub use location::{BadLocation, Location};
+pub use lock::StoreLock;
 pub use rows::*;
 
 use crate::logic::catalog::Catalog;
@@ -161,6 +177,8 @@ pub trait Store: Send {
         since: Option<Timestamp>,
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>>;
+    /// The last `limit` lines (`None`: all) of senders that no device is known for, oldest first.
+    fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>>;
     /// Requests of all servers, by number.
     fn requests(&mut self, include_closed: bool) -> Result<Vec<RequestView>>;
     /// One request.

@@ -1,1 +1,42 @@
-//! Placeholder until the crate's first commit.
+//! A read-only TFTP server that serves whatever a [`Source`] offers, and a small client to go with it.
+//!
+//! The library knows nothing of the machines that ask: it answers every request at once, from the address that was
+//! asked, and keeps each transfer going through loss without ever sending more than a client asked for. It never
+//! writes, and a directory served through [`Root`] lets nothing outside of it be read.
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | [`packet`], [`options`], [`name`] | the words of the protocol: bytes to values and back |
+//! | `transfer`, `sessions` | pure state machines: one transfer, and the table of all of them |
+//! | [`source`], [`content`], [`root`] | where the bytes come from |
+//! | [`net`], `listener`, `endpoint` | the only code that touches sockets and the clock |
+//! | [`client`] | a blocking client with limits |
+//!
+//! RFC 1350 (octet and netascii reads), 2347 (OACK), 2348 (blksize), 2349 (tsize, timeout), 7440 (windowsize).
+
+pub mod client;
+pub mod config;
+pub mod content;
+mod endpoint;
+mod listener;
+pub mod name;
+pub mod net;
+pub mod options;
+pub mod packet;
+mod quiet;
+pub mod root;
+mod sessions;
+pub mod source;
+pub mod stats;
+mod transfer;
+
+pub use client::{FetchError, FetchOptions, Fetched, fetch};
+pub use config::Config;
+pub use content::Content;
+pub use net::{BindError, RunError, Server, Stopper};
+pub use options::Options;
+pub use packet::Mode;
+pub use root::{Root, RootError};
+pub use source::{Refusal, Request, Source, TransferRecord};
+pub use stats::Stats;
+pub use transfer::{Outcome, Timing};

@@ -1,11 +1,7 @@
 //! A relay board that is not there: a ProXR board on a real socket, for tests, rigs and demonstrations.
 //!
 //! It behaves like the hardware where that hurts: one connection at a time, others refused meanwhile and for a rest
-<<<<<<< HEAD
-//! after each close (ProXR hardware notes). One thread, which waits in one place ([`serve`]); it stops and is joined
-=======
 //! after each close (ProXR hardware notes). One thread, which waits in one place (`serve`); it stops and is joined
->>>>>>> relayctl
 //! when the [`FakeBoard`] is dropped. It knows relays and wiring, not what hangs on them.
 
 mod faults;
@@ -27,12 +23,9 @@ use std::time::{Duration, Instant};
 /// Lines of the wire log that are kept: ten thousand commands' worth of tests; the oldest go first.
 const MAX_LOG: usize = 20_000;
 
-<<<<<<< HEAD
-=======
 /// How long the board's thread may take to go by a new plan; it is busy only while its observer is.
 const PLAN_TAKEN: Duration = Duration::from_secs(2);
 
->>>>>>> relayctl
 /// A fake board's nature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeSettings {
@@ -145,11 +138,6 @@ impl FakeBoard {
         self.plan(Plan::later(after, count, misbehaviour));
     }
 
-<<<<<<< HEAD
-    fn plan(&self, plan: Plan) {
-        self.shared.lock().plan = plan;
-        self.wake();
-=======
     /// Returns once the board's thread goes by it, so that a board told to refuse does.
     fn plan(&self, plan: Plan) {
         let wanted = {
@@ -162,7 +150,6 @@ impl FakeBoard {
         if !self.wait(PLAN_TAKEN, |state| state.plans_taken >= wanted) {
             log::warn!("the fake relay board on {} is held up, probably by its observer", self.addr);
         }
->>>>>>> relayctl
     }
 
     /// Whether acknowledgements are plain or Fusion's, from now on.
@@ -232,11 +219,7 @@ impl Drop for FakeBoard {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-<<<<<<< HEAD
-    /// Told after every command.
-=======
     /// Told after every command, connection and plan taken.
->>>>>>> relayctl
     moved: Condvar,
 }
 
@@ -253,12 +236,9 @@ struct State {
     wiring: Wiring,
     dialect: Dialect,
     plan: Plan,
-<<<<<<< HEAD
-=======
     /// Plans made, and how many of them the board's thread has seen.
     plans: u64,
     plans_taken: u64,
->>>>>>> relayctl
     log: VecDeque<(Sender, Vec<u8>)>,
     commands: u64,
     connections: u64,
@@ -276,11 +256,8 @@ impl State {
             wiring: settings.wiring,
             dialect: settings.dialect,
             plan: Plan::default(),
-<<<<<<< HEAD
-=======
             plans: 0,
             plans_taken: 0,
->>>>>>> relayctl
             log: VecDeque::new(),
             commands: 0,
             connections: 0,

@@ -64,20 +64,13 @@ pub(super) struct Server {
     client: Option<Client>,
     /// No listening before this.
     rest_until: Instant,
-<<<<<<< HEAD
-=======
     plans_taken: u64,
->>>>>>> relayctl
 }
 
 struct Client {
     stream: TcpStream,
     /// Received and not yet understood; never longer than one command and one read.
     pending: Vec<u8>,
-<<<<<<< HEAD
-    /// What is to be sent, and when. While there is an answer, nothing is read.
-    answer: Option<(Instant, Vec<u8>)>,
-=======
     /// What is to be sent. While there is an answer, nothing is read.
     answer: Option<Pending>,
 }
@@ -87,7 +80,6 @@ struct Pending {
     bytes: Vec<u8>,
     /// Byte by byte, this far apart.
     each: Option<Duration>,
->>>>>>> relayctl
 }
 
 impl Server {
@@ -102,9 +94,6 @@ impl Server {
         // Listening before `start` returns, and a taken port is its error.
         let listener = Some(port.listen()?);
         let rest_until = Instant::now();
-<<<<<<< HEAD
-        Ok(Self { port, woken, shared, banks, recovery, observer, listener, client: None, rest_until })
-=======
         Ok(Self {
             port,
             woken,
@@ -117,34 +106,24 @@ impl Server {
             rest_until,
             plans_taken: 0,
         })
->>>>>>> relayctl
     }
 
     pub(super) fn run(mut self) {
         loop {
-<<<<<<< HEAD
-            let (stop, misbehaviour) = {
-                let state = self.shared.lock();
-                (state.stop, state.plan.current())
-=======
             let (stop, misbehaviour, plans) = {
                 let state = self.shared.lock();
                 (state.stop, state.plan.current(), state.plans)
->>>>>>> relayctl
             };
             if stop {
                 return;
             }
             let now = Instant::now();
             self.open_or_close(misbehaviour, now);
-<<<<<<< HEAD
-=======
             if self.plans_taken != plans {
                 self.plans_taken = plans;
                 self.shared.lock().plans_taken = plans;
                 self.shared.moved.notify_all();
             }
->>>>>>> relayctl
             if !self.wait(now) {
                 return;
             }
@@ -177,11 +156,7 @@ impl Server {
         let mut fds = vec![PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
         let mut until = None;
         match &self.client {
-<<<<<<< HEAD
-            Some(Client { answer: Some((due, _)), .. }) => until = Some(*due),
-=======
             Some(Client { answer: Some(answer), .. }) => until = Some(answer.due),
->>>>>>> relayctl
             Some(client) => fds.push(PollFd::new(client.stream.as_fd(), PollFlags::POLLIN)),
             None => {}
         }
@@ -192,11 +167,7 @@ impl Server {
             }
             Some(_) => {}
             None if self.rest_until > now => {
-<<<<<<< HEAD
-                until = Some(until.map_or(self.rest_until, |u: Instant| u.min(self.rest_until)))
-=======
                 until = Some(until.map_or(self.rest_until, |u: Instant| u.min(self.rest_until)));
->>>>>>> relayctl
             }
             // Told to refuse: only the owner can change that, and will wake us.
             None => {}
@@ -245,13 +216,6 @@ impl Server {
     fn serve(&mut self, now: Instant) {
         let Some(client) = &mut self.client else { return };
         match client.answer.take() {
-<<<<<<< HEAD
-            Some((due, bytes)) if due > now => {
-                client.answer = Some((due, bytes));
-                return;
-            }
-            Some((_, bytes)) => {
-=======
             Some(answer) if answer.due > now => {
                 client.answer = Some(answer);
                 return;
@@ -262,7 +226,6 @@ impl Server {
                 {
                     client.answer = Some(Pending { due: now + gap, bytes: bytes.split_off(1), each });
                 }
->>>>>>> relayctl
                 // Logged first: whoever has the reply may ask for the log at once.
                 if !bytes.is_empty() {
                     self.shared.lock().note(Sender::Board, &bytes);
@@ -305,20 +268,6 @@ impl Server {
                 let mut state = self.shared.lock();
                 state.note(Sender::Client, &bytes);
                 let how = state.plan.take();
-<<<<<<< HEAD
-                let (bank, after) = match command {
-                    Command::Switch { bank, relay, to } => (Some(bank), state.bank(bank).with(relay, to)),
-                    Command::ReadRelay { bank, .. } | Command::ReadBank { bank } => {
-                        (Some(bank), *state.bank(bank))
-                    }
-                    Command::TwoWayTest => (None, BankStatus(0)),
-                };
-                state.commands += 1;
-                if bank.is_some_and(|bank| bank > self.banks) {
-                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO }, None)
-                } else {
-                    let response = respond(command, after, state.dialect, how);
-=======
                 let bank = match command {
                     Command::Switch { bank, .. }
                     | Command::ReadRelay { bank, .. }
@@ -331,7 +280,6 @@ impl Server {
                     (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, None)
                 } else {
                     let response = respond(command, before, state.dialect, how);
->>>>>>> relayctl
                     (response.answer, if response.obey { state.switch(command) } else { None })
                 }
             };
@@ -342,14 +290,10 @@ impl Server {
             self.shared.moved.notify_all();
             match answer {
                 Answer::Bytes { bytes, .. } if bytes.is_empty() => {}
-<<<<<<< HEAD
-                Answer::Bytes { bytes, after } => client.answer = Some((now + after, bytes)),
-=======
                 Answer::Bytes { bytes, after, each } => {
                     let each = each.then_some(after);
                     client.answer = Some(Pending { due: now + after, bytes, each });
                 }
->>>>>>> relayctl
                 Answer::Close => return self.hang_up(false),
                 Answer::Reset => return self.hang_up(true),
             }

@@ -4,6 +4,8 @@
 
 mod step;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use step::{Moved, Step, step};
 pub use table::{Count, Def, Enter, Go, OverLimit, Please, TABLE, def};

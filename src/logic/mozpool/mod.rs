@@ -5,6 +5,8 @@
 mod pick;
 mod step;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use pick::{Candidate, pick};
 pub use step::{Moved, Step, step};
@@ -155,8 +157,12 @@ pub enum Event {
     /// A deadline may have passed. `stored`: the result that lies with the claim, if any;
     /// `prepare`: what the assigned device would need now.
     Deadline { stored: Option<ImagingResult>, prepare: Option<Preparation> },
+    /// The device that it names is held by another request: it ends before it began.
+    Busy { by: RequestId },
     /// Its owner or an operator is done with it.
     Close,
+    /// Its time is over, whatever the clock says.
+    Expire,
     /// Hold it until then.
     Renew { expires: Timestamp },
 }

@@ -120,6 +120,17 @@ impl Run {
                 }
             }
             Event::Deadline { stored, prepare } => return self.deadline(stored, prepare),
+            Event::Busy { by } if state == State::New => {
+                let device = self.moved.next.wanted.device.clone().unwrap_or_else(|| "any".into());
+                self.say(format!("Requested device {device} is busy with request {by}."));
+                self.enter(State::Closed);
+            }
+            Event::Busy { .. } => return not_expected("busy"),
+            Event::Expire if state == State::Closed => return not_expected("expire"),
+            Event::Expire => {
+                self.say("Request expired.");
+                self.enter(State::Closed);
+            }
             Event::Close if state == State::Closed => return not_expected("close"),
             Event::Close => {
                 self.say("Request closed.");
@@ -146,9 +157,7 @@ impl Run {
             return Err(Ignored::NotDue);
         }
         if next.expires <= self.now {
-            self.say("Request expired.");
-            self.enter(State::Closed);
-            return Ok(());
+            return self.apply(Event::Expire);
         }
         if next.deadline.is_none_or(|at| at > self.now) {
             return Err(Ignored::NotDue);

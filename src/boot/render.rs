@@ -1,0 +1,168 @@
+//! From a PXE config's template and what is known of a board to the text that its boot loader reads.
+//!
+//! Templates are minijinja. Texts carried over from the original Mozpool have no braces but may hold `%IPADDRESS%`, which still
+//! becomes the server's address.
+
+use crate::logic::ids::Mac;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+use std::fmt;
+
+/// Everything that a template may name.
+#[derive(Debug, Clone, Serialize)]
+pub struct Values {
+    /// The board.
+    pub device: DeviceValues,
+    /// This imaging server.
+    pub server: ServerValues,
+    /// The image that the boot is for.
+    pub image: ImageValues,
+    /// The board's boot config, as JSON.
+    pub boot_config: serde_json::Value,
+    /// The live system.
+    pub live: LiveValues,
+    /// The board's serial console, as the kernel spells it; empty when there is none.
+    pub console: String,
+}
+
+/// See [`Values::device`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DeviceValues {
+    /// Short name.
+    pub name: String,
+    /// Full name or address.
+    pub fqdn: String,
+    /// With dashes, as in PXELINUX's file names.
+    pub mac: String,
+    /// Its pool.
+    pub environment: String,
+    /// E.g. `panda`.
+    pub hardware_type: String,
+    /// E.g. `ES Rev B2`.
+    pub hardware_model: String,
+}
+
+/// See [`Values::server`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ServerValues {
+    /// Its name in the pool.
+    pub name: String,
+    /// Its address as boards reach it: live systems often resolve no names.
+    pub ip: String,
+    /// `address:port` of the API and the files.
+    pub http: String,
+    /// `address:port` of the syslog receiver; empty when there is none.
+    pub syslog: String,
+}
+
+/// See [`Values::image`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ImageValues {
+    /// Its name.
+    pub name: String,
+    /// Script file that installs it, below `/files/second-stages/`.
+    pub second_stage: String,
+}
+
+/// See [`Values::live`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LiveValues {
+    /// Kernel, as a TFTP path.
+    pub kernel: String,
+    /// Initial RAM file system, as a TFTP path.
+    pub initrd: String,
+}
+
+/// A template that cannot be rendered; says where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderError {
+    /// The PXE config's name.
+    pub template: String,
+    /// Line within it, 0 when not known.
+    pub line: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PXE config {}, line {}: {}", self.template, self.line, self.why)
+    }
+}
+
+impl std::error::Error for RenderError {}
+
+/// Renders the PXE config `name` with `contents`. A value that does not exist is an error, not an empty word on a kernel line.
+pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let text =
+        environment.render_named_str(name, contents, minijinja::value::Serde(values)).map_err(|e| {
+            RenderError {
+                template: name.to_owned(),
+                line: e.line().unwrap_or(0),
+                why: e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind())),
+            }
+        })?;
+    let mut text = text.replace("%IPADDRESS%", &values.server.ip);
+    // minijinja drops the last newline, and U-Boot ignores a last line without one.
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Made-up values, for checking a template before any board needs it.
+pub fn sample_values(server: &ServerValues) -> Values {
+    let mac = Mac([2, 0, 0, 0, 0, 1]).join("-");
+    Values {
+        device: DeviceValues {
+            name: "sample".into(),
+            fqdn: "sample.example".into(),
+            mac,
+            ..Default::default()
+        },
+        server: server.clone(),
+        image: ImageValues { name: "sample".into(), second_stage: "write-image.sh".into() },
+        boot_config: serde_json::Value::Object(serde_json::Map::new()),
+        live: LiveValues { kernel: "live/amd64/vmlinuz".into(), initrd: "live/amd64/initrd.img".into() },
+        console: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        sample_values(&ServerValues {
+            ip: "10.0.0.1".into(),
+            http: "10.0.0.1:8080".into(),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn old_texts_get_the_servers_address() {
+        let old = "APPEND mobile-imaging-url=http://%IPADDRESS%/scripts/b2g.sh\n";
+        let text = render("b2g", old, &values()).unwrap();
+        assert_eq!(text, "APPEND mobile-imaging-url=http://10.0.0.1/scripts/b2g.sh\n");
+    }
+
+    #[test]
+    fn templates_get_values_and_logic() {
+        let contents = "{% if console %}console={{ console }} {% endif %}url=http://{{ server.http }}/files/{{ image.second_stage }}";
+        assert_eq!(
+            render("t", contents, &values()).unwrap(),
+            "url=http://10.0.0.1:8080/files/write-image.sh\n"
+        );
+    }
+
+    #[test]
+    fn a_wrong_name_is_an_error_with_its_line() {
+        let error = render("t", "ok\n{{ devise.name }}", &values()).unwrap_err();
+        assert_eq!((error.line, error.template.as_str()), (2, "t"));
+        let error = render("t", "{% if %}", &values()).unwrap_err();
+        assert!(error.to_string().starts_with("PXE config t, line 1: "), "{error}");
+    }
+}

@@ -1,0 +1,591 @@
+//! The *lifeguard* thread: the machines of this server's devices.
+//!
+//! It takes what came together as one batch, decides with the pure `step`, commits everything in one transaction, and only
+//! then answers, publishes boot configs and hands out work. A crash between commit and effect is safe: every state that waits
+//! for an answer has a time limit, and its passing asks again.
+
+use super::deadlines::Deadlines;
+use super::messages::{BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LifeguardCommand, MozpoolNotice, Reply};
+use super::supervise::Exit;
+use crate::boot::render::{DeviceValues, ImageValues, LiveValues, RenderError, ServerValues, Values, render};
+use crate::boot::table::BootTable;
+use crate::clock::Clock;
+use crate::logic::catalog::Catalog;
+use crate::logic::events::ReturnPolicy;
+use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::{
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, step,
+};
+use crate::logic::machine::Epoch;
+use crate::logic::mozpool::Preparation;
+use crate::logic::time::Timestamp;
+use crate::store::{Committed, DeviceCommit, DeviceInfo, DeviceRecord, Store, StoreError};
+use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
+use relayctl::RelayAddress;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events that share one transaction at most. A commit costs one wait for the disk whatever its size; more than this would
+/// make the first of them wait for the last.
+const BATCH_MAX: usize = 256;
+/// After the store has failed, time limits rest for so long before the next try.
+const STORE_REST_MS: i64 = 1000;
+
+/// What the layer needs to know of its server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The imaging server whose devices these are.
+    pub server: String,
+    /// What templates may say of it.
+    pub values: ServerValues,
+    /// The live system.
+    pub live: LiveValues,
+    /// The boards' serial console.
+    pub console: String,
+    /// What is done when a request ends, by environment.
+    pub return_policies: HashMap<String, ReturnPolicy>,
+    /// … and in all other environments.
+    pub return_policy: ReturnPolicy,
+}
+
+/// Where it hears from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Time to end.
+    pub stop: Receiver<()>,
+    /// The hardware layer's answers come before new orders.
+    pub answers: Receiver<BmmAnswer>,
+    /// The API and the request layer.
+    pub commands: Receiver<LifeguardCommand>,
+}
+
+/// Where it speaks to.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// Hardware.
+    pub bmm: Sender<BmmJob>,
+    /// Requests.
+    pub mozpool: Sender<MozpoolNotice>,
+    /// Log lines that belong to no change.
+    pub journal: Sender<JournalLine>,
+}
+
+/// The layer's state. In memory is what the store has, plus what only matters while the process lives.
+pub struct Lifeguard {
+    settings: Settings,
+    store: Box<dyn Store>,
+    clock: Arc<dyn Clock>,
+    boot: Arc<BootTable>,
+    out: Outbox,
+    catalog: Catalog,
+    devices: HashMap<DeviceName, Entry>,
+    deadlines: Deadlines<DeviceName>,
+    /// Power cycles that wait in a relay board's queue, by device.
+    queued: HashMap<DeviceName, Epoch>,
+    /// Relay boards whose last connection failed.
+    unwell: HashSet<String>,
+    /// Time limits rest until then, because the store failed.
+    rests_until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    machine: Device,
+    info: DeviceInfo,
+    claim: Option<Claim>,
+    relay: Option<RelayAddress>,
+}
+
+impl From<DeviceRecord> for Entry {
+    fn from(record: DeviceRecord) -> Self {
+        let relay = match record.info.relay_info.as_str() {
+            "" => None,
+            text => text
+                .parse()
+                .map_err(|e| log::warn!("device={} has no usable relay: {e}", record.machine.name))
+                .ok(),
+        };
+        Self { machine: record.machine, info: record.info, claim: record.claim, relay }
+    }
+}
+
+/// One thing to decide on, and who waits for the answer.
+struct Item {
+    device: DeviceName,
+    event: Event,
+    asker: Asker,
+}
+
+enum Asker {
+    Nobody,
+    Api(Reply<DeviceAnswer>),
+    Request { request: RequestId, epoch: Epoch },
+}
+
+/// A decision that waits for its commit.
+struct Decided {
+    device: DeviceName,
+    before: State,
+    effects: Vec<Effect>,
+    asker: Asker,
+}
+
+impl Lifeguard {
+    /// Loads this server's devices, publishes their boot configs and arms their deadlines: all that a start needs.
+    pub fn load(
+        settings: Settings,
+        mut store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+        boot: Arc<BootTable>,
+        out: Outbox,
+    ) -> Result<Self, StoreError> {
+        let catalog = store.catalog()?;
+        let records = store.load_devices(&settings.server)?;
+        let mut layer = Self {
+            settings,
+            store,
+            clock,
+            boot,
+            out,
+            catalog,
+            devices: HashMap::with_capacity(records.len()),
+            deadlines: Deadlines::default(),
+            queued: HashMap::new(),
+            unwell: HashSet::new(),
+            rests_until: None,
+        };
+        for record in records {
+            layer.adopt(record);
+        }
+        Ok(layer)
+    }
+
+    /// Runs until told to stop or until a neighbour is gone.
+    pub fn run(mut self, inbox: &Inbox) -> Exit {
+        loop {
+            let timer = match self.next_wake() {
+                Some(at) => after(Duration::from_millis(at.ms_since(self.clock.now()).max(0).unsigned_abs())),
+                None => never(),
+            };
+            let mut items = Vec::new();
+            // Biased: stopping comes first, and answers from the hardware come before new orders.
+            select_biased! {
+                recv(inbox.stop) -> _ => return Exit::Stopped,
+                recv(inbox.answers) -> m => match m { Ok(a) => self.answer(a, &mut items), Err(_) => return Exit::Lost("bmm") },
+                recv(timer) -> _ => {}
+                recv(inbox.commands) -> m => match m { Ok(c) => self.command(c, &mut items), Err(_) => return Exit::Lost("http") },
+            }
+            // What has come in meanwhile shares the commit.
+            while items.len() < BATCH_MAX
+                && let Ok(answer) = inbox.answers.try_recv()
+            {
+                self.answer(answer, &mut items);
+            }
+            while items.len() < BATCH_MAX
+                && let Ok(command) = inbox.commands.try_recv()
+            {
+                self.command(command, &mut items);
+            }
+            self.due(&mut items);
+            self.decide_and_commit(items);
+        }
+    }
+
+    /// When time alone brings the next work.
+    fn next_wake(&self) -> Option<Timestamp> {
+        let first = self.deadlines.first()?;
+        Some(self.rests_until.map_or(first, |rest| first.max(rest)))
+    }
+
+    fn due(&mut self, items: &mut Vec<Item>) {
+        let now = self.clock.now();
+        if self.rests_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.rests_until = None;
+        for device in self.deadlines.due(now, BATCH_MAX) {
+            let waiting = self.waits_in_healthy_queue(&device);
+            items.push(Item { device, event: Event::Deadline { waiting }, asker: Asker::Nobody });
+        }
+    }
+
+    fn waits_in_healthy_queue(&self, device: &DeviceName) -> bool {
+        let Some(entry) = self.devices.get(device) else { return false };
+        let board_is_well = entry.relay.as_ref().is_some_and(|r| !self.unwell.contains(&r.board.to_string()));
+        board_is_well && self.queued.get(device) == Some(&entry.machine.epoch)
+    }
+
+    fn answer(&mut self, answer: BmmAnswer, items: &mut Vec<Item>) {
+        let nobody = |device, event| Item { device, event, asker: Asker::Nobody };
+        match answer {
+            BmmAnswer::PowerStarted { device, epoch } => {
+                self.no_longer_queued(&device, epoch);
+                items.push(nobody(device, Event::PowerStarted { epoch }));
+            }
+            BmmAnswer::Finished { device, epoch, signal, detail } => {
+                self.no_longer_queued(&device, epoch);
+                if let Some(detail) = detail {
+                    self.journal(&device, "bmm", detail);
+                }
+                items.push(nobody(device, Event::Answer { epoch, signal }));
+            }
+            BmmAnswer::Refused { device, epoch } => self.no_longer_queued(&device, epoch),
+            BmmAnswer::BoardHealth { board, healthy: true } => {
+                self.unwell.remove(&board);
+            }
+            BmmAnswer::BoardHealth { board, healthy: false } => {
+                self.unwell.insert(board);
+            }
+        }
+    }
+
+    fn no_longer_queued(&mut self, device: &DeviceName, epoch: Epoch) {
+        if self.queued.get(device) == Some(&epoch) {
+            self.queued.remove(device);
+        }
+    }
+
+    fn command(&mut self, command: LifeguardCommand, items: &mut Vec<Item>) {
+        match command {
+            LifeguardCommand::Event { device, event, claim, reply } => {
+                if let (Some(claim), Some(entry)) = (claim, self.devices.get_mut(&device)) {
+                    entry.claim = Some(claim);
+                }
+                let asker = reply.map_or(Asker::Nobody, Asker::Api);
+                items.push(Item { device, event, asker });
+            }
+            LifeguardCommand::Prepare { device, claim, epoch, install, prepare } => {
+                self.prepare(device, claim, epoch, install, prepare, items);
+            }
+            LifeguardCommand::Released { device, request } => self.released(device, request, items),
+            LifeguardCommand::Edit { device, edit, reply } => {
+                let answer = match self.store.edit_device(&device, &edit) {
+                    Ok(true) => self.devices.get_mut(&device).map_or(DeviceAnswer::UnknownDevice, |entry| {
+                        if let crate::store::DeviceEdit::Environment(environment) = edit {
+                            entry.info.environment = environment;
+                        }
+                        DeviceAnswer::Accepted { state: entry.machine.state }
+                    }),
+                    Ok(false) => DeviceAnswer::UnknownDevice,
+                    Err(error) => DeviceAnswer::Unavailable { why: error.to_string() },
+                };
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        device: DeviceName,
+        claim: Claim,
+        epoch: Epoch,
+        install: Install,
+        prepare: Preparation,
+        items: &mut Vec<Item>,
+    ) {
+        let request = claim.request;
+        let Some(entry) = self.devices.get_mut(&device) else {
+            let why = "this server does not have it".to_owned();
+            return self.notify(MozpoolNotice::Refused { request, epoch, why });
+        };
+        // The order may come twice, when the answer to the first was lost.
+        let known = entry.claim.as_ref() == Some(&claim);
+        let under_way = match prepare {
+            Preparation::Image => entry.machine.next.as_ref() == Some(&install),
+            Preparation::PowerCycle => matches!(
+                entry.machine.state,
+                State::PcPowerCycling | State::PcRebooting | State::PcPinging | State::OperationComplete
+            ),
+        };
+        entry.claim = Some(claim);
+        if entry.machine.state != State::Ready {
+            let notice = if known && under_way {
+                MozpoolNotice::Contacted { request, epoch }
+            } else {
+                MozpoolNotice::Refused {
+                    request,
+                    epoch,
+                    why: format!("it is in state {}", entry.machine.state),
+                }
+            };
+            return self.notify(notice);
+        }
+        let ask = match prepare {
+            Preparation::PowerCycle => Ask::PowerCycle,
+            Preparation::Image => Ask::Image(install),
+        };
+        items.push(Item { device, event: Event::Please(ask), asker: Asker::Request { request, epoch } });
+    }
+
+    fn released(&mut self, device: DeviceName, request: RequestId, items: &mut Vec<Item>) {
+        let Some(entry) = self.devices.get_mut(&device) else { return };
+        if entry.claim.as_ref().is_some_and(|claim| claim.request != request) {
+            return log::info!(
+                "device={device} is held by another request; request {request} let go of it earlier"
+            );
+        }
+        entry.claim = None;
+        let policies = &self.settings.return_policies;
+        let policy = policies.get(&entry.info.environment).copied().unwrap_or(self.settings.return_policy);
+        if entry.machine.state == State::Ready && matches!(policy, ReturnPolicy::Check | ReturnPolicy::None) {
+            self.notify(MozpoolNotice::DeviceFreed { device: device.clone() });
+        }
+        items.push(Item { device, event: Event::Released { policy }, asker: Asker::Nobody });
+    }
+
+    /// Decides on every item in order, commits all at once, and acts on what was committed.
+    fn decide_and_commit(&mut self, items: Vec<Item>) {
+        let now = self.clock.now();
+        let mut drafts: HashMap<DeviceName, Device> = HashMap::new();
+        let mut commits = Vec::new();
+        let mut decided = Vec::new();
+        for Item { device, event, asker } in items {
+            let Some(entry) = self.devices.get(&device) else {
+                self.reply(&device, asker, DeviceAnswer::UnknownDevice);
+                continue;
+            };
+            let machine = drafts.get(&device).unwrap_or(&entry.machine);
+            let (before, expected) = (machine.state, machine.epoch);
+            let quiet =
+                matches!(event, Event::Deadline { .. } | Event::PowerStarted { .. } | Event::Released { .. });
+            let facts = Facts {
+                catalog: &self.catalog,
+                hardware: entry.info.hardware,
+                has_relay: entry.relay.is_some(),
+                claim: entry.claim.as_ref(),
+            };
+            match step(machine, facts, event, now) {
+                Step::Ignored(why) => {
+                    if !quiet && !matches!(why, Ignored::AsItWas) {
+                        log::info!("device={device} {why}");
+                        if !matches!(why, Ignored::Late { .. }) {
+                            self.journal(&device, "statemachine", why.to_string());
+                        }
+                    }
+                    self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
+                }
+                Step::Moved(moved) => {
+                    drafts.insert(device.clone(), moved.next.clone());
+                    decided.push(Decided { device, before, effects: moved.effects, asker });
+                    let (next, log, result) = (moved.next, moved.log, moved.result);
+                    commits.push(DeviceCommit { next, expected, log, result, at: now });
+                }
+            }
+        }
+        if commits.is_empty() {
+            return;
+        }
+        match self.store.commit_devices(&commits) {
+            Ok(outcomes) => {
+                for ((decided, commit), outcome) in decided.into_iter().zip(commits).zip(outcomes) {
+                    match outcome {
+                        Committed::Done => self.act(decided, commit),
+                        Committed::Stale | Committed::ClaimLost => self.reload(decided),
+                    }
+                }
+            }
+            Err(error) => {
+                log::error!("{error}; {} changes wait for the store", commits.len());
+                self.rests_until = Some(now.plus_ms(STORE_REST_MS));
+                for Decided { device, asker, .. } in decided {
+                    self.reply(&device, asker, DeviceAnswer::Unavailable { why: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// What was decided is on disk: make it so.
+    fn act(&mut self, decided: Decided, commit: DeviceCommit) {
+        let Decided { device, before, effects, asker } = decided;
+        let Some(entry) = self.devices.get_mut(&device) else { return };
+        let old = std::mem::replace(&mut entry.machine, commit.next);
+        let machine = &entry.machine;
+        let state = machine.state;
+        if state != before {
+            log::info!("device={device} {before} -> {state} epoch={}", machine.epoch);
+        }
+        self.deadlines.set(&device, machine.deadline);
+        let freed = state == State::Ready && before != State::Ready && entry.claim.is_none();
+        if machine.boot != old.boot || (machine.boot.is_some() && machine.next != old.next) {
+            self.publish(&device);
+        }
+        for effect in effects {
+            self.hand_out(&device, effect);
+        }
+        if freed {
+            self.notify(MozpoolNotice::DeviceFreed { device: device.clone() });
+        }
+        self.reply(&device, asker, DeviceAnswer::Accepted { state });
+    }
+
+    fn hand_out(&mut self, device: &DeviceName, effect: Effect) {
+        let Some(entry) = self.devices.get(device) else { return };
+        let host = || entry.info.fqdn.clone();
+        let name = device.clone();
+        let job = match effect {
+            Effect::PowerCycle { epoch } => {
+                // `step` asks for a power cycle only when there is a relay.
+                let Some(relay) = entry.relay.clone() else { return };
+                let deadline = entry.machine.deadline.unwrap_or(self.clock.now());
+                self.queued.insert(name.clone(), epoch);
+                BmmJob::PowerCycle { device: name, epoch, relay, deadline }
+            }
+            Effect::Probe { epoch, check, mode, good } => {
+                BmmJob::Probe { device: name, epoch, host: host(), check, mode, good }
+            }
+            Effect::SdCard { epoch } => BmmJob::SdCard { device: name, epoch, host: host() },
+            Effect::Cancel => {
+                self.queued.remove(device);
+                BmmJob::Cancel { device: name }
+            }
+            Effect::Report { claim, result } => {
+                return self.notify(MozpoolNotice::Finished { request: claim.request, device: name, result });
+            }
+        };
+        if let Err(TrySendError::Full(_)) = self.out.bmm.try_send(job) {
+            self.queued.remove(device);
+            log::warn!("device={device} the hardware layer is full; the state's time limit asks again");
+        }
+    }
+
+    /// The store knows better, or somebody else moved the device: take what is stored.
+    fn reload(&mut self, decided: Decided) {
+        let Decided { device, asker, .. } = decided;
+        log::warn!("device={device} was changed by somebody else; loading it again");
+        match self.store.load_device(&device) {
+            Ok(Some(record)) if record.info.imaging_server == self.settings.server => self.adopt(record),
+            Ok(_) => self.abandon(&device),
+            Err(error) => log::error!("device={device} {error}"),
+        }
+        let why = "the device was changed by somebody else at the same time; try again".to_owned();
+        self.reply(&device, asker, DeviceAnswer::Unavailable { why });
+    }
+
+    fn adopt(&mut self, record: DeviceRecord) {
+        let device = record.machine.name.clone();
+        self.deadlines.set(&device, record.machine.deadline);
+        self.devices.insert(device.clone(), record.into());
+        self.publish(&device);
+    }
+
+    fn abandon(&mut self, device: &DeviceName) {
+        self.deadlines.set(device, None);
+        self.queued.remove(device);
+        if let Some(mac) = self.devices.remove(device).and_then(|entry| entry.info.mac) {
+            self.boot.publish(mac, None);
+        }
+    }
+
+    /// Brings the boot table to what the device's row says.
+    fn publish(&mut self, device: &DeviceName) {
+        let Some(entry) = self.devices.get(device) else { return };
+        let Some(mac) = entry.info.mac else { return };
+        if entry.machine.boot.is_none() {
+            return self.boot.publish(mac, None);
+        }
+        match boot_text(self.store.as_mut(), &self.settings, entry) {
+            Ok(text) => self.boot.publish(mac, text.as_deref()),
+            Err(why) => {
+                // The board boots its own disk, and the state's time limit counts it; the log says why.
+                self.boot.publish(mac, None);
+                log::error!("device={device} {why}");
+                self.journal(device, "statemachine", format!("no boot config: {why}"));
+            }
+        }
+    }
+
+    fn reply(&self, device: &DeviceName, asker: Asker, answer: DeviceAnswer) {
+        match (asker, answer) {
+            (Asker::Nobody, _) => {}
+            // Who asked may have stopped waiting.
+            (Asker::Api(reply), answer) => drop(reply.send(answer)),
+            (Asker::Request { request, epoch }, DeviceAnswer::Accepted { .. }) => {
+                self.notify(MozpoolNotice::Contacted { request, epoch });
+            }
+            (Asker::Request { request, epoch }, DeviceAnswer::Ignored { why, .. }) => {
+                self.notify(MozpoolNotice::Refused { request, epoch, why: why.to_string() });
+            }
+            (Asker::Request { .. }, DeviceAnswer::UnknownDevice | DeviceAnswer::Unavailable { .. }) => {
+                log::warn!("device={device} could not be prepared now; its request asks again");
+            }
+        }
+    }
+
+    fn notify(&self, notice: MozpoolNotice) {
+        if let Err(TrySendError::Full(notice)) = self.out.mozpool.try_send(notice) {
+            log::warn!("the request layer is full, it will look for itself: {notice:?}");
+        }
+    }
+
+    fn journal(&self, device: &DeviceName, source: &'static str, message: String) {
+        let line = JournalLine::Device { device: device.clone(), at: self.clock.now(), source, message };
+        if self.out.journal.try_send(line).is_err() {
+            log::warn!("device={device} a log line was lost: the journal is full");
+        }
+    }
+}
+
+/// The text that the device's boot loader is to read; `None` when its PXE config is gone.
+fn boot_text(store: &mut dyn Store, settings: &Settings, entry: &Entry) -> Result<Option<String>, BootError> {
+    let Some(boot) = &entry.machine.boot else { return Ok(None) };
+    let Some(config) = store.pxe_config(&boot.pxe_config)? else {
+        return Err(BootError::Gone(boot.pxe_config.to_string()));
+    };
+    let next = entry.machine.next.as_ref();
+    let image = match next {
+        Some(install) => store.image(&install.image)?,
+        None => None,
+    };
+    let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
+    let info = &entry.info;
+    let values = Values {
+        device: DeviceValues {
+            name: entry.machine.name.to_string(),
+            fqdn: info.fqdn.clone(),
+            mac: info.mac.map(|m| m.join("-")).unwrap_or_default(),
+            environment: info.environment.clone(),
+            hardware_type: info.hardware_type.clone(),
+            hardware_model: info.hardware_model.clone(),
+        },
+        server: settings.values.clone(),
+        image: ImageValues {
+            name: image.as_ref().map(|i| i.name.clone()).unwrap_or_default(),
+            second_stage: image.map(|i| i.second_stage).unwrap_or_default(),
+        },
+        boot_config: serde_json::from_str(boot_config).unwrap_or(serde_json::Value::Null),
+        live: settings.live.clone(),
+        console: settings.console.clone(),
+    };
+    Ok(Some(render(&config.name, &config.contents, &values)?))
+}
+
+/// Why there is no boot config for a board.
+#[derive(Debug)]
+enum BootError {
+    Gone(String),
+    Render(RenderError),
+    Store(StoreError),
+}
+
+impl std::fmt::Display for BootError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gone(name) => write!(f, "there is no PXE config {name} any more"),
+            Self::Render(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<RenderError> for BootError {
+    fn from(error: RenderError) -> Self {
+        Self::Render(error)
+    }
+}
+
+impl From<StoreError> for BootError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

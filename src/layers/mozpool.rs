@@ -1,0 +1,551 @@
+//! The *mozpool* thread: the machines of the requests that this server was asked.
+//!
+//! As *lifeguard*: decide with the pure `step`, commit all that came together in one transaction, then act. The search for a
+//! device is part of the decision, so that a request which finds one at once claims it in the same commit.
+
+use super::deadlines::Deadlines;
+use super::messages::{
+    CreateAnswer, LifeguardCommand, MozpoolCommand, MozpoolNotice, Reply, RequestAnswer, RequestEvent,
+};
+use super::supervise::Exit;
+use crate::clock::Clock;
+use crate::logic::events::ImagingResult;
+use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::Claim;
+use crate::logic::mozpool::{
+    Candidate, Effect, Event, Ignored, Named, Preparation, Request, Signal, State, Step, pick, step,
+};
+use crate::logic::time::Timestamp;
+use crate::store::{Committed, NewRequest, RequestCommit, Store, StoreError};
+use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events that share one transaction at most.
+const BATCH_MAX: usize = 256;
+/// After the store has failed, time limits rest for so long before the next try.
+const STORE_REST_MS: i64 = 1000;
+/// Searches at once after losing a device to a request of another server; then the ten seconds of `finding_device` apply.
+const CLAIM_TRIES: usize = 5;
+/// Waiting requests that are shown a device which has become free, oldest first. Those behind look for themselves within ten
+/// seconds; without a bound, a thousand requests for another environment would each cost a query.
+const SHOWN_MAX: usize = 64;
+
+/// Where it hears from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Time to end.
+    pub stop: Receiver<()>,
+    /// The device layer's news come before new orders.
+    pub notices: Receiver<MozpoolNotice>,
+    /// The API.
+    pub commands: Receiver<MozpoolCommand>,
+}
+
+/// The layer's state.
+pub struct Mozpool {
+    server: Arc<str>,
+    store: Box<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lifeguard: Sender<LifeguardCommand>,
+    requests: HashMap<RequestId, Request>,
+    finding: BTreeSet<RequestId>,
+    deadlines: Deadlines<RequestId>,
+    /// Draws lots between equal devices; any start will do, it only must not be the same for every request.
+    seed: u64,
+    rests_until: Option<Timestamp>,
+}
+
+/// One thing to decide on, and who waits for the answer.
+struct Item {
+    request: RequestId,
+    event: Event,
+    asker: Asker,
+}
+
+enum Asker {
+    Nobody,
+    Api(Reply<RequestAnswer>),
+    Create { reply: Reply<CreateAnswer>, busy: bool },
+}
+
+/// Decisions that wait for their commit.
+#[derive(Default)]
+struct Batch {
+    drafts: HashMap<RequestId, Request>,
+    commits: Vec<RequestCommit>,
+    /// One per commit.
+    effects: Vec<Vec<Effect>>,
+    /// Devices that an earlier request of this batch takes.
+    taken: HashSet<DeviceName>,
+}
+
+impl Mozpool {
+    /// Loads this server's open requests and arms their deadlines.
+    pub fn load(
+        server: &str,
+        mut store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+        lifeguard: Sender<LifeguardCommand>,
+    ) -> Result<Self, StoreError> {
+        let records = store.load_requests(server)?;
+        let seed = clock.now().0.unsigned_abs();
+        let mut layer = Self {
+            server: server.into(),
+            store,
+            clock,
+            lifeguard,
+            requests: HashMap::with_capacity(records.len()),
+            finding: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            seed,
+            rests_until: None,
+        };
+        for record in records {
+            layer.keep(record.machine);
+        }
+        Ok(layer)
+    }
+
+    /// Runs until told to stop or until a neighbour is gone.
+    pub fn run(mut self, inbox: &Inbox) -> Exit {
+        loop {
+            let timer = match self.next_wake() {
+                Some(at) => after(Duration::from_millis(at.ms_since(self.clock.now()).max(0).unsigned_abs())),
+                None => never(),
+            };
+            let mut wakes = Wakes::default();
+            // Biased: stopping comes first, and news of devices come before new requests that want them.
+            select_biased! {
+                recv(inbox.stop) -> _ => return Exit::Stopped,
+                recv(inbox.notices) -> m => match m { Ok(n) => wakes.notice(n), Err(_) => return Exit::Lost("lifeguard") },
+                recv(timer) -> _ => {}
+                recv(inbox.commands) -> m => match m { Ok(c) => wakes.command(c), Err(_) => return Exit::Lost("http") },
+            }
+            while wakes.len() < BATCH_MAX
+                && let Ok(notice) = inbox.notices.try_recv()
+            {
+                wakes.notice(notice);
+            }
+            while wakes.len() < BATCH_MAX
+                && let Ok(command) = inbox.commands.try_recv()
+            {
+                wakes.command(command);
+            }
+            self.handle(wakes);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Timestamp> {
+        let first = self.deadlines.first()?;
+        Some(self.rests_until.map_or(first, |rest| first.max(rest)))
+    }
+
+    fn handle(&mut self, wakes: Wakes) {
+        let Wakes { mut items, created, freed } = wakes;
+        let now = self.clock.now();
+        if let Err(error) = self.due(now, &mut items).and_then(|()| self.create(created, &mut items)) {
+            return self.give_back(&error, now, items);
+        }
+        let mut batch = Batch::default();
+        let mut askers = Vec::new();
+        for Item { request, event, asker } in items {
+            match self.drive(request, event, now, &mut batch) {
+                Ok(outcome) => askers.push((request, outcome, asker)),
+                Err(error) => {
+                    let refused = vec![Item { request, event: Event::FindDevice, asker }];
+                    self.give_back(&error, now, refused);
+                }
+            }
+        }
+        for device in freed {
+            if let Err(error) = self.show(&device, now, &mut batch) {
+                log::error!("{error}; waiting requests look again within ten seconds");
+            }
+        }
+        if let Err(error) = self.commit(batch, now) {
+            let items = askers.into_iter().map(|(request, _, asker)| Item {
+                request,
+                event: Event::FindDevice,
+                asker,
+            });
+            return self.give_back(&error, now, items.collect());
+        }
+        for (request, outcome, asker) in askers {
+            self.reply(request, outcome, asker);
+        }
+    }
+
+    /// The store does not answer: say so to everybody who waits, and let time limits rest a moment.
+    fn give_back(&mut self, error: &StoreError, now: Timestamp, items: Vec<Item>) {
+        log::error!("{error}; {} changes of requests wait for the store", items.len());
+        self.rests_until = Some(now.plus_ms(STORE_REST_MS));
+        let why = error.to_string();
+        for Item { asker, .. } in items {
+            match asker {
+                Asker::Nobody => {}
+                Asker::Api(reply) => drop(reply.send(RequestAnswer::Unavailable { why: why.clone() })),
+                Asker::Create { reply, .. } => {
+                    drop(reply.send(CreateAnswer::Unavailable { why: why.clone() }))
+                }
+            }
+        }
+    }
+
+    fn due(&mut self, now: Timestamp, items: &mut Vec<Item>) -> Result<(), StoreError> {
+        if self.rests_until.is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        self.rests_until = None;
+        for request in self.deadlines.due(now, BATCH_MAX) {
+            let Some(machine) = self.requests.get(&request) else { continue };
+            let (state, assigned, wanted) = (machine.state, machine.assigned.clone(), machine.wanted.clone());
+            let stored = match state {
+                State::Pending => self.store.imaging_result(request)?,
+                _ => None,
+            };
+            let prepare = match (state, assigned) {
+                (State::ContactLifeguard | State::ContactingLifeguard, Some(device)) => {
+                    let can_reuse = self.can_reuse(&wanted.install.image)?;
+                    let candidate = self.store.candidate(&device, now)?;
+                    candidate.map(|c| preparation(pick(&[c], &wanted, can_reuse, &same_json, 0)))
+                }
+                _ => None,
+            };
+            items.push(Item { request, event: Event::Deadline { stored, prepare }, asker: Asker::Nobody });
+        }
+        Ok(())
+    }
+
+    /// Makes the rows of new requests, so that they have numbers.
+    fn create(
+        &mut self,
+        created: Vec<(NewRequest, Reply<CreateAnswer>)>,
+        items: &mut Vec<Item>,
+    ) -> Result<(), StoreError> {
+        if created.is_empty() {
+            return Ok(());
+        }
+        let (rows, replies): (Vec<_>, Vec<_>) = created.into_iter().unzip();
+        let made = self.store.insert_requests(&rows);
+        let ids = match made {
+            Ok(ids) => ids,
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(CreateAnswer::Unavailable { why: error.to_string() });
+                }
+                return Err(error);
+            }
+        };
+        for ((id, row), reply) in ids.into_iter().zip(rows).zip(replies) {
+            let named = match &row.wanted.device {
+                Some(device) => self.store.named(device)?,
+                None => None,
+            };
+            let event = match named {
+                Some(Named { claimed_by: Some(by), .. }) => Event::Busy { by },
+                _ => Event::FindDevice,
+            };
+            let busy = matches!(event, Event::Busy { .. });
+            self.keep(Request {
+                id,
+                state: State::New,
+                epoch: Default::default(),
+                deadline: Some(row.created),
+                counters: Default::default(),
+                wanted: row.wanted,
+                assigned: None,
+                expires: row.expires,
+                queue_until: row.queue_until,
+            });
+            items.push(Item { request: id, event, asker: Asker::Create { reply, busy } });
+        }
+        Ok(())
+    }
+
+    /// Decides on one event and, where that leads to a search, on what the search finds.
+    fn drive(
+        &mut self,
+        request: RequestId,
+        event: Event,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<Outcome, StoreError> {
+        let mut event = Some(event);
+        let mut outcome = Outcome::Unknown;
+        while let Some(this) = event.take() {
+            let Some(machine) = batch.drafts.get(&request).or_else(|| self.requests.get(&request)) else {
+                return Ok(Outcome::Unknown);
+            };
+            let expected = machine.epoch;
+            match step(machine, this, now) {
+                Step::Ignored(why) => {
+                    // Only the first event is somebody's; what a search answers is ours and always fits.
+                    if matches!(outcome, Outcome::Unknown) {
+                        outcome = Outcome::Ignored { state: machine.state, why };
+                    }
+                }
+                Step::Moved(moved) => {
+                    outcome = Outcome::Moved { state: moved.next.state };
+                    let (next, claim, log) = (moved.next, moved.claim, moved.log);
+                    batch.drafts.insert(request, next.clone());
+                    let (find, act): (Vec<_>, Vec<_>) =
+                        moved.effects.into_iter().partition(|e| matches!(e, Effect::Find { .. }));
+                    batch.commits.push(RequestCommit { next: next.clone(), expected, claim, log, at: now });
+                    batch.effects.push(act);
+                    if let Some(Effect::Find { epoch }) = find.first() {
+                        event = Some(self.find(&next, *epoch, now, &mut batch.taken)?);
+                    }
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Looks for a device. What it finds is taken for the rest of the batch.
+    fn find(
+        &mut self,
+        request: &Request,
+        epoch: crate::logic::machine::Epoch,
+        now: Timestamp,
+        taken: &mut HashSet<DeviceName>,
+    ) -> Result<Event, StoreError> {
+        let wanted = &request.wanted;
+        let can_reuse = self.can_reuse(&wanted.install.image)?;
+        let mut free = self.store.free_devices(wanted, now)?;
+        free.retain(|c| !taken.contains(&c.name));
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        if let Some((candidate, reuse)) = pick(&free, wanted, can_reuse, &same_json, self.seed) {
+            taken.insert(candidate.name.clone());
+            let prepare = if reuse { Preparation::PowerCycle } else { Preparation::Image };
+            return Ok(Event::Found { epoch, device: candidate.name.clone(), prepare });
+        }
+        let named = match &wanted.device {
+            Some(device) => Some(self.store.named(device)?),
+            None => None,
+        };
+        Ok(Event::NoneFree { epoch, named })
+    }
+
+    fn can_reuse(&mut self, image: &str) -> Result<bool, StoreError> {
+        Ok(self.store.image(image)?.is_some_and(|i| i.can_reuse))
+    }
+
+    /// Shows a device that has become free to those who wait, oldest first, until one takes it.
+    fn show(&mut self, device: &DeviceName, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
+        let waiting: Vec<_> = self.finding.iter().take(SHOWN_MAX).copied().collect();
+        for request in waiting {
+            if batch.taken.contains(device) {
+                break;
+            }
+            self.drive(request, Event::DeviceFreed, now, batch)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<(), StoreError> {
+        let Batch { mut commits, mut effects, .. } = batch;
+        for _ in 0..=CLAIM_TRIES {
+            if commits.is_empty() {
+                return Ok(());
+            }
+            let outcomes = self.store.commit_requests(&commits)?;
+            let mut again = Batch::default();
+            for ((commit, effects), outcome) in commits.into_iter().zip(effects).zip(outcomes) {
+                let id = commit.next.id;
+                match outcome {
+                    Committed::Done => self.act(commit, effects),
+                    // The rest of this request's chain is stale; it goes on from what it was.
+                    Committed::ClaimLost => self.look_again(id, now, &mut again)?,
+                    Committed::Stale => self.reload(id)?,
+                }
+            }
+            (commits, effects) = (again.commits, again.effects);
+        }
+        log::info!(
+            "{} requests lost several devices to other servers; they look again in ten seconds",
+            commits.len()
+        );
+        Ok(())
+    }
+
+    fn look_again(&mut self, id: RequestId, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
+        let Some(epoch) = self.requests.get(&id).map(|r| r.epoch) else { return Ok(()) };
+        self.drive(id, Event::ClaimLost { epoch }, now, batch)?;
+        self.drive(id, Event::DeviceFreed, now, batch).map(|_| ())
+    }
+
+    fn reload(&mut self, id: RequestId) -> Result<(), StoreError> {
+        match self.store.load_request(id)? {
+            Some(record) => self.keep(record.machine),
+            None => self.forget(id),
+        }
+        Ok(())
+    }
+
+    /// What was decided is on disk: make it so.
+    fn act(&mut self, commit: RequestCommit, effects: Vec<Effect>) {
+        let request = commit.next;
+        let before = self.requests.get(&request.id).map_or(State::New, |r| r.state);
+        if request.state != before {
+            log::info!("request={} {before} -> {} epoch={}", request.id, request.state, request.epoch);
+        }
+        for effect in effects {
+            let command = match effect {
+                // Taken out when the decision was made.
+                Effect::Find { .. } => continue,
+                Effect::Contact { epoch, device, prepare } => {
+                    let claim = Claim { request: request.id, server: self.server.clone() };
+                    let install = request.wanted.install.clone();
+                    LifeguardCommand::Prepare { device, claim, epoch, install, prepare }
+                }
+                Effect::Release { device } => LifeguardCommand::Released { device, request: request.id },
+            };
+            if let Err(TrySendError::Full(_)) = self.lifeguard.try_send(command) {
+                log::warn!(
+                    "request={} the device layer is full; the state's time limit asks again",
+                    request.id
+                );
+            }
+        }
+        self.keep(request);
+    }
+
+    fn keep(&mut self, request: Request) {
+        if request.state == State::Closed {
+            return self.forget(request.id);
+        }
+        self.deadlines.set(&request.id, request.next_wake());
+        if request.state == State::FindingDevice {
+            self.finding.insert(request.id);
+        } else {
+            self.finding.remove(&request.id);
+        }
+        self.requests.insert(request.id, request);
+    }
+
+    fn forget(&mut self, id: RequestId) {
+        self.deadlines.set(&id, None);
+        self.finding.remove(&id);
+        self.requests.remove(&id);
+    }
+
+    fn reply(&self, request: RequestId, outcome: Outcome, asker: Asker) {
+        // Who asked may have stopped waiting.
+        match asker {
+            Asker::Nobody => {
+                if let Outcome::Ignored { why, .. } = outcome
+                    && why != Ignored::NotDue
+                {
+                    log::info!("request={request} {why}");
+                }
+            }
+            Asker::Api(reply) => {
+                let _ = reply.send(match outcome {
+                    Outcome::Moved { state } => RequestAnswer::Accepted { state },
+                    Outcome::Ignored { state, why } => RequestAnswer::Ignored { state, why },
+                    Outcome::Unknown => RequestAnswer::UnknownRequest,
+                });
+            }
+            Asker::Create { reply, busy } => drop(reply.send(CreateAnswer::Created { request, busy })),
+        }
+    }
+}
+
+/// What became of an event.
+enum Outcome {
+    Moved { state: State },
+    Ignored { state: State, why: Ignored },
+    Unknown,
+}
+
+/// All that has come in since the last commit.
+#[derive(Default)]
+struct Wakes {
+    items: Vec<Item>,
+    created: Vec<(NewRequest, Reply<CreateAnswer>)>,
+    freed: Vec<DeviceName>,
+}
+
+impl Wakes {
+    fn len(&self) -> usize {
+        self.items.len() + self.created.len() + self.freed.len()
+    }
+
+    fn notice(&mut self, notice: MozpoolNotice) {
+        let (request, event) = match notice {
+            MozpoolNotice::DeviceFreed { device } => return self.freed.push(device),
+            MozpoolNotice::Contacted { request, epoch } => {
+                (request, Event::LifeguardContacted { epoch: Some(epoch) })
+            }
+            MozpoolNotice::Refused { request, epoch, why } => {
+                (request, Event::LifeguardRefused { epoch, why })
+            }
+            MozpoolNotice::Finished { request, device, result } => {
+                (request, Event::LifeguardFinished { device: Some(device), result: Some(result) })
+            }
+        };
+        self.items.push(Item { request, event, asker: Asker::Nobody });
+    }
+
+    fn command(&mut self, command: MozpoolCommand) {
+        match command {
+            MozpoolCommand::Create { new, reply } => self.created.push((*new, reply)),
+            MozpoolCommand::Event { request, event, who, reply } => {
+                log::info!("request={request} {} by {who}", event_name(&event));
+                self.items.push(Item { request, event: to_event(event), asker: Asker::Api(reply) });
+            }
+        }
+    }
+}
+
+fn event_name(event: &RequestEvent) -> &'static str {
+    match event {
+        RequestEvent::Close => "close",
+        RequestEvent::Renew { .. } => "renew",
+        RequestEvent::Signal { signal, .. } => signal.name(),
+    }
+}
+
+fn to_event(event: RequestEvent) -> Event {
+    match event {
+        RequestEvent::Close | RequestEvent::Signal { signal: Signal::Close, .. } => Event::Close,
+        RequestEvent::Renew { expires } => Event::Renew { expires },
+        RequestEvent::Signal { signal: Signal::Expire, .. } => Event::Expire,
+        RequestEvent::Signal { signal: Signal::FindDevice, .. } => Event::FindDevice,
+        RequestEvent::Signal { signal: Signal::LifeguardContacted, .. } => {
+            Event::LifeguardContacted { epoch: None }
+        }
+        RequestEvent::Signal { signal: Signal::LifeguardFinished, result } => finished_by_hand(result),
+    }
+}
+
+fn finished_by_hand(result: Option<ImagingResult>) -> Event {
+    Event::LifeguardFinished { device: None, result }
+}
+
+fn preparation(picked: Option<(&Candidate, bool)>) -> Preparation {
+    if picked.is_some_and(|(_, reuse)| reuse) { Preparation::PowerCycle } else { Preparation::Image }
+}
+
+/// Boot configs mean the same when they are the same JSON; what cannot be read counts as `{}`.
+fn same_json(a: &str, b: &str) -> bool {
+    let parse = |text: &str| {
+        serde_json::from_str::<serde_json::Value>(text)
+            .unwrap_or_else(|_| serde_json::Value::Object(serde_json::Map::new()))
+    };
+    a == b || parse(a) == parse(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_json;
+
+    #[test]
+    fn boot_configs_are_compared_by_value() {
+        assert!(same_json(r#"{"a": 1, "b": [2]}"#, r#"{ "b":[2],"a":1 }"#));
+        assert!(same_json("", "{}"));
+        assert!(!same_json(r#"{"a": 1}"#, r#"{"a": 2}"#));
+    }
+}

@@ -1,0 +1,47 @@
+//! The *tftp* thread: boot configs from the boot table, everything else from the TFTP root.
+//!
+//! It is up first and goes down last, and it asks nobody: a boot loader that gets no answer waits for minutes.
+
+use super::supervise::Exit;
+use crate::boot::table::{Answer, BootTable};
+use std::sync::Arc;
+use tftpd::{Content, Refusal, Request, Root, Source, TransferRecord};
+
+/// Where the bytes come from.
+#[derive(Debug)]
+pub struct BootSource {
+    /// Boot configs.
+    pub table: Arc<BootTable>,
+    /// Boot loaders, kernels, initial RAM file systems. Without a root only boot configs are served.
+    pub root: Option<Root>,
+}
+
+impl Source for BootSource {
+    fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+        match self.table.answer(request.name) {
+            Answer::Text(text) => Ok(Content::Bytes(text)),
+            Answer::NotFound => Err(Refusal::NotFound),
+            Answer::NotOurs => self.root.as_ref().ok_or(Refusal::NotFound)?.open(request),
+        }
+    }
+
+    fn finished(&self, record: &TransferRecord) {
+        log::info!(
+            "peer={} file={} {:?} bytes={} ms={} resent={}",
+            record.peer,
+            record.name,
+            record.outcome,
+            record.bytes,
+            record.duration.as_millis(),
+            record.retransmissions
+        );
+    }
+}
+
+/// The thread's body.
+pub fn run(server: tftpd::Server) -> Exit {
+    match server.run() {
+        Ok(()) => Exit::Stopped,
+        Err(error) => Exit::Failed(error.to_string()),
+    }
+}

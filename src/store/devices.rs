@@ -1,0 +1,315 @@
+//! Devices: reading them in all the shapes that are asked for, and the device layer's writes.
+//!
+//! One `SELECT` list and one decoder serve loading, listing and choosing. Lists leave unreadable rows out and report them;
+//! a device that is asked for by name is `StoreError::Corrupt` when its row is. A state name that this program does not
+//! know loads as [`State::Unknown`], which waits for a person; views show it as it is stored until the machine moves.
+
+use super::cells::{Cells, counters_text, readable, times_text};
+use super::conn::{Conn, Doing, Row, Then, Value, args};
+use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
+use super::{Committed, DeviceCommit, Result, logs, sql};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
+use crate::logic::machine::{Counters, Epoch};
+use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::time::Timestamp;
+
+const READ: &str = "read devices";
+
+/// A device's row and what is joined to it.
+pub(super) struct Stored {
+    pub(super) record: DeviceRecord,
+    pub(super) state_name: String,
+    pub(super) id: i64,
+    pub(super) processor: String,
+    pub(super) tags: Vec<String>,
+    pub(super) comments: String,
+    pub(super) inventory_id: i64,
+}
+
+impl Stored {
+    fn decode(row: Row) -> Result<Self> {
+        let mut c = Cells::new("devices", row);
+        let name: DeviceName = c.text("name")?.into();
+        let id = c.int("id")?;
+        let fqdn = c.text("fqdn")?;
+        let mac = c.opt_text("mac")?;
+        let mac = match mac {
+            Some(text) => Some(text.parse().map_err(|e| c.corrupt("mac", &format!("{e}")))?),
+            None => None,
+        };
+        let info = DeviceInfo {
+            fqdn,
+            mac,
+            imaging_server: c.text("imaging_server")?,
+            relay_info: c.text("relay_info")?,
+            environment: c.text("environment")?,
+            hardware: c.opt_int("hardware_id")?.map(HardwareId),
+            hardware_type: c.opt_text("type")?.unwrap_or_default(),
+            hardware_model: c.opt_text("model")?.unwrap_or_default(),
+        };
+        let processor = c.text("processor")?;
+        let tags = c.texts("tags")?;
+        let comments = c.text("comments")?;
+        let inventory_id = c.int("inventory_id")?;
+        let state_name = c.text("state")?;
+        let machine = Device {
+            name,
+            state: State::parse(&state_name).unwrap_or(State::Unknown),
+            epoch: Epoch(c.int("epoch")?.cast_unsigned()),
+            since: c.time("state_since")?,
+            deadline: c.opt_time("deadline")?,
+            counters: c.counters("counters", Counter::parse)?,
+            installed: install(&mut c, "installed_image", "installed_config")?,
+            next: install(&mut c, "next_image", "next_config")?,
+            boot: match (c.opt_text("boot_pxe_config")?, c.opt_text("boot_config")?) {
+                (Some(name), config) => {
+                    Some(Boot { pxe_config: name.into(), boot_config: config.map(Into::into) })
+                }
+                (None, _) => None,
+            },
+            vanished: c.flag("vanished")?,
+            self_testing: c.flag("self_testing")?,
+            progress: match c.opt_int("progress")? {
+                Some(n) => Some(u8::try_from(n).map_err(|_| c.corrupt("progress", &n.to_string()))?),
+                None => None,
+            },
+            failures: c.times("failures")?,
+        };
+        let claim = match (c.opt_int("claims.request_id")?, c.opt_text("requests.imaging_server")?) {
+            (Some(request), Some(server)) => {
+                Some(Claim { request: RequestId(request), server: server.into() })
+            }
+            _ => None,
+        };
+        let record = DeviceRecord { machine, info, claim };
+        Ok(Self { record, state_name, id, processor, tags, comments, inventory_id })
+    }
+
+    fn candidate(self, now: Timestamp) -> Candidate {
+        let machine = self.record.machine;
+        Candidate {
+            recent_failures: machine.recent_failures(now),
+            name: machine.name,
+            installed: machine.installed,
+        }
+    }
+
+    fn view(self) -> DeviceView {
+        let machine = self.record.machine;
+        DeviceView {
+            id: self.id,
+            name: machine.name,
+            inventory_id: self.inventory_id,
+            info: self.record.info,
+            processor: self.processor,
+            tags: self.tags,
+            state: self.state_name,
+            state_since: machine.since,
+            deadline: machine.deadline,
+            installed: machine.installed,
+            next: machine.next,
+            boot: machine.boot,
+            progress: machine.progress,
+            comments: self.comments,
+            request: self.record.claim.map(|c| c.request),
+        }
+    }
+
+    /// The search text occurs in name, fqdn, MAC (however it is written) or comments, in any case. Done here and not by
+    /// `LIKE`, whose idea of case differs between databases and ends at ASCII in SQLite.
+    fn contains(&self, lower_case: &str) -> bool {
+        let machine = &self.record.machine;
+        let info = &self.record.info;
+        let mac = |separator| info.mac.is_some_and(|m| m.join(separator).contains(lower_case));
+        let has = |text: &str| text.to_lowercase().contains(lower_case);
+        has(&machine.name) || has(&info.fqdn) || has(&self.comments) || mac("") || mac(":") || mac("-")
+    }
+}
+
+fn install(c: &mut Cells, image: &str, config: &str) -> Result<Option<Install>> {
+    Ok(match (c.opt_text(image)?, c.opt_text(config)?) {
+        (Some(image), config) => {
+            Some(Install { image: image.into(), boot_config: config.unwrap_or_default().into() })
+        }
+        (None, _) => None,
+    })
+}
+
+/// All that can be read of an answer.
+fn list<C: Conn>(c: &mut C, sql: &'static str, args: &[Value]) -> Result<Vec<Stored>> {
+    Ok(readable(c.query(sql, args).doing(READ)?, Stored::decode))
+}
+
+/// One device.
+pub(super) fn stored<C: Conn>(c: &mut C, name: &str) -> Result<Option<Stored>> {
+    c.query_one(sql::DEVICE, args![name]).doing(READ)?.map(Stored::decode).transpose()
+}
+
+pub(super) fn load_all<C: Conn>(c: &mut C, server: &str) -> Result<Vec<DeviceRecord>> {
+    Ok(list(c, sql::DEVICES_OF_SERVER, args![server])?.into_iter().map(|s| s.record).collect())
+}
+
+pub(super) fn load<C: Conn>(c: &mut C, name: &str) -> Result<Option<DeviceRecord>> {
+    Ok(stored(c, name)?.map(|s| s.record))
+}
+
+pub(super) fn view<C: Conn>(c: &mut C, name: &str) -> Result<Option<DeviceView>> {
+    Ok(stored(c, name)?.map(Stored::view))
+}
+
+pub(super) fn names<C: Conn>(c: &mut C) -> Result<Vec<DeviceName>> {
+    let rows = c.query(sql::DEVICE_NAMES, &[]).doing(READ)?;
+    Ok(readable(rows, |r| Cells::new("devices", r).text("name").map(Into::into)))
+}
+
+pub(super) fn environments<C: Conn>(c: &mut C) -> Result<Vec<String>> {
+    let rows = c.query(sql::ENVIRONMENTS, &[]).doing(READ)?;
+    Ok(readable(rows, |r| Cells::new("devices", r).text("environment")))
+}
+
+pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<DeviceView>> {
+    let DeviceFilter { state, environment, image, hardware_type, tag, q, after, limit } = filter;
+    let (state, environment, image) = (state.as_ref(), environment.as_ref(), image.as_ref());
+    let (hardware_type, after) = (hardware_type.as_ref(), after.as_ref());
+    // What SQL does not decide must not be cut off by it.
+    let sql_limit = if tag.is_none() && q.is_none() { *limit } else { None };
+    let args = args![
+        state,
+        state,
+        environment,
+        environment,
+        image,
+        image,
+        hardware_type,
+        hardware_type,
+        after,
+        after,
+        logs::at_most(sql_limit),
+    ];
+    let q = q.as_ref().map(|q| q.to_lowercase());
+    let found = list(c, sql::DEVICES_FILTERED, args)?
+        .into_iter()
+        .filter(|d| tag.as_ref().is_none_or(|t| d.tags.contains(t)))
+        .filter(|d| q.as_ref().is_none_or(|q| d.contains(q)))
+        .take(limit.unwrap_or(usize::MAX))
+        .map(Stored::view);
+    Ok(found.collect())
+}
+
+pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
+    let Wanted { device, environment, install: _, hardware_type, hardware_model, processor, tags } = wanted;
+    let (device, environment, processor) = (device.as_ref(), environment.as_ref(), processor.as_ref());
+    let (hardware_type, hardware_model) = (hardware_type.as_ref(), hardware_model.as_ref());
+    let args = args![
+        device,
+        device,
+        environment,
+        environment,
+        hardware_type,
+        hardware_type,
+        hardware_model,
+        hardware_model,
+        processor,
+        processor,
+    ];
+    let fits = |d: &Stored| tags.iter().all(|t| d.tags.contains(t));
+    Ok(list(c, sql::DEVICES_FREE, args)?.into_iter().filter(fits).map(|d| d.candidate(now)).collect())
+}
+
+pub(super) fn candidate<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
+    Ok(stored(c, name)?.map(|d| d.candidate(now)))
+}
+
+pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
+    let Some(row) = c.query_one(sql::DEVICE_NAMED, args![name]).doing(READ)? else { return Ok(None) };
+    let mut cells = Cells::new("devices", row);
+    let state = cells.text("state")?;
+    Ok(Some(Named { state, claimed_by: cells.opt_int("claims.request_id")?.map(RequestId) }))
+}
+
+pub(super) fn edit<C: Conn>(c: &mut C, name: &str, edit: &DeviceEdit) -> Result<bool> {
+    let (sql, text) = match edit {
+        DeviceEdit::Comments(text) => (sql::DEVICE_SET_COMMENTS, text),
+        DeviceEdit::Environment(text) => (sql::DEVICE_SET_ENVIRONMENT, text),
+    };
+    Ok(c.exec(sql, args![text, name]).doing("change a note on a device")? > 0)
+}
+
+/// Writes what can be written, in one transaction. The `UPDATE` asks for the epoch, and everything else of a commit is
+/// only written after it has found its row: a stale commit leaves nothing behind.
+pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+    const DOING: &str = "write devices";
+    if commits.is_empty() {
+        return Ok(Vec::new());
+    }
+    c.transaction(DOING, |c| {
+        let mut done = Vec::with_capacity(commits.len());
+        for DeviceCommit { next, expected, log, result, at } in commits {
+            if !write_machine(c, next, *expected).doing(DOING)? {
+                done.push(Committed::Stale);
+                continue;
+            }
+            if let Some(result) = result {
+                c.exec(sql::CLAIM_SET_RESULT, args![result.name(), &next.name]).doing(DOING)?;
+            }
+            for line in log {
+                logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
+            }
+            done.push(Committed::Done);
+        }
+        Ok((done, Then::Commit))
+    })
+}
+
+fn write_machine<C: Conn>(
+    c: &mut C,
+    next: &Device,
+    expected: Epoch,
+) -> std::result::Result<bool, super::conn::ConnError> {
+    // Taken apart so that a new field cannot be forgotten here.
+    let Device {
+        name,
+        state,
+        epoch,
+        since,
+        deadline,
+        counters,
+        installed,
+        next,
+        boot,
+        vanished,
+        self_testing,
+        progress,
+        failures,
+    } = next;
+    let image = |i: &Option<Install>| i.as_ref().map(|i| Value::from(&i.image));
+    let config = |i: &Option<Install>| i.as_ref().map(|i| Value::from(&i.boot_config));
+    let rows = c.exec(
+        sql::DEVICE_MOVE,
+        args![
+            state.name(),
+            epoch.0.cast_signed(),
+            *since,
+            *deadline,
+            counters_of(counters),
+            image(installed),
+            config(installed),
+            image(next),
+            config(next),
+            boot.as_ref().map(|b| &b.pxe_config),
+            boot.as_ref().and_then(|b| b.boot_config.as_ref()),
+            *vanished,
+            *self_testing,
+            *progress,
+            times_text(failures),
+            name,
+            expected.0.cast_signed(),
+        ],
+    )?;
+    Ok(rows > 0)
+}
+
+fn counters_of(counters: &Counters<Counter>) -> String {
+    counters_text(counters, Counter::name)
+}

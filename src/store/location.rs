@@ -1,0 +1,214 @@
+//! Where a store is, and how it is opened: the only way from a line of configuration to a `Store`.
+//!
+//! It knows the kinds of database by name and nothing of what they hold.
+
+use super::conn::Doing;
+use super::lock::StoreLock;
+use super::sqlite::Sqlite;
+use super::sqlstore::SqlStore;
+use super::{Result, Store, migrate};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a store is. Text form: `sqlite:PATH`, a plain `PATH`, or `sqlite::memory:`.
+#[derive(Debug, Clone)]
+pub struct Location(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(PathBuf),
+    Memory(Arc<Memory>),
+}
+
+/// A database in memory, kept alive by a connection of its own.
+#[derive(Debug)]
+struct Memory {
+    name: String,
+    anchor: Mutex<Option<Sqlite>>,
+}
+
+/// A text that names no store of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadLocation {
+    /// Nothing is written there.
+    Empty,
+    /// MySQL or MariaDB. The text is not repeated: it may hold a password.
+    Mysql,
+    /// Some other scheme.
+    Scheme(String),
+}
+
+impl fmt::Display for BadLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no store is named; write sqlite:/PATH/TO/FILE"),
+            Self::Mysql => {
+                f.write_str("a store on MySQL or MariaDB is not in this build; write sqlite:/PATH/TO/FILE")
+            }
+            Self::Scheme(scheme) => {
+                write!(f, "there is no kind of store called `{scheme}`; write sqlite:/PATH/TO/FILE")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BadLocation {}
+
+impl FromStr for Location {
+    type Err = BadLocation;
+
+    fn from_str(text: &str) -> std::result::Result<Self, BadLocation> {
+        let scheme = |s: &str| s.len() > 1 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
+        let path = match text.split_once(':') {
+            Some(("sqlite", rest)) => rest.strip_prefix("//").filter(|r| r.starts_with('/')).unwrap_or(rest),
+            Some(("mysql" | "mariadb", _)) => return Err(BadLocation::Mysql),
+            Some((other, rest)) if scheme(other) && rest.starts_with("//") => {
+                return Err(BadLocation::Scheme(other.chars().take(20).collect()));
+            }
+            _ => text,
+        };
+        match path {
+            "" => Err(BadLocation::Empty),
+            ":memory:" => Ok(Self::memory()),
+            path => Ok(Self::sqlite(path)),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::File(path) => write!(f, "sqlite:{}", path.display()),
+            Place::Memory(_) => f.write_str("sqlite::memory:"),
+        }
+    }
+}
+
+impl PartialEq for Location {
+    /// The same file, or the very same memory: two databases in memory are two.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Place::File(a), Place::File(b)) => a == b,
+            (Place::Memory(a), Place::Memory(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+impl Eq for Location {}
+
+/// Connections are opened one at a time: bringing a new file into WAL mode needs it for itself, and SQLite does not wait
+/// for that as it waits for other locks.
+static OPENING: Mutex<()> = Mutex::new(());
+/// Tells databases in memory apart.
+static MEMORIES: AtomicU64 = AtomicU64::new(0);
+
+impl Location {
+    /// The SQLite file at `path`.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(Place::File(path.into()))
+    }
+
+    /// A new store in memory, gone with the last clone of this value and the last store opened from it. For tests.
+    pub fn memory() -> Self {
+        let name = format!("mozpool-{}", MEMORIES.fetch_add(1, Ordering::Relaxed));
+        Self(Place::Memory(Arc::new(Memory { name, anchor: Mutex::new(None) })))
+    }
+
+    /// The store's file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            Place::Memory(_) => None,
+        }
+    }
+
+    /// Takes the right to use this store: once per process, before [`Self::open`], and kept until the end. Commands that
+    /// write to a store beside the daemon need it as well, and so need the daemon stopped.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Locked`] names the process that has it.
+    pub fn lock(&self) -> Result<StoreLock> {
+        match &self.0 {
+            Place::File(path) => StoreLock::take(path),
+            Place::Memory(_) => Ok(StoreLock::not_needed()),
+        }
+    }
+
+    /// Opens a connection of one's own, as each thread does, and brings the schema up to date when it is older. Several
+    /// threads may do so at once.
+    ///
+    /// # Errors
+    /// The text names the path and the remedy: no directory, no permission, not a database, disk full;
+    /// [`super::StoreError::TooNew`] when a newer program has written it.
+    pub fn open(&self) -> Result<Box<dyn Store>> {
+        const OPEN: &str = "open";
+        let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = match &self.0 {
+            Place::File(path) => Sqlite::open_file(path).doing(OPEN)?,
+            Place::Memory(memory) => {
+                let mut anchor = memory.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+                if anchor.is_none() {
+                    *anchor = Some(Sqlite::open_memory(&memory.name).doing(OPEN)?);
+                }
+                Sqlite::open_memory(&memory.name).doing(OPEN)?
+            }
+        };
+        migrate::to_latest(&mut conn)?;
+        Ok(Box::new(SqlStore::new(conn)))
+    }
+}
+
+/// Why a file cannot be used, with the remedy.
+pub(super) fn io_problem(path: &Path, error: &std::io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "; create its directory and give it to the user that runs mozpool",
+        ErrorKind::PermissionDenied => "; give it and its directory to the user that runs mozpool",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space on that disk",
+        ErrorKind::ReadOnlyFilesystem => "; name a place on a disk that can be written",
+        ErrorKind::NotADirectory => "; a part of the path is a file, name another place",
+        _ => "",
+    };
+    format!("{}: {error}{remedy}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_written_as_it_is_read() {
+        for (text, path) in [
+            ("sqlite:/var/lib/mozpool/mozpool.db", "/var/lib/mozpool/mozpool.db"),
+            ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
+            ("/a/b.db", "/a/b.db"),
+            ("rel/b.db", "rel/b.db"),
+            ("/odd:name.db", "/odd:name.db"),
+        ] {
+            let location: Location = text.parse().unwrap();
+            assert_eq!(location.path(), Some(Path::new(path)), "{text}");
+            assert_eq!(location.to_string(), format!("sqlite:{path}"));
+            assert_eq!(location.to_string().parse(), Ok(location));
+        }
+        assert_eq!("sqlite::memory:".parse::<Location>().unwrap().path(), None);
+    }
+
+    #[test]
+    fn other_databases_are_refused_without_repeating_a_password() {
+        let error = "mysql://mozpool:secret@db/mozpool".parse::<Location>().unwrap_err().to_string();
+        assert!(error.contains("not in this build") && !error.contains("secret"), "{error}");
+        assert_eq!("postgres://x".parse::<Location>(), Err(BadLocation::Scheme("postgres".into())));
+        assert_eq!("sqlite:".parse::<Location>(), Err(BadLocation::Empty));
+    }
+
+    #[test]
+    fn a_refused_file_is_explained() {
+        let denied = std::io::Error::from(ErrorKind::PermissionDenied);
+        let text = io_problem(Path::new("/var/lib/mozpool/mozpool.db"), &denied);
+        assert!(text.starts_with("/var/lib/mozpool/mozpool.db: "), "{text}");
+        assert!(text.contains("give it and its directory to the user that runs mozpool"), "{text}");
+    }
+}

@@ -1,0 +1,155 @@
+//! All SQL that the store's verbs use, as one list of texts for every kind of database.
+//!
+//! It keeps to what SQLite and MySQL share: `?` placeholders, `LIMIT ?`, `INSERT … SELECT`, no upserts, no dialect types.
+//! What differs (DDL, numbering) lies in `migrations/`. Column lists are in the order in which the decoders read them.
+
+/// `NULL` as `?` matches everything; the placeholder appears twice, so its argument is given twice.
+macro_rules! select_devices {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT d.name, d.id, d.fqdn, d.mac, d.imaging_server, d.relay_info, d.environment, d.hardware_id, h.type, h.model, ",
+            "d.processor, d.tags, d.comments, d.inventory_id, ",
+            "d.state, d.epoch, d.state_since, d.deadline, d.counters, d.installed_image, d.installed_config, ",
+            "d.next_image, d.next_config, d.boot_pxe_config, d.boot_config, d.vanished, d.self_testing, d.progress, d.failures, ",
+            "r.id, r.imaging_server ",
+            "FROM devices d LEFT JOIN hardware_types h ON h.id = d.hardware_id ",
+            "LEFT JOIN claims c ON c.device_id = d.id LEFT JOIN requests r ON r.id = c.request_id ",
+            $($rest),*
+        )
+    };
+}
+
+macro_rules! select_requests {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT r.id, r.imaging_server, r.assignee, r.reason, r.created, ",
+            "r.requested_device, r.environment, r.image, r.boot_config, r.hardware_type, r.hardware_model, r.processor, r.tags, ",
+            "r.state, r.epoch, r.deadline, r.counters, r.expires, r.queue_until, d.name, d.state ",
+            "FROM requests r LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id ",
+            $($rest),*
+        )
+    };
+}
+
+// Devices.
+pub(super) const DEVICES_OF_SERVER: &str = select_devices!("WHERE d.imaging_server = ? ORDER BY d.name");
+pub(super) const DEVICE: &str = select_devices!("WHERE d.name = ?");
+pub(super) const DEVICES_FILTERED: &str = select_devices!(
+    "WHERE (? IS NULL OR d.state = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR d.installed_image = ?) "
+    "AND (? IS NULL OR h.type = ?) AND (? IS NULL OR d.name > ?) ORDER BY d.name LIMIT ?"
+);
+pub(super) const DEVICES_FREE: &str = select_devices!(
+    "WHERE d.state = 'ready' AND c.request_id IS NULL "
+    "AND (? IS NULL OR d.name = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR h.type = ?) "
+    "AND (? IS NULL OR h.model = ?) AND (? IS NULL OR d.processor = ?) ORDER BY d.name"
+);
+pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
+pub(super) const DEVICE_NAMED: &str =
+    "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
+pub(super) const ENVIRONMENTS: &str =
+    "SELECT DISTINCT environment FROM devices WHERE environment <> '' ORDER BY environment";
+pub(super) const DEVICE_MOVE: &str = "UPDATE devices SET state = ?, epoch = ?, state_since = ?, deadline = ?, counters = ?, \
+    installed_image = ?, installed_config = ?, next_image = ?, next_config = ?, boot_pxe_config = ?, boot_config = ?, \
+    vanished = ?, self_testing = ?, progress = ?, failures = ? WHERE name = ? AND epoch = ?";
+pub(super) const DEVICE_SET_COMMENTS: &str = "UPDATE devices SET comments = ? WHERE name = ?";
+pub(super) const DEVICE_SET_ENVIRONMENT: &str = "UPDATE devices SET environment = ? WHERE name = ?";
+pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, imaging_server, relay_info, environment, \
+    hardware_id, processor, tags, comments, inventory_id, state, epoch, state_since, deadline, counters, vanished, \
+    self_testing, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', 0, 0, '[]')";
+pub(super) const DEVICE_DESCRIBE: &str = "UPDATE devices SET fqdn = ?, mac = ?, imaging_server = ?, relay_info = ?, \
+    environment = ?, hardware_id = ?, processor = ?, tags = ?, comments = ?, inventory_id = ? WHERE name = ?";
+pub(super) const DEVICE_FORGET_MAC: &str = "UPDATE devices SET mac = NULL WHERE name = ?";
+pub(super) const DEVICE_OF_MAC: &str = "SELECT name FROM devices WHERE mac = ?";
+pub(super) const DEVICE_RELAYS: &str = "SELECT name, relay_info FROM devices WHERE relay_info <> ''";
+
+// Requests and claims.
+pub(super) const REQUESTS_OF_SERVER: &str =
+    select_requests!("WHERE r.imaging_server = ? AND r.state <> 'closed' ORDER BY r.id");
+pub(super) const REQUEST: &str = select_requests!("WHERE r.id = ?");
+pub(super) const REQUESTS_ALL: &str = select_requests!("ORDER BY r.id");
+pub(super) const REQUESTS_NOT_CLOSED: &str = select_requests!("WHERE r.state <> 'closed' ORDER BY r.id");
+pub(super) const REQUEST_INSERT: &str = "INSERT INTO requests (imaging_server, assignee, reason, created, requested_device, \
+    environment, image, boot_config, hardware_type, hardware_model, processor, tags, state, epoch, deadline, counters, \
+    expires, queue_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', ?, ?)";
+pub(super) const REQUEST_MOVE: &str = "UPDATE requests SET state = ?, epoch = ?, deadline = ?, counters = ?, expires = ?, \
+    queue_until = ? WHERE id = ? AND epoch = ?";
+pub(super) const REQUEST_HAS_EPOCH: &str = "SELECT id FROM requests WHERE id = ? AND epoch = ?";
+/// Takes a device for a request that has not moved. No row: it has moved, or the device is not `ready`.
+pub(super) const CLAIM_TAKE: &str = "INSERT INTO claims (request_id, device_id) \
+    SELECT r.id, d.id FROM requests r, devices d WHERE r.id = ? AND r.epoch = ? AND d.name = ? AND d.state = 'ready'";
+pub(super) const CLAIM_DROP: &str = "DELETE FROM claims WHERE request_id = ?";
+pub(super) const CLAIM_SET_RESULT: &str =
+    "UPDATE claims SET imaging_result = ? WHERE device_id = (SELECT id FROM devices WHERE name = ?)";
+pub(super) const CLAIM_RESULT: &str = "SELECT request_id, imaging_result FROM claims WHERE request_id = ?";
+pub(super) const REQUESTS_EXPIRED: &str =
+    "SELECT id FROM requests WHERE expires < ? ORDER BY expires LIMIT ?";
+pub(super) const REQUEST_DELETE: &str = "DELETE FROM requests WHERE id = ?";
+pub(super) const REQUEST_LOG_DELETE: &str = "DELETE FROM request_logs WHERE request_id = ?";
+
+// Logs. The owner is looked up in the same statement: a line for what is gone inserts no row.
+pub(super) const DEVICE_LOG_APPEND: &str =
+    "INSERT INTO device_logs (device_id, at, source, message) SELECT id, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const REQUEST_LOG_APPEND: &str = "INSERT INTO request_logs (request_id, at, source, message) SELECT id, ?, ?, ? FROM requests WHERE id = ?";
+pub(super) const STRAY_LOG_APPEND: &str = "INSERT INTO stray_logs (at, sender, message) VALUES (?, ?, ?)";
+pub(super) const DEVICE_LOG: &str = "SELECT l.id, l.at, l.source, l.message FROM device_logs l \
+    WHERE l.device_id = (SELECT id FROM devices WHERE name = ?) AND l.at >= ? ORDER BY l.id DESC LIMIT ?";
+pub(super) const REQUEST_LOG: &str =
+    "SELECT id, at, source, message FROM request_logs WHERE request_id = ? ORDER BY id DESC LIMIT ?";
+pub(super) const STRAY_LOG: &str = "SELECT id, at, sender, message FROM stray_logs ORDER BY id DESC LIMIT ?";
+pub(super) const STRAY_LOG_LAST_DROPPED: &str = "SELECT id FROM stray_logs ORDER BY id DESC LIMIT 1 OFFSET ?";
+pub(super) const STRAY_LOG_DROP: &str = "DELETE FROM stray_logs WHERE id <= ?";
+/// Per log table: the oldest lines before a time, and the deletion of one. Two steps, because MySQL cannot delete with a
+/// `LIMIT` inside `IN`.
+pub(super) const LOG_AGEING: [(&str, &str); 3] = [
+    ("SELECT id FROM device_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM device_logs WHERE id = ?"),
+    ("SELECT id FROM request_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM request_logs WHERE id = ?"),
+    ("SELECT id FROM stray_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM stray_logs WHERE id = ?"),
+];
+
+// What there is to install, and on what.
+pub(super) const HARDWARE_TYPES: &str =
+    "SELECT id, type, model, ping_steady_s, limits FROM hardware_types ORDER BY type, model";
+pub(super) const HARDWARE_TYPE_INSERT: &str =
+    "INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES (?, ?, ?, ?)";
+pub(super) const HARDWARE_TYPE_UPDATE: &str =
+    "UPDATE hardware_types SET ping_steady_s = ?, limits = ? WHERE id = ?";
+macro_rules! select_images {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT name, id, boot_config_keys, boot_config_defaults, can_reuse, hidden, health_check, second_stage, limits ",
+            "FROM images ", $($rest),*
+        )
+    };
+}
+pub(super) const IMAGES: &str = select_images!("ORDER BY name");
+pub(super) const IMAGE: &str = select_images!("WHERE name = ?");
+pub(super) const IMAGE_INSERT: &str = "INSERT INTO images (boot_config_keys, boot_config_defaults, can_reuse, hidden, \
+    health_check, second_stage, limits, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const IMAGE_UPDATE: &str = "UPDATE images SET boot_config_keys = ?, boot_config_defaults = ?, can_reuse = ?, \
+    hidden = ?, health_check = ?, second_stage = ?, limits = ? WHERE name = ?";
+pub(super) const MATRIX: &str =
+    "SELECT image, hardware_id, pxe_config FROM image_pxe_configs ORDER BY image, hardware_id";
+pub(super) const MATRIX_INSERT: &str =
+    "INSERT INTO image_pxe_configs (pxe_config, image, hardware_id) VALUES (?, ?, ?)";
+pub(super) const MATRIX_UPDATE: &str =
+    "UPDATE image_pxe_configs SET pxe_config = ? WHERE image = ? AND hardware_id = ?";
+pub(super) const PXE_CONFIGS: &str =
+    "SELECT name, description, contents, active FROM pxe_configs ORDER BY name";
+pub(super) const PXE_CONFIG: &str =
+    "SELECT name, description, contents, active FROM pxe_configs WHERE name = ?";
+pub(super) const PXE_CONFIG_INSERT: &str =
+    "INSERT INTO pxe_configs (description, contents, active, name) VALUES (?, ?, ?, ?)";
+pub(super) const PXE_CONFIG_UPDATE: &str =
+    "UPDATE pxe_configs SET description = ?, contents = ?, active = ? WHERE name = ?";
+
+// Servers and relay boards.
+pub(super) const SERVERS: &str = "SELECT name, url FROM imaging_servers ORDER BY name";
+pub(super) const SERVER_UPDATE: &str = "UPDATE imaging_servers SET url = ? WHERE name = ?";
+pub(super) const SERVER_INSERT: &str = "INSERT INTO imaging_servers (url, name) VALUES (?, ?)";
+pub(super) const SERVER: &str = "SELECT name FROM imaging_servers WHERE name = ?";
+pub(super) const RELAY_BOARDS: &str = "SELECT name, fqdn, imaging_server FROM relay_boards ORDER BY name";
+pub(super) const RELAY_BOARD: &str = "SELECT name, fqdn, imaging_server FROM relay_boards WHERE name = ?";
+pub(super) const RELAY_BOARD_INSERT: &str =
+    "INSERT INTO relay_boards (fqdn, imaging_server, name) VALUES (?, ?, ?)";
+pub(super) const RELAY_BOARD_UPDATE: &str =
+    "UPDATE relay_boards SET fqdn = ?, imaging_server = ? WHERE name = ?";

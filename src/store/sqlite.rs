@@ -1,0 +1,270 @@
+//! SQLite as a `Conn`: one file, or a database in memory that all connections of one `Location` share.
+//!
+//! WAL so that readers never wait for the writer, `synchronous=FULL` so that a commit is on the disk when it returns
+//! (in WAL mode `NORMAL` may lose the last commits with the power: sqlite.org/pragma.html#pragma_synchronous), `BEGIN
+//! IMMEDIATE` so that two writers meet at the beginning of a transaction, where waiting helps, and not in its middle.
+
+use super::conn::{Conn, ConnError, Row, Value};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a statement waits for another connection's write. A group commit takes milliseconds; a checkpoint on a tired
+/// disk a second or two.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection: all that `sql.rs` has, with room.
+const STATEMENTS: usize = 128;
+/// The write-ahead log is cut back to this when it is emptied; without a limit it keeps the size of its worst day.
+const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    conn: Connection,
+    /// For messages.
+    path: String,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, making an empty one where there is none.
+    pub(super) fn open_file(path: &Path) -> Result<Self, ConnError> {
+        let name = path.display().to_string();
+        prepare_place(path).map_err(ConnError::Other)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags).map_err(|e| explain(&name, &e))?;
+        let sqlite = Self { conn, path: name };
+        if sqlite.conn.is_readonly("main").map_err(|e| sqlite.explain(&e))? {
+            return Err(ConnError::Other(format!(
+                "{}: this user may not write to it; give it to the user that runs mozpool",
+                sqlite.path
+            )));
+        }
+        sqlite.configure()?;
+        let mode: String = sqlite.pragma("journal_mode")?;
+        if mode != "wal" {
+            // Needs the file for itself for a moment, so it is done once and not by every connection.
+            let mode: String = sqlite.pragma("journal_mode = WAL")?;
+            if mode != "wal" {
+                return Err(ConnError::Other(format!(
+                    "{}: this file system cannot hold a write-ahead log (journal mode stays `{mode}`); use a local disk",
+                    sqlite.path
+                )));
+            }
+        }
+        Ok(sqlite)
+    }
+
+    /// Opens the database in memory of that name; it lives as long as one connection to it.
+    pub(super) fn open_memory(name: &str) -> Result<Self, ConnError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // The `memdb` VFS, not `cache=shared`: it has ordinary locks, which the busy timeout knows how to wait for.
+        let conn = Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)
+            .map_err(|e| explain(":memory:", &e))?;
+        let sqlite = Self { conn, path: ":memory:".into() };
+        sqlite.configure()?;
+        Ok(sqlite)
+    }
+
+    fn configure(&self) -> Result<(), ConnError> {
+        self.conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        let set = || {
+            self.conn.busy_timeout(BUSY_TIMEOUT)?;
+            self.conn.pragma_update(None, "foreign_keys", true)?;
+            self.conn.pragma_update(None, "synchronous", "FULL")?;
+            self.conn.pragma_update(None, "trusted_schema", false)?;
+            self.conn.query_row(&format!("PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}"), [], |_| Ok(()))
+        };
+        set().map_err(|e| self.explain(&e))
+    }
+
+    fn pragma<T: rusqlite::types::FromSql>(&self, pragma: &str) -> Result<T, ConnError> {
+        self.conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0)).map_err(|e| self.explain(&e))
+    }
+
+    /// Runs the statements of a migration.
+    pub(super) fn batch(&mut self, sql: &str) -> Result<(), ConnError> {
+        self.conn.execute_batch(sql).map_err(|e| self.explain(&e))
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> ConnError {
+        explain(&self.path, error)
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null | Self::Odd(_) => ValueRef::Null,
+            Self::Int(n) => ValueRef::Integer(*n),
+            Self::Text(t) => ValueRef::Text(t.as_bytes()),
+        }))
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(n) => Self::Int(n),
+            ValueRef::Text(t) => {
+                str::from_utf8(t).map_or(Self::Odd("text that is not UTF-8"), |t| Self::Text(t.to_owned()))
+            }
+            ValueRef::Real(_) => Self::Odd("a float"),
+            ValueRef::Blob(_) => Self::Odd("bytes"),
+        }
+    }
+}
+
+impl Conn for Sqlite {
+    fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<usize, ConnError> {
+        let run = || self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(args));
+        run().map_err(|e| self.explain(&e))
+    }
+
+    fn insert(&mut self, sql: &'static str, args: &[Value]) -> Result<i64, ConnError> {
+        self.exec(sql, args)?;
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    fn query(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, ConnError> {
+        let run = || {
+            let mut statement = self.conn.prepare_cached(sql)?;
+            let columns = statement.column_count();
+            let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let cells = (0..columns).map(|i| Ok(Value::from(row.get_ref(i)?)));
+                found.push(Row(cells.collect::<rusqlite::Result<_>>()?));
+            }
+            Ok(found)
+        };
+        run().map_err(|e| self.explain(&e))
+    }
+
+    fn begin(&mut self) -> Result<(), ConnError> {
+        self.exec("BEGIN IMMEDIATE", &[]).map(|_| ())
+    }
+
+    fn commit(&mut self) -> Result<(), ConnError> {
+        self.exec("COMMIT", &[]).map(|_| ())
+    }
+
+    fn rollback(&mut self) {
+        // A full disk or an I/O error has taken the transaction back already; there is nothing left to do then.
+        if !self.conn.is_autocommit()
+            && let Err(e) = self.exec("ROLLBACK", &[])
+        {
+            log::error!("could not take a transaction back: {e:?}");
+        }
+    }
+}
+
+/// Makes an empty file for a new store, and says in a sentence why there can be none.
+///
+/// An existing file is never opened here: closing any descriptor of it would drop the locks that SQLite holds for other
+/// threads of this process (POSIX record locks; sqlite.org/howtocorrupt.html section 2.2).
+fn prepare_place(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err(format!("{} is a directory; name a file in it", path.display()));
+    }
+    if path.try_exists().unwrap_or(false) {
+        return Ok(());
+    }
+    let directory = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    if !directory.is_dir() {
+        return Err(format!(
+            "{}: there is no directory {}; create it and give it to the user that runs mozpool",
+            path.display(),
+            directory.display()
+        ));
+    }
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Ok(_) => Ok(()),
+        // Another thread was faster.
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(super::location::io_problem(path, &e)),
+    }
+}
+
+/// SQLite's error as ours, with the remedy where we know one.
+fn explain(path: &str, error: &rusqlite::Error) -> ConnError {
+    let text = |remedy: &str| format!("{path}: {error}{remedy}");
+    let Some(code) = error.sqlite_error() else { return ConnError::Other(text("")) };
+    match code.code {
+        ErrorCode::ConstraintViolation => match code.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+                ConnError::Duplicate(error.to_string())
+            }
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY => ConnError::Reference(error.to_string()),
+            _ => ConnError::Other(text("")),
+        },
+        ErrorCode::NotADatabase => ConnError::Corrupt(format!(
+            "{path} is not a SQLite database; move it away, restore a backup, or name another file as the store"
+        )),
+        ErrorCode::DatabaseCorrupt => {
+            ConnError::Corrupt(format!("{path} is damaged ({error}); stop the daemon and restore a backup"))
+        }
+        ErrorCode::DiskFull => ConnError::Other(text("; the disk is full, free some space on it")),
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
+            ConnError::Other(text("; the user that runs mozpool must be able to write it and its directory"))
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => ConnError::Other(text(
+            "; another program has held it for more than 5 seconds, find it with `fuser` and end it",
+        )),
+        ErrorCode::SystemIoFailure => ConnError::Other(text("; look at the disk and at dmesg")),
+        _ => ConnError::Other(text("")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conn::args;
+
+    #[test]
+    fn a_full_disk_is_named_and_the_connection_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut c = Sqlite::open_file(&dir.path().join("s.db")).unwrap();
+        c.batch("CREATE TABLE t (x TEXT NOT NULL)").unwrap();
+        let pages: i64 = c.pragma("page_count").unwrap();
+        // SQLite itself plays the full disk: the error is the one that a real one gives.
+        let _: i64 = c.pragma(&format!("max_page_count = {}", pages + 2)).unwrap();
+        c.begin().unwrap();
+        let big = "x".repeat(20_000);
+        let error = c.exec("INSERT INTO t VALUES (?)", args![big.as_str()]).unwrap_err();
+        c.rollback();
+        assert!(format!("{error:?}").contains("the disk is full, free some space"), "{error:?}");
+        c.begin().unwrap();
+        c.exec("INSERT INTO t VALUES (?)", args!["small"]).unwrap();
+        c.commit().unwrap();
+    }
+
+    #[test]
+    fn the_settings_that_durability_rests_on_are_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let c = Sqlite::open_file(&dir.path().join("s.db")).unwrap();
+        assert_eq!(c.pragma::<String>("journal_mode").unwrap(), "wal");
+        assert_eq!(c.pragma::<i64>("synchronous").unwrap(), 2, "FULL");
+        assert_eq!(c.pragma::<i64>("foreign_keys").unwrap(), 1);
+        assert_eq!(c.pragma::<i64>("busy_timeout").unwrap(), 5000);
+    }
+
+    #[test]
+    fn what_no_column_of_ours_holds_is_marked() {
+        let mut c = Sqlite::open_memory("odd").unwrap();
+        let rows = c.query("SELECT 1.5, x'00', CAST(x'ff' AS TEXT), NULL, 3, 'é'", &[]).unwrap();
+        let [Row(cells)] = &rows[..] else { panic!("{rows:?}") };
+        assert!(matches!(
+            &cells[..],
+            [Value::Odd(_), Value::Odd(_), Value::Odd(_), Value::Null, Value::Int(3), Value::Text(t)] if t == "é"
+        ));
+    }
+}

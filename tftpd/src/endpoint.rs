@@ -1,0 +1,120 @@
+//! The socket of one transfer: a port of its own (RFC 1350 section 4, TID) at the address that was asked.
+//! It refuses to know the transfer; it sends to the peer it is told and reports whom packets come from.
+//! It is not connected, so that strangers can be told ERROR 5; ip(7) IP_RECVERR still reports a peer that is gone.
+
+use crate::listener::address_of;
+use mio::net::UdpSocket;
+use nix::libc;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+/// Reports of lost packets read at one time. The queue is as long as the receive buffer, and a stranger fills it.
+const MAX_REPORTS: usize = 64;
+
+pub(crate) struct Endpoint {
+    pub(crate) socket: UdpSocket,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Done,
+    /// The send buffer is full: the same packet again once the socket is writable.
+    Blocked,
+    /// The packet could not be sent, or an earlier one came back; see [`Endpoint::peer_is_gone`].
+    Lost,
+}
+
+impl Endpoint {
+    /// Binds a free port at `local`, whose own port is 0.
+    pub(crate) fn open(local: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind(local)?;
+        if local.is_ipv4() {
+            setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        } else {
+            setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+        }
+        Ok(Self { socket })
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8], peer: SocketAddr) -> Sent {
+        match self.socket.send_to(bytes, peer) {
+            Ok(_) => Sent::Done,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
+            // Unreachable networks, firewalls and full queues pass; until then it is a lost packet like others.
+            Err(_) => Sent::Lost,
+        }
+    }
+
+    /// The next packet and its sender; `WouldBlock` when there is none.
+    pub(crate) fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(buf)
+    }
+
+    /// Reads what the network reported about packets sent earlier. True if one for `peer` met a closed port:
+    /// the program there has ended. A host that is merely unreachable may come back, and strangers whom we
+    /// answered do not count.
+    pub(crate) fn peer_is_gone(&self, peer: SocketAddr) -> bool {
+        let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+        let mut byte = [0];
+        let mut gone = false;
+        for _ in 0..MAX_REPORTS {
+            let (fd, mut parts) = (self.socket.as_raw_fd(), [IoSliceMut::new(&mut byte)]);
+            let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+            let Ok(report) = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut control), flags) else {
+                break;
+            };
+            let ours = report.address.as_ref().and_then(address_of) == Some(peer);
+            let Ok(controls) = report.cmsgs() else { continue };
+            for message in controls {
+                let (ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)) =
+                    message
+                else {
+                    continue;
+                };
+                gone |= ours && i32::try_from(error.ee_errno) == Ok(libc::ECONNREFUSED);
+            }
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket as StdSocket;
+    use std::time::{Duration, Instant};
+
+    /// Loopback reports a closed port at once, but in another context; bounded, in case it never does.
+    fn wait_for_report(endpoint: &Endpoint, peer: SocketAddr) -> bool {
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until {
+            if endpoint.peer_is_gone(peer) {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    #[test]
+    fn a_closed_port_is_reported_for_the_peer_it_belongs_to() {
+        for ip in ["127.0.0.1", "::1"] {
+            let endpoint = Endpoint::open(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+            let closed = StdSocket::bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+            let (alive, closed_at) = (StdSocket::bind((ip, 0)).unwrap(), closed.local_addr().unwrap());
+            drop(closed);
+            assert_eq!(endpoint.send(b"x", closed_at), Sent::Done);
+            assert!(wait_for_report(&endpoint, closed_at), "{ip}");
+            assert_eq!(endpoint.send(b"x", closed_at), Sent::Done);
+            // The report is there when the next send stumbles over it; it is not about `alive`.
+            let alive_at = alive.local_addr().unwrap();
+            let until = Instant::now() + Duration::from_secs(5);
+            while endpoint.send(b"y", alive_at) != Sent::Lost && Instant::now() < until {}
+            assert!(!endpoint.peer_is_gone(alive_at));
+            assert_eq!(endpoint.send(b"z", alive_at), Sent::Done);
+        }
+    }
+}

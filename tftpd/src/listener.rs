@@ -1,0 +1,120 @@
+//! The socket that requests arrive at. It learns which of our addresses was asked, because the answer must come
+//! from there: PXELINUX and EDK II drop anything else. It refuses to know what is asked.
+//! ip(7) IP_PKTINFO, RFC 3542 section 6 (IPV6_PKTINFO), RFC 1123 section 4.2.3.5 (broadcasts are ignored).
+
+use mio::net::UdpSocket;
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrStorage, bind,
+    recvmsg, sendmsg, setsockopt, socket, sockopt,
+};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+pub(crate) struct Listener {
+    pub(crate) socket: UdpSocket,
+    pub(crate) local: SocketAddr,
+    control: Vec<u8>,
+}
+
+/// A datagram that arrived.
+pub(crate) struct Arrival {
+    pub(crate) len: usize,
+    /// It was longer than the buffer.
+    pub(crate) truncated: bool,
+    pub(crate) peer: SocketAddr,
+    /// The address of ours that was asked, with port 0; for a link-local one with its interface.
+    pub(crate) local: SocketAddr,
+}
+
+impl Listener {
+    pub(crate) fn bind(address: SocketAddr, receive_buffer: usize) -> io::Result<Self> {
+        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd = socket(family, SockType::Datagram, flags, None)?;
+        if address.is_ipv4() {
+            setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
+        } else {
+            // One family per socket: `0.0.0.0` and `[::]` can then be listened to side by side.
+            setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+            setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
+        }
+        // A smaller buffer than wished for is a smaller storm survived, not a reason to serve nothing.
+        if setsockopt(&fd, sockopt::RcvBufForce, &receive_buffer).is_err() {
+            let _ = setsockopt(&fd, sockopt::RcvBuf, &receive_buffer);
+        }
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+        let socket = UdpSocket::from_std(std::net::UdpSocket::from(fd));
+        let local = socket.local_addr()?;
+        let control = nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo);
+        Ok(Self { socket, local, control })
+    }
+
+    /// Takes in the next datagram; `Ok(None)` for one that is to be ignored, `WouldBlock` when there is none.
+    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> io::Result<Option<Arrival>> {
+        let mut parts = [IoSliceMut::new(buf)];
+        let fd = self.socket.as_raw_fd();
+        let message =
+            recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut self.control), MsgFlags::MSG_DONTWAIT)?;
+        let (len, truncated) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
+        let Some(peer) = message.address.as_ref().and_then(address_of) else { return Ok(None) };
+        let asked = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(asked_v4(&info)),
+            ControlMessageOwned::Ipv6PacketInfo(info) => Some(asked_v6(&info)),
+            _ => None,
+        });
+        // Port 0 cannot be answered; only a forger sends from it.
+        if peer.port() == 0 {
+            return Ok(None);
+        }
+        let Some(local) = asked.unwrap_or(Some(SocketAddr::new(self.local.ip(), 0))) else { return Ok(None) };
+        Ok(Some(Arrival { len, truncated, peer, local }))
+    }
+
+    /// Answers a datagram from the address that it was sent to. What cannot be sent now is lost, as any datagram
+    /// may be; the client asks again.
+    pub(crate) fn reply(&self, arrival: &Arrival, bytes: &[u8]) {
+        let (fd, parts) = (self.socket.as_raw_fd(), [IoSlice::new(bytes)]);
+        let (peer, flags) = (SockaddrStorage::from(arrival.peer), MsgFlags::MSG_DONTWAIT);
+        let sent = match arrival.local {
+            SocketAddr::V4(local) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(*local.ip()).to_be() },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                sendmsg(fd, &parts, &[ControlMessage::Ipv4PacketInfo(&info)], flags, Some(&peer))
+            }
+            SocketAddr::V6(local) => {
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: local.ip().octets() },
+                    ipi6_ifindex: local.scope_id(),
+                };
+                sendmsg(fd, &parts, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&peer))
+            }
+        };
+        if let Err(errno) = sent {
+            log::debug!("peer={} an answer could not be sent: {errno}", arrival.peer);
+        }
+    }
+}
+
+pub(crate) fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::V4(SocketAddrV4::from(*v4)));
+    }
+    address.as_sockaddr_in6().map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
+}
+
+/// `ipi_addr` is where the packet was sent, `ipi_spec_dst` our address to answer from: they differ for a broadcast.
+fn asked_v4(info: &libc::in_pktinfo) -> Option<SocketAddr> {
+    let ip = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
+    (info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr).then_some(SocketAddr::new(IpAddr::V4(ip), 0))
+}
+
+fn asked_v6(info: &libc::in6_pktinfo) -> Option<SocketAddr> {
+    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+    let scope = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+    (!ip.is_multicast()).then_some(SocketAddr::V6(SocketAddrV6::new(ip, 0, 0, scope)))
+}

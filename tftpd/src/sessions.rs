@@ -1,0 +1,329 @@
+//! The table of running transfers: which request is new, whose turn is next, how many there may be.
+//! It refuses to know sockets and files: what a transfer needs of those is a payload `T` it only keeps.
+//! A transfer is known by client address, port and name: lpxelinux and U-Boot ask for several files from one port.
+
+use crate::options::Options;
+use crate::packet::Mode;
+use crate::transfer::Transfer;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// What makes two requests the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) peer: SocketAddr,
+    /// The address of ours that was asked.
+    pub(crate) local: IpAddr,
+    /// The name as sent.
+    pub(crate) path: String,
+}
+
+/// How the client asked. The same name asked for in another way is a new request: EDK II asks for the size
+/// with `tsize` and for the file without, and the ERROR between the two may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) mode: Mode,
+    pub(crate) options: Options,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Server,
+    Address,
+}
+
+/// A place in the table.
+pub(crate) type Slot = usize;
+
+pub(crate) struct Session<T> {
+    pub(crate) key: Key,
+    pub(crate) manner: Manner,
+    pub(crate) transfer: Transfer,
+    pub(crate) started: Instant,
+    pub(crate) payload: T,
+    /// The earliest entry of the heap that speaks for this session.
+    scheduled: Instant,
+    /// Tells this session from an earlier one in the same slot.
+    serial: u64,
+}
+
+pub(crate) struct Sessions<T> {
+    max: usize,
+    max_per_address: usize,
+    slots: Vec<Option<Session<T>>>,
+    free: Vec<Slot>,
+    by_key: HashMap<Key, Slot>,
+    per_address: HashMap<IpAddr, usize>,
+    /// Deadlines that may be too early, never too late: an ACK moves a deadline back a thousand times a second
+    /// and should not have to touch the heap. At most a few entries per session.
+    due: BinaryHeap<Reverse<(Instant, Slot, u64)>>,
+    serial: u64,
+}
+
+impl<T> Sessions<T> {
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Self {
+        Self {
+            max,
+            max_per_address,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            per_address: HashMap::new(),
+            due: BinaryHeap::new(),
+            serial: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(crate) fn find(&self, key: &Key) -> Option<Slot> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Session<T>> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// Whether one more transfer may begin for `peer`.
+    pub(crate) fn room_for(&self, peer: IpAddr) -> Result<(), Full> {
+        if self.len() >= self.max {
+            return Err(Full::Server);
+        }
+        if self.per_address.get(&peer).is_some_and(|&n| n >= self.max_per_address) {
+            return Err(Full::Address);
+        }
+        Ok(())
+    }
+
+    /// The slot that the next [`Self::insert`] will use.
+    pub(crate) fn next_slot(&self) -> Slot {
+        self.free.last().copied().unwrap_or(self.slots.len())
+    }
+
+    /// Enters a transfer whose key is not in the table.
+    pub(crate) fn insert(
+        &mut self,
+        key: Key,
+        manner: Manner,
+        transfer: Transfer,
+        payload: T,
+        now: Instant,
+    ) -> Slot {
+        let slot = self.next_slot();
+        self.serial += 1;
+        let (serial, scheduled) = (self.serial, transfer.deadline());
+        *self.per_address.entry(key.peer.ip()).or_default() += 1;
+        let before = self.by_key.insert(key.clone(), slot);
+        debug_assert!(before.is_none(), "a key has one transfer");
+        let session = Session { key, manner, transfer, started: now, payload, scheduled, serial };
+        match self.free.pop() {
+            Some(_) => self.slots[slot] = Some(session),
+            None => self.slots.push(Some(session)),
+        }
+        self.due.push(Reverse((scheduled, slot, serial)));
+        slot
+    }
+
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Session<T>> {
+        let session = self.slots.get_mut(slot)?.take()?;
+        self.free.push(slot);
+        self.by_key.remove(&session.key);
+        let ip = session.key.peer.ip();
+        if let Some(n) = self.per_address.get_mut(&ip) {
+            *n -= 1;
+            if *n == 0 {
+                self.per_address.remove(&ip);
+            }
+        }
+        Some(session)
+    }
+
+    /// Call after anything that may have moved the transfer's deadline.
+    pub(crate) fn reschedule(&mut self, slot: Slot) {
+        let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let deadline = session.transfer.deadline();
+        if deadline < session.scheduled {
+            session.scheduled = deadline;
+            self.due.push(Reverse((deadline, slot, session.serial)));
+        }
+    }
+
+    /// No transfer is due before this.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.due.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// A transfer whose deadline has come; the caller runs its `on_deadline` and then [`Self::requeue`]s it.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Slot> {
+        while let Some(&Reverse((at, slot, serial))) = self.due.peek() {
+            if at > now {
+                return None;
+            }
+            self.due.pop();
+            let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { continue };
+            if session.serial != serial || session.scheduled != at {
+                continue; // An earlier tenant, or an entry that a nearer deadline replaced.
+            }
+            let deadline = session.transfer.deadline();
+            if deadline > now {
+                session.scheduled = deadline;
+                self.due.push(Reverse((deadline, slot, serial)));
+                continue;
+            }
+            return Some(slot);
+        }
+        None
+    }
+
+    /// Puts a transfer that [`Self::pop_due`] gave out back among those that wait.
+    pub(crate) fn requeue(&mut self, slot: Slot) {
+        let Some(session) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        session.scheduled = session.transfer.deadline();
+        self.due.push(Reverse((session.scheduled, slot, session.serial)));
+    }
+
+    /// Every slot in use.
+    pub(crate) fn running(&self) -> Vec<Slot> {
+        self.by_key.values().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::{Acked, Outcome, Timing};
+    use std::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn key(client: &str, path: &str) -> Key {
+        let peer = client.parse().expect("an address");
+        Key { peer, local: "10.0.0.1".parse().expect("an address"), path: path.to_owned() }
+    }
+
+    fn begin(sessions: &mut Sessions<()>, client: &str, path: &str, now: Instant) -> Result<Slot, Full> {
+        let key = key(client, path);
+        sessions.room_for(key.peer.ip())?;
+        let manner = Manner { mode: Mode::Octet, options: Options::default() };
+        let mut transfer = Transfer::new(Options::default(), Some(1 << 30), Timing::default(), now);
+        pump(&mut transfer, now);
+        Ok(sessions.insert(key, manner, transfer, (), now))
+    }
+
+    fn pump(transfer: &mut Transfer, now: Instant) -> u32 {
+        let mut n = 0;
+        while let Some(output) = transfer.output() {
+            transfer.sent(output, 512, now);
+            n += 1;
+        }
+        n
+    }
+
+    #[test]
+    fn a_transfer_is_known_by_address_port_and_name() {
+        let now = Instant::now();
+        let mut s = Sessions::new(10, 10);
+        let a = begin(&mut s, "10.0.0.9:49152", "a", now).unwrap();
+        let b = begin(&mut s, "10.0.0.9:49152", "b", now).unwrap();
+        assert_ne!(a, b, "another name from the same port is another transfer");
+        assert_eq!(s.find(&key("10.0.0.9:49152", "a")), Some(a));
+        assert_eq!(s.find(&key("10.0.0.9:49152", "b")), Some(b));
+        assert_eq!(s.find(&key("10.0.0.9:49153", "a")), None);
+        assert_eq!(s.find(&key("10.0.0.8:49152", "a")), None);
+        let elsewhere = Key { local: "10.0.0.2".parse().unwrap(), ..key("10.0.0.9:49152", "a") };
+        assert_eq!(s.find(&elsewhere), None, "asked at another address of ours");
+        assert!(s.remove(a).is_some());
+        assert!(s.remove(a).is_none());
+        assert_eq!(s.find(&key("10.0.0.9:49152", "a")), None);
+        assert_eq!(begin(&mut s, "10.0.0.9:49152", "c", now), Ok(a), "slots are used again");
+    }
+
+    #[test]
+    fn there_is_a_limit_in_all_and_one_per_address() {
+        let now = Instant::now();
+        let mut s = Sessions::new(3, 2);
+        let first = begin(&mut s, "10.0.0.9:1", "f", now).unwrap();
+        begin(&mut s, "10.0.0.9:2", "f", now).unwrap();
+        assert_eq!(begin(&mut s, "10.0.0.9:3", "f", now), Err(Full::Address));
+        begin(&mut s, "10.0.0.8:1", "f", now).unwrap();
+        assert_eq!(begin(&mut s, "10.0.0.7:1", "f", now), Err(Full::Server));
+        s.remove(first);
+        assert!(begin(&mut s, "10.0.0.9:3", "f", now).is_ok());
+        assert_eq!(s.len(), 3);
+    }
+
+    #[test]
+    fn deadlines_come_in_order_and_an_ack_moves_them() {
+        let t0 = Instant::now();
+        let mut s = Sessions::new(10, 10);
+        let a = begin(&mut s, "10.0.0.1:1", "f", t0).unwrap();
+        let b = begin(&mut s, "10.0.0.2:1", "f", t0 + 10 * MS).unwrap();
+        assert_eq!(s.next_deadline(), Some(t0 + 100 * MS));
+        assert_eq!(s.pop_due(t0 + 99 * MS), None);
+        // `a` hears from its client at 50 ms, so `b` is first at 110 ms.
+        let transfer = &mut s.get_mut(a).unwrap().transfer;
+        assert_eq!(transfer.on_ack(1, t0 + 50 * MS), Acked::Moved);
+        pump(transfer, t0 + 50 * MS);
+        s.reschedule(a);
+        assert_eq!(s.pop_due(t0 + 109 * MS), None);
+        assert_eq!(s.pop_due(t0 + 110 * MS), Some(b));
+        assert_eq!(s.pop_due(t0 + 110 * MS), None, "given out once");
+        let transfer = &mut s.get_mut(b).unwrap().transfer;
+        assert_eq!(transfer.on_deadline(t0 + 110 * MS), None);
+        assert_eq!(pump(transfer, t0 + 110 * MS), 1);
+        s.requeue(b);
+        assert_eq!(s.next_deadline(), Some(t0 + 150 * MS));
+        // Back-off has put `b` at 310 ms; an ACK brings its next deadline forward again.
+        let transfer = &mut s.get_mut(b).unwrap().transfer;
+        assert_eq!(transfer.on_ack(1, t0 + 120 * MS), Acked::Moved);
+        pump(transfer, t0 + 120 * MS);
+        s.reschedule(b);
+        assert_eq!(s.pop_due(t0 + 150 * MS), Some(a));
+        assert_eq!(s.get_mut(a).unwrap().transfer.on_deadline(t0 + 150 * MS), None);
+        s.requeue(a);
+        assert_eq!(s.pop_due(t0 + 220 * MS), Some(b));
+    }
+
+    #[test]
+    fn a_mute_client_costs_five_packets_and_then_leaves_the_table_and_the_heap() {
+        let t0 = Instant::now();
+        let mut s = Sessions::new(10, 10);
+        begin(&mut s, "10.0.0.1:1", "f", t0).unwrap();
+        let (mut sends, mut at) = (1, Vec::new());
+        while let Some(deadline) = s.next_deadline() {
+            let Some(slot) = s.pop_due(deadline) else { continue };
+            let transfer = &mut s.get_mut(slot).unwrap().transfer;
+            at.push((deadline - t0).as_millis());
+            if let Some(outcome) = transfer.on_deadline(deadline) {
+                assert_eq!(outcome, Outcome::TimedOut);
+                s.remove(slot);
+                continue;
+            }
+            sends += pump(transfer, deadline);
+            s.requeue(slot);
+        }
+        assert_eq!((sends, at), (5, vec![100, 300, 700, 1500, 10_000]));
+        assert_eq!((s.len(), s.due.len(), s.per_address.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_thousand_acks_leave_the_heap_small() {
+        let t0 = Instant::now();
+        let mut s = Sessions::new(10, 10);
+        let a = begin(&mut s, "10.0.0.1:1", "f", t0).unwrap();
+        for n in 1..=1000_u16 {
+            let now = t0 + MS * u32::from(n);
+            let transfer = &mut s.get_mut(a).unwrap().transfer;
+            transfer.on_ack(n, now);
+            pump(transfer, now);
+            s.reschedule(a);
+            assert_eq!(s.pop_due(now), None);
+        }
+        assert!(s.due.len() <= 2, "{} entries", s.due.len());
+    }
+}
