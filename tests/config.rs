@@ -2,6 +2,7 @@
 
 use mozpool::config::{AddressFrom, Config, Host};
 use mozpool::logic::events::ReturnPolicy;
+use mozpool::store::Location;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -83,21 +84,18 @@ fn what_is_set_arrives() {
         return_policy = "none"
         [requests.return_policy_by_environment]
         staging = "self_test"
-        [pxe.values]
-        proxy = "http://10.1.0.9:3128"
-        threads = 4
-        quiet = true
+        [pxe]
+        console = "ttyS0,115200"
         [log]
         filter = "warn,mozpool::layers=debug"
     "#;
     let config = Config::parse(text, &host()).unwrap();
     assert_eq!(config.server.user.as_deref(), Some("mozpool"));
-    assert_eq!(config.store_url, "sqlite:/tmp/x.db");
+    assert_eq!(config.store, Location::sqlite("/tmp/x.db"));
     assert_eq!((config.tftp.enabled, config.tftp.listen.len(), config.tftp.blksize_max), (false, 2, 512));
     assert_eq!(config.requests.policy("staging"), ReturnPolicy::SelfTest);
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
-    let values: Vec<_> = config.pxe.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    assert_eq!(values, ["proxy=http://10.1.0.9:3128", "quiet=true", "threads=4"]);
+    assert_eq!(config.pxe.console, "ttyS0,115200");
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
 
@@ -132,6 +130,8 @@ const FAULTS: &[(&str, &[&str])] = &[
      &["2: tftp.root = \"tftp\" is not an absolute path; write one that begins with /, for example \"/srv/mozpool/tftp\""]),
     ("[store]\nurl = \"postgres://db\"\n",
      &["2: store.url = \"postgres://db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
+    ("[store]\nurl = \"mozpool.db\"\n",
+     &["2: store.url = \"mozpool.db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
     ("[server]\nname = \"two words\"\n",
      &["2: server.name = \"two words\" is not a host name; write letters, digits, - and ."]),
     ("[server]\naddress = \"0.0.0.0\"\nurl = \"pool.example.com\"\nuser = \"a b\"\n",
@@ -144,12 +144,9 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[requests]\nreturn_policy_by_environment = \"none\"\n",
      &["2: requests.return_policy_by_environment = \"none\" is not a section; write a section [requests.return_policy_by_environment] with lines NAME = VALUE"]),
     ("[pxe]\nlive_kernel = \"../vmlinuz\"\nlive_initrd = \"/initrd\"\nconsole = \"ttyS0 quiet\"\n",
-     &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/vmlinuz\"",
-       "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/initrd.img\"",
+     &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/amd64/vmlinuz\"",
+       "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/amd64/initrd.img\"",
        "4: pxe.console = \"ttyS0 quiet\" is not a kernel's console; write what stands behind console= on its command line, for example \"ttyS0,115200\""]),
-    ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
-     &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",
-       "3: pxe.values.list = [1] is not a text, whole number or switch; write a text in double quotes"]),
     ("[log]\nfilter = \"verbose\"\n",
      &["2: log.filter = \"verbose\" is not a log filter; write off, error, warn, info, debug or trace, or for example \"info,mozpool::layers=debug\""]),
     ("[log]\nfilter = \"mozpool=chatty\"\n[http]\nfiles = 7\n",

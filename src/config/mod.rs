@@ -11,6 +11,7 @@ pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
 use crate::logic::events::ReturnPolicy;
+use crate::store::Location;
 use document::Document;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,8 +30,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Who this server is.
     pub server: Server,
-    /// Where the state is kept: `sqlite:/PATH`.
-    pub store_url: String,
+    /// Where the state is kept.
+    pub store: Location,
     /// The API and the files that boards download.
     pub http: Http,
     /// Network boot.
@@ -126,16 +127,12 @@ impl Requests {
 /// What boards boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pxe {
-    /// Templates here win over built-in ones of the same name; it need not exist.
-    pub templates: PathBuf,
     /// Kernel of the live system, below the TFTP root.
     pub live_kernel: String,
     /// Its initrd, below the TFTP root.
     pub live_initrd: String,
     /// The live kernel's `console=`; empty for none.
     pub console: String,
-    /// Values of the lab's own, for its templates.
-    pub values: BTreeMap<String, String>,
 }
 
 /// Power.
@@ -243,16 +240,12 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         "for example \"mozpool\"",
         |v| empty_or(v, |text| (!text.contains([':', '/', ' '])).then(|| text.to_owned())),
     );
-    let store_url = document.value(
+    let store = document.value(
         ("store", "url"),
-        "sqlite:/var/lib/mozpool/mozpool.db".to_owned(),
+        Location::sqlite("/var/lib/mozpool/mozpool.db"),
         "is not a store that this program knows",
         "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\"",
-        |v| {
-            v.as_str()
-                .filter(|url| url.strip_prefix("sqlite:/").is_some_and(|p| !p.is_empty()))
-                .map(str::to_owned)
-        },
+        |v| v.as_str()?.parse().ok().filter(|l: &Location| l.path().is_none_or(Path::is_absolute)),
     );
     let http = Http {
         listen: document.parsed(
@@ -293,17 +286,15 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         return_policy_by_environment: policies_by_environment(document),
     };
     let pxe = Pxe {
-        templates: document.path(("pxe", "templates"), "/usr/share/mozpool/pxe-templates"),
-        live_kernel: boot_file(document, "live_kernel", "live/vmlinuz"),
-        live_initrd: boot_file(document, "live_initrd", "live/initrd.img"),
+        live_kernel: boot_file(document, "live_kernel", "live/amd64/vmlinuz"),
+        live_initrd: boot_file(document, "live_initrd", "live/amd64/initrd.img"),
         console: document.value(
             ("pxe", "console"),
-            "ttyS0,115200".to_owned(),
+            String::new(),
             "is not a kernel's console",
             "what stands behind console= on its command line, for example \"ttyS0,115200\"",
             |v| v.as_str().filter(|c| c.chars().all(|c| c.is_ascii_graphic())).map(str::to_owned),
         ),
-        values: template_values(document),
     };
     let relays = Relays { rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000) };
     let log_filter = document.value(
@@ -319,7 +310,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, pxe, relays, log_filter }
+    Config { file: None, server, store, http, tftp, syslog, requests, pxe, relays, log_filter }
 }
 
 /// An empty text leaves a setting to the program.
@@ -376,29 +367,6 @@ fn boot_file(document: &mut Document<'_>, key: &'static str, default: &str) -> S
             |p: &str| !p.is_empty() && p != ".." && p != "." && p.chars().all(|c| c.is_ascii_graphic());
         name.split('/').all(part).then(|| name.to_owned())
     })
-}
-
-fn template_values(document: &mut Document<'_>) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
-    for (name, entry) in document.invented("pxe", "values") {
-        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        let (is_not, write) = if is_name {
-            ("is not a text, whole number or switch", "a text in double quotes")
-        } else {
-            ("has a name that templates cannot use", "a name of lower-case letters, digits and _")
-        };
-        let text = document.read(&entry, is_not, write, |v| match v {
-            _ if !is_name => None,
-            DeValue::String(text) => Some(text.to_string()),
-            DeValue::Integer(n) => Some(n.to_string()),
-            DeValue::Boolean(yes) => Some(yes.to_string()),
-            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
-        });
-        if let Some(text) = text {
-            values.insert(name, text);
-        }
-    }
-    values
 }
 
 /// `LEVEL` or `MODULE=LEVEL`, separated by commas. A module alone means all of it to `env_logger`, so a misspelt level would pass as

@@ -4,8 +4,10 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod deadlines;
+pub mod journal;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
 pub mod supervise;
+pub mod syslog;
 pub mod tftp;
