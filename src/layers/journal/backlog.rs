@@ -119,7 +119,7 @@ impl Backlog {
             self.bytes += LINE_BYTES + message.len();
             match device {
                 Some(device) => {
-                    self.device.push(DeviceLogLine { device, at, source: "journal".into(), message })
+                    self.device.push(DeviceLogLine { device, at, source: "journal".into(), message });
                 }
                 None => self.stray.push(StrayLogLine { at, sender: "unknown senders".into(), message }),
             }
