@@ -2,7 +2,6 @@
 
 use mozpool::config::{AddressFrom, Config, Host};
 use mozpool::logic::events::ReturnPolicy;
-use mozpool::store::Location;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -86,15 +85,21 @@ fn what_is_set_arrives() {
         staging = "self_test"
         [pxe]
         console = "ttyS0,115200"
+        [pxe.values]
+        proxy = "http://10.1.0.9:3128"
+        threads = 4
+        quiet = true
         [log]
         filter = "warn,mozpool::layers=debug"
     "#;
     let config = Config::parse(text, &host()).unwrap();
     assert_eq!(config.server.user.as_deref(), Some("mozpool"));
-    assert_eq!(config.store, Location::sqlite("/tmp/x.db"));
+    assert_eq!(config.store_url, "sqlite:/tmp/x.db");
     assert_eq!((config.tftp.enabled, config.tftp.listen.len(), config.tftp.blksize_max), (false, 2, 512));
     assert_eq!(config.requests.policy("staging"), ReturnPolicy::SelfTest);
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
+    let values: Vec<_> = config.pxe.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(values, ["proxy=http://10.1.0.9:3128", "quiet=true", "threads=4"]);
     assert_eq!(config.pxe.console, "ttyS0,115200");
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
@@ -147,6 +152,9 @@ const FAULTS: &[(&str, &[&str])] = &[
      &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/amd64/vmlinuz\"",
        "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/amd64/initrd.img\"",
        "4: pxe.console = \"ttyS0 quiet\" is not a kernel's console; write what stands behind console= on its command line, for example \"ttyS0,115200\""]),
+    ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
+     &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",
+       "3: pxe.values.list = [1] is not a text, whole number or switch; write a text in double quotes"]),
     ("[log]\nfilter = \"verbose\"\n",
      &["2: log.filter = \"verbose\" is not a log filter; write off, error, warn, info, debug or trace, or for example \"info,mozpool::layers=debug\""]),
     ("[log]\nfilter = \"mozpool=chatty\"\n[http]\nfiles = 7\n",

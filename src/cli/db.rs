@@ -3,9 +3,12 @@
 //! It refuses a store that a daemon holds: the layers keep their devices in memory and would not see the change.
 
 use super::Failure;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::store::StoreError;
+use crate::lab::{Lab, LabError};
+use crate::store::{BadLocation, Location, StoreError};
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Work on the store while the daemon is stopped
@@ -36,6 +39,10 @@ struct ImportArgs {
 /// Why the store was not changed.
 #[derive(Debug)]
 pub enum DbError {
+    /// The lab file is wrong; nothing of it was used.
+    Lab(LabError),
+    /// The configuration names no store of this program.
+    Location(BadLocation),
     /// The store refused.
     Store(StoreError),
 }
@@ -43,13 +50,37 @@ pub enum DbError {
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Lab(error) => error.fmt(f),
+            Self::Location(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
 }
 
-pub(super) fn run(args: &Args, _config: &Config) -> Result<(), Failure> {
-    let Command::Import(ImportArgs { file: _, dry_run: _ }) = &args.command;
-    let why = "import is not part of this build".to_owned();
-    Err(Failure::Db(DbError::Store(StoreError::Refused { why })))
+impl std::error::Error for DbError {}
+
+pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
+    let Command::Import(import) = &args.command;
+    let lines = apply(import, config).map_err(Failure::Db)?;
+    let mut out = io::stdout().lock();
+    lines
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// What to print: a line per change and a summary.
+fn apply(import: &ImportArgs, config: &Config) -> Result<Vec<String>, DbError> {
+    let lab = Lab::load(&import.file, &config.server.name).map_err(DbError::Lab)?;
+    let location: Location = config.store_url.parse().map_err(DbError::Location)?;
+    let _lock = location.lock().map_err(DbError::Store)?;
+    let mut store = location.open().map_err(DbError::Store)?;
+    let changes = store.apply_lab(&lab, import.dry_run, SystemClock.now()).map_err(DbError::Store)?;
+    let summary = match (changes.len(), import.dry_run) {
+        (0, _) => format!("{} already holds what {} says", config.store_url, import.file.display()),
+        (n, true) => format!("{n} changes would be made; nothing is written"),
+        (n, false) => format!("{n} changes made"),
+    };
+    Ok(changes.into_iter().map(|change| change.text).chain([summary]).collect())
 }

@@ -30,8 +30,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Who this server is.
     pub server: Server,
-    /// Where the state is kept.
-    pub store: Location,
+    /// Where the state is kept, as [`Location`] reads it.
+    pub store_url: String,
     /// The API and the files that boards download.
     pub http: Http,
     /// Network boot.
@@ -133,6 +133,8 @@ pub struct Pxe {
     pub live_initrd: String,
     /// The live kernel's `console=`; empty for none.
     pub console: String,
+    /// Values of the lab's own; PXE configs call them `site.NAME`.
+    pub values: BTreeMap<String, String>,
 }
 
 /// Power.
@@ -240,12 +242,15 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         "for example \"mozpool\"",
         |v| empty_or(v, |text| (!text.contains([':', '/', ' '])).then(|| text.to_owned())),
     );
-    let store = document.value(
+    let store_url = document.value(
         ("store", "url"),
-        Location::sqlite("/var/lib/mozpool/mozpool.db"),
+        "sqlite:/var/lib/mozpool/mozpool.db".to_owned(),
         "is not a store that this program knows",
         "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\"",
-        |v| v.as_str()?.parse().ok().filter(|l: &Location| l.path().is_none_or(Path::is_absolute)),
+        |v| {
+            let place = v.as_str()?.parse::<Location>().ok()?;
+            place.path().is_none_or(Path::is_absolute).then(|| place.to_string())
+        },
     );
     let http = Http {
         listen: document.parsed(
@@ -295,6 +300,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
             "what stands behind console= on its command line, for example \"ttyS0,115200\"",
             |v| v.as_str().filter(|c| c.chars().all(|c| c.is_ascii_graphic())).map(str::to_owned),
         ),
+        values: template_values(document),
     };
     let relays = Relays { rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000) };
     let log_filter = document.value(
@@ -310,7 +316,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store, http, tftp, syslog, requests, pxe, relays, log_filter }
+    Config { file: None, server, store_url, http, tftp, syslog, requests, pxe, relays, log_filter }
 }
 
 /// An empty text leaves a setting to the program.
@@ -367,6 +373,29 @@ fn boot_file(document: &mut Document<'_>, key: &'static str, default: &str) -> S
             |p: &str| !p.is_empty() && p != ".." && p != "." && p.chars().all(|c| c.is_ascii_graphic());
         name.split('/').all(part).then(|| name.to_owned())
     })
+}
+
+fn template_values(document: &mut Document<'_>) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (name, entry) in document.invented("pxe", "values") {
+        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let (is_not, write) = if is_name {
+            ("is not a text, whole number or switch", "a text in double quotes")
+        } else {
+            ("has a name that templates cannot use", "a name of lower-case letters, digits and _")
+        };
+        let text = document.read(&entry, is_not, write, |v| match v {
+            _ if !is_name => None,
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(n) => Some(n.to_string()),
+            DeValue::Boolean(yes) => Some(yes.to_string()),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        });
+        if let Some(text) = text {
+            values.insert(name, text);
+        }
+    }
+    values
 }
 
 /// `LEVEL` or `MODULE=LEVEL`, separated by commas. A module alone means all of it to `env_logger`, so a misspelt level would pass as

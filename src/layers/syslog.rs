@@ -15,8 +15,9 @@ use syslogd::{Record, Server, Severity, Sink, Stopper};
 /// Hands records on.
 struct JournalSink {
     lines: Sender<JournalLine>,
-    dropped: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
+    /// Lines that the journal had no room for.
+    lost: Arc<AtomicU64>,
     stopper: Stopper,
     journal_is_gone: bool,
 }
@@ -32,7 +33,7 @@ impl Sink for JournalSink {
         match self.lines.try_send(line) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.lost.fetch_add(1, Ordering::Relaxed);
             }
             Err(TrySendError::Disconnected(_)) => {
                 if !std::mem::replace(&mut self.journal_is_gone, true)
@@ -66,14 +67,9 @@ fn text_of(record: &Record) -> String {
 }
 
 /// The thread's body. The server's own [`Stopper`] ends it.
-pub fn run(
-    server: Server,
-    lines: Sender<JournalLine>,
-    dropped: Arc<AtomicU64>,
-    clock: Arc<dyn Clock>,
-) -> Exit {
+pub fn run(server: Server, lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lost: Arc<AtomicU64>) -> Exit {
     let stopper = server.stopper();
-    let mut sink = JournalSink { lines, dropped, clock, stopper, journal_is_gone: false };
+    let mut sink = JournalSink { lines, clock, lost, stopper, journal_is_gone: false };
     match server.run(&mut sink) {
         Ok(()) if sink.journal_is_gone => Exit::Lost("journal"),
         Ok(()) => Exit::Stopped,
@@ -111,7 +107,7 @@ mod tests {
         let dropped = Arc::new(AtomicU64::new(0));
         let clock = Arc::new(ManualClock::at(Timestamp(5)));
         let counter = dropped.clone();
-        let thread = std::thread::spawn(move || run(server, send, counter, clock));
+        let thread = std::thread::spawn(move || run(server, send, clock, counter));
         Rig { board: UdpSocket::bind("127.0.0.1:0").unwrap(), to, lines, dropped, stopper, thread }
     }
 

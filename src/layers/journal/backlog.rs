@@ -155,6 +155,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     const DEVICE: &str = "panda-1";
 
@@ -172,7 +173,7 @@ mod tests {
     }
 
     fn senders() -> Senders {
-        Senders::new([(&DeviceName::from(DEVICE), "10.0.0.1")])
+        Senders::new(&[(DEVICE.into(), "10.0.0.1".into())], &HashMap::new())
     }
 
     #[test]

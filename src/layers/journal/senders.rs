@@ -7,6 +7,9 @@ use crate::logic::ids::DeviceName;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+/// What names were found to mean.
+pub type Addresses = HashMap<String, Vec<IpAddr>>;
+
 /// Addresses and names of the devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Senders {
@@ -16,23 +19,27 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Devices by name and fqdn, and by address where the fqdn is one.
-    pub fn new<'a>(devices: impl IntoIterator<Item = (&'a DeviceName, &'a str)>) -> Self {
+    /// Devices by name and fqdn, and by address: that which their fqdn is, or those that it was found to have.
+    pub fn new(devices: &[(DeviceName, String)], found: &Addresses) -> Self {
         let mut senders = Self::default();
         for (name, fqdn) in devices {
             if let Ok(address) = fqdn.parse::<IpAddr>() {
                 senders.add_address(address, name);
             } else if !fqdn.is_empty() {
                 senders.by_name.entry(fqdn.to_ascii_lowercase()).or_insert_with(|| name.clone());
+                for address in found.get(fqdn).map(Vec::as_slice).unwrap_or_default() {
+                    senders.add_address(*address, name);
+                }
             }
+        }
+        for (name, _) in devices {
             // A short name is the device's own; it wins over another one's fqdn.
             senders.by_name.insert(name.to_ascii_lowercase(), name.clone());
         }
         senders
     }
 
-    /// Makes an address known to be this device's.
-    pub fn add_address(&mut self, address: IpAddr, device: &DeviceName) {
+    fn add_address(&mut self, address: IpAddr, device: &DeviceName) {
         let devices = self.by_address.entry(address.to_canonical()).or_default();
         if !devices.contains(device) {
             devices.push(device.clone());
@@ -61,21 +68,24 @@ impl Senders {
 mod tests {
     use super::*;
 
-    fn senders(devices: &[(&str, &str)]) -> Senders {
-        let named: Vec<(DeviceName, &str)> = devices.iter().map(|(n, f)| ((*n).into(), *f)).collect();
-        Senders::new(named.iter().map(|(n, f)| (n, *f)))
+    fn devices(devices: &[(&str, &str)]) -> Vec<(DeviceName, String)> {
+        devices.iter().map(|(name, fqdn)| ((*name).into(), (*fqdn).into())).collect()
     }
 
     #[test]
     fn the_address_counts_first_and_then_the_claimed_name() {
-        let mut senders = senders(&[
+        let devices = devices(&[
             ("panda-0001", "10.0.0.1"),
             ("panda-0002", "panda-0002.lab.example.com"),
             ("emu-1", "127.0.0.1"),
             ("emu-2", "127.0.0.1"),
             ("v6", "fd00::6"),
         ]);
-        senders.add_address("10.0.0.2".parse().unwrap(), &"panda-0002".into());
+        let found = Addresses::from([
+            ("panda-0002.lab.example.com".into(), vec!["10.0.0.2".parse().unwrap()]),
+            ("forgotten.example.com".into(), vec!["10.9.9.9".parse().unwrap()]),
+        ]);
+        let senders = Senders::new(&devices, &found);
         for (from, hostname, want) in [
             ("10.0.0.1", None, Some("panda-0001")),
             ("::ffff:10.0.0.1", None, Some("panda-0001")),
@@ -104,7 +114,7 @@ mod tests {
     #[test]
     fn a_short_name_wins_over_another_devices_fqdn() {
         for devices in [[("a", "b"), ("b", "")], [("b", ""), ("a", "b")]] {
-            let senders = senders(&devices);
+            let senders = Senders::new(&self::devices(&devices), &Addresses::new());
             assert_eq!(senders.device([10, 0, 0, 9].into(), Some("b")).map(|d| &**d), Some("b"));
         }
     }

@@ -13,6 +13,7 @@ const NOW: Timestamp = Timestamp(100 * DAY_MS);
 
 #[derive(Default)]
 struct Shelf {
+    devices: Vec<(DeviceName, String)>,
     lines: Vec<String>,
     failures_to_come: u32,
     prunes: Vec<(i64, i64)>,
@@ -23,6 +24,8 @@ struct Shelf {
 struct Fake {
     shelf: Arc<Mutex<Shelf>>,
     wrote: Sender<()>,
+    /// Tells of each look at the devices.
+    listed: Sender<()>,
 }
 
 impl Fake {
@@ -39,6 +42,11 @@ impl Fake {
 }
 
 impl LogStore for Fake {
+    fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
+        assert_eq!(server, "imaging-1");
+        let _ = self.listed.try_send(());
+        Ok(self.shelf.lock().unwrap().devices.clone())
+    }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         self.put(lines.iter().map(|l| format!("{} {} {}", l.device, l.source, l.message)).collect())
     }
@@ -62,41 +70,38 @@ struct Rig {
     shelf: Arc<Mutex<Shelf>>,
     /// After each write, and when pruning is done.
     wrote: Receiver<()>,
+    /// After each look at the devices.
+    listed: Receiver<()>,
     lines: Option<Sender<JournalLine>>,
-    senders: Sender<Arc<Senders>>,
-    names_wanted: Receiver<()>,
     dropped: Arc<AtomicU64>,
     stats: Arc<Stats>,
     stop: Sender<()>,
     thread: JoinHandle<Exit>,
 }
 
+fn device(name: &str, fqdn: &str) -> (DeviceName, String) {
+    (name.into(), fqdn.into())
+}
+
 /// A journal that knows `panda-1` at 10.0.0.1, on a store that fails so often first, and has so many rounds of old rows.
-fn start(failures: u32, prunes: u32) -> Rig {
-    let shelf = Arc::new(Mutex::new(Shelf {
-        failures_to_come: failures,
-        prunes_to_come: prunes,
-        ..Shelf::default()
-    }));
-    let (tell, wrote) = bounded(1);
-    let fake = Fake { shelf: shelf.clone(), wrote: tell };
+fn start(failures_to_come: u32, prunes_to_come: u32) -> Rig {
+    let devices = vec![device("panda-1", "10.0.0.1")];
+    start_with(Shelf { devices, failures_to_come, prunes_to_come, ..Shelf::default() })
+}
+
+fn start_with(shelf: Shelf) -> Rig {
+    let shelf = Arc::new(Mutex::new(shelf));
+    let ((tell, wrote), (tell_listed, listed)) = (bounded(1), bounded(1));
+    let fake = Fake { shelf: shelf.clone(), wrote: tell, listed: tell_listed };
     let (lines, lines_in) = bounded(JOURNAL_QUEUE);
-    let (senders, senders_in) = bounded(1);
-    let (names_out, names_wanted) = bounded(1);
     let (stop, stop_in) = bounded(1);
-    let (dropped, stats) = (Arc::new(AtomicU64::new(0)), Arc::new(Stats::default()));
-    let inbox = Inbox {
-        stop: stop_in,
-        lines: lines_in,
-        senders: senders_in,
-        names_wanted: names_out,
-        dropped: dropped.clone(),
-    };
-    let retention = Retention { logs_days: 14, requests_days: 7 };
-    let journal = Journal::new(fake, retention, Arc::new(ManualClock::at(NOW)), stats.clone());
-    senders.send(Arc::new(Senders::new([(&"panda-1".into(), "10.0.0.1")]))).unwrap();
-    let thread = std::thread::spawn(move || journal.run(&inbox));
-    Rig { shelf, wrote, lines: Some(lines), senders, names_wanted, dropped, stats, stop, thread }
+    let dropped = Arc::new(AtomicU64::new(0));
+    let settings = Settings { server: "imaging-1".into(), log_retention_days: 14, request_retention_days: 7 };
+    let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings, dropped.clone());
+    journal.look_up = |name| if name == "panda-2.lab" { vec![[10, 0, 0, 2].into()] } else { Vec::new() };
+    let stats = journal.stats();
+    let thread = std::thread::spawn(move || journal.run(&lines_in, &stop_in));
+    Rig { shelf, wrote, listed, lines: Some(lines), dropped, stats, stop, thread }
 }
 
 impl Rig {
@@ -139,13 +144,12 @@ fn everything_is_written_at_the_end() {
 }
 
 #[test]
-fn a_stray_is_kept_aside_and_asks_for_names() {
+fn a_stray_is_kept_aside_and_looked_for_among_the_devices() {
     let rig = start(0, 0);
+    rig.listed.recv_timeout(LONG).expect("read at start");
+    rig.shelf.lock().unwrap().devices.push(device("panda-9", "10.0.0.9"));
     rig.say([10, 0, 0, 9], "who am I");
-    rig.names_wanted.recv_timeout(LONG).expect("a new map is asked for");
-    rig.senders.send_timeout(Arc::new(Senders::new([(&"panda-9".into(), "10.0.0.9")])), LONG).unwrap();
-    // The second map of one place is taken only after the first.
-    rig.senders.send_timeout(Arc::new(Senders::new([(&"panda-9".into(), "10.0.0.9")])), LONG).unwrap();
+    rig.listed.recv_timeout(LONG).expect("read again long before it would be time");
     rig.say([10, 0, 0, 9], "now you know");
     let stats = rig.stats.clone();
     // In one batch, device logs are written first.
@@ -153,6 +157,15 @@ fn a_stray_is_kept_aside_and_asks_for_names() {
     lines.sort();
     assert_eq!(lines, ["? 10.0.0.9 who am I", "panda-9 syslog now you know"]);
     assert_eq!((stats.written.load(Ordering::Relaxed), stats.strays.load(Ordering::Relaxed)), (2, 1));
+}
+
+#[test]
+fn lines_wait_at_the_start_until_names_are_looked_up() {
+    let rig = start_with(Shelf { devices: vec![device("panda-2", "panda-2.lab")], ..Shelf::default() });
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    rig.say([10, 0, 0, 2], "hello");
+    rig.wrote.recv_timeout(LONG).expect("written");
+    assert_eq!(rig.stop(), ["panda-2 syslog hello"]);
 }
 
 #[test]
