@@ -45,7 +45,8 @@ impl Lab {
         for name in ["files/second-stages", "files/images", "tftp"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder in the temporary one");
         }
-        std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n").expect("a file");
+        std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n")
+            .expect("a file");
         let relays = FakeBoard::start("127.0.0.1:0".parse().expect("an address"), FakeSettings::default())
             .expect("a fake relay board");
         let check = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -180,7 +181,10 @@ impl Daemon {
         };
         let after = |word: &str| -> SocketAddr {
             let rest = line.split(word).nth(1).unwrap_or_else(|| panic!("{word} in {line}"));
-            rest.split([',', ']', ' ']).next().and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+            rest.split([',', ']', ' '])
+                .next()
+                .and_then(|a| a.parse().ok())
+                .unwrap_or_else(|| panic!("{line}"))
         };
         Self { child, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
     }
@@ -206,8 +210,11 @@ impl Daemon {
     /// A call of the API; its status and JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://{}/api/{path}", self.http);
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(LIMIT))
+            .build()
+            .into();
         let answer = match (method, body) {
             ("GET", _) => agent.get(&url).call(),
             (_, body) => agent.post(&url).send(body.unwrap_or(serde_json::json!({})).to_string()),
