@@ -45,7 +45,14 @@ impl BmmSettings {
     /// The numbers of real hardware.
     pub fn new(ping: PingSockets) -> Self {
         let pause = relayctl::operate::PAUSE;
-        Self { ping, ports: Ports::default(), rest_ms: REST_MS, pause, patience: PATIENCE, stop_limit: STOP_LIMIT }
+        Self {
+            ping,
+            ports: Ports::default(),
+            rest_ms: REST_MS,
+            pause,
+            patience: PATIENCE,
+            stop_limit: STOP_LIMIT,
+        }
     }
 }
 
