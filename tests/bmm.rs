@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps to be in time: boards are held by gates, and a job that is answered at once shows that those before
 //! it were taken.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::bmm::PingSockets;
