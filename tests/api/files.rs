@@ -102,7 +102,7 @@ const BIG: usize = 64 << 20;
 
 #[test]
 fn downloads_take_no_api_thread_and_have_a_limit() {
-    let world = start_with(&Options { threads: 1, transfers_max: 2, stuck: None });
+    let world = start_with(&Options { threads: 1, transfers_max: 2, ..Options::default() });
     with_files(&world);
     std::fs::File::create(world.files.path().join("big")).unwrap().set_len(BIG as u64).unwrap();
     let begin = || {
@@ -148,4 +148,22 @@ fn a_download_does_not_hold_up_the_end() {
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     // Cut off, or sent whole if it was faster.
     let _ = reader.join().unwrap();
+}
+
+#[test]
+fn a_peer_that_takes_nothing_loses_its_place() {
+    let silence = std::time::Duration::from_millis(400);
+    let world = start_with(&Options { threads: 1, transfers_max: 1, silence, ..Options::default() });
+    with_files(&world);
+    std::fs::File::create(world.files.path().join("big")).unwrap().set_len(BIG as u64).unwrap();
+    let mut stream = connect(world.addr);
+    stream.write_all(b"GET /files/big HTTP/1.1\r\n\r\n").unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    let began = std::time::Instant::now();
+    while world.get("/files/ten").status == 503 {
+        assert!(began.elapsed().as_secs() < 20, "the place is still taken");
+        std::thread::yield_now();
+    }
+    assert!(began.elapsed() >= silence / 2, "it was taken at first");
 }

@@ -2,8 +2,10 @@
 
 use crate::client::{connect, parse, send};
 use crate::world::{Options, start, start_with};
+use mozpool::clock::{Clock, Timestamp};
 use mozpool::layers::supervise::Exit;
 use std::io::{Read, Write};
+use std::time::Duration;
 
 #[test]
 fn every_method_takes_the_path_with_and_without_its_slash() {
@@ -275,7 +277,8 @@ fn it_stops_when_told() {
     world.stop();
     let mut ends: Vec<(String, Exit)> = world.ended.try_iter().collect();
     ends.sort_by(|a, b| a.0.cmp(&b.0));
-    let want: Vec<(String, Exit)> = (1..=4).map(|n| (format!("http-{n}"), Exit::Stopped)).collect();
+    let names = ["http-1", "http-2", "http-3", "http-4", "http-caller"];
+    let want: Vec<(String, Exit)> = names.map(|n| (n.to_owned(), Exit::Stopped)).into();
     assert_eq!(ends, want);
 }
 
@@ -285,4 +288,51 @@ fn a_taken_port_is_told() {
     let error = mozpool::layers::http::HttpServer::bind(world.addr).unwrap_err().to_string();
     assert!(error.contains(&format!("cannot listen on {} for HTTP", world.addr)), "{error}");
     assert!(error.contains(&format!("sport = :{}", world.addr.port())), "{error}");
+}
+
+/// Panics when it is asked for the third time.
+struct BrokenClock(std::sync::atomic::AtomicUsize);
+
+impl Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        let asked = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        assert_ne!(asked, 2, "this test wants a handler to panic");
+        Timestamp(0)
+    }
+}
+
+#[test]
+fn a_fault_of_ours_is_answered_and_the_thread_goes_on() {
+    let clock = std::sync::Arc::new(BrokenClock(0.into()));
+    let world = start_with(&Options { threads: 1, clock, ..Options::default() });
+    let statuses: Vec<u16> = (0..5).map(|_| world.get("/api/device/panda-0001/state").status).collect();
+    assert_eq!(statuses, [200, 200, 500, 200, 200]);
+    assert!(world.ended.is_empty(), "no thread has ended");
+}
+
+#[test]
+fn who_says_nothing_is_hung_up_on_and_others_are_still_served() {
+    let silence = Duration::from_millis(400);
+    let world = start_with(&Options { threads: 1, transfers_max: 1, silence, ..Options::default() });
+    let mut idle = connect(world.addr);
+    let mut kept = connect(world.addr);
+    kept.write_all(b"GET /api/version HTTP/1.1\r\n\r\n").unwrap();
+    let mut half = connect(world.addr);
+    half.write_all(b"POST /api/request/1/renew HTTP/1.1\r\nContent-Length: 5000\r\n\r\n{").unwrap();
+    // Each ends when the server hangs up, well before the client's own patience does.
+    let mut ends = Vec::new();
+    for stream in [&mut idle, &mut kept, &mut half] {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        ends.push(if bytes.is_empty() { 0 } else { parse(&bytes).status });
+    }
+    assert_eq!(ends, [0, 200, 400]);
+    // Nobody but the server itself has called for longer than it would wait.
+    let mut another = connect(world.addr);
+    for _ in 0..3 {
+        another.read_to_end(&mut Vec::new()).unwrap();
+        another = connect(world.addr);
+    }
+    assert_eq!(world.get("/api/version").status, 200);
+    assert!(world.ended.is_empty(), "no thread has ended");
 }

@@ -3,8 +3,8 @@
 use crate::client::{Answer, send};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::api::{Commands, Settings};
-use mozpool::clock::{ManualClock, Timestamp};
-use mozpool::layers::http::{HttpServer, Parts, Running};
+use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
     BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
 };
@@ -82,11 +82,14 @@ pub(crate) struct Options {
     pub(crate) transfers_max: usize,
     /// Nobody takes commands, and the channels are of this size.
     pub(crate) stuck: Option<usize>,
+    pub(crate) silence: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 4, transfers_max: 8, stuck: None }
+        let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
+        Self { threads: 4, transfers_max: 8, stuck: None, silence: SILENCE, clock }
     }
 }
 
@@ -97,7 +100,6 @@ pub(crate) struct World {
     pub(crate) addr: SocketAddr,
     pub(crate) answers: Arc<Mutex<Answers>>,
     pub(crate) files: tempfile::TempDir,
-    pub(crate) location: Location,
     pub(crate) ended: Receiver<(String, Exit)>,
     running: Option<Running>,
     heard: Receiver<String>,
@@ -140,11 +142,12 @@ pub(crate) fn start_with(options: &Options) -> World {
             duration_max_s: 86_400,
         },
         commands: Commands { lifeguard, mozpool, bmm },
-        clock: Arc::new(ManualClock::at(Timestamp(NOW))),
+        clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),
         threads: options.threads,
         transfers_max: options.transfers_max,
+        silence: options.silence,
     };
     let (ends, ended) = unbounded();
     let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
@@ -152,7 +155,6 @@ pub(crate) fn start_with(options: &Options) -> World {
         addr: running.local_addr(),
         answers,
         files,
-        location,
         ended,
         running: Some(running),
         heard,
@@ -195,7 +197,7 @@ impl World {
 
     /// Stops it and waits.
     pub(crate) fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
+        if let Some(mut running) = self.running.take() {
             running.stop();
             running.join(PATIENCE);
         }
