@@ -57,6 +57,6 @@ mod tests {
         assert_eq!(deadlines.due(Timestamp(5), 9), ['a', 'b']);
         assert_eq!(deadlines.due(Timestamp(5), 1), ['a']);
         deadlines.set(&'a', None);
-        assert_eq!(deadlines.due(Timestamp(4), 9), []);
+        assert_eq!(deadlines.due(Timestamp(4), 9), Vec::<char>::new());
     }
 }

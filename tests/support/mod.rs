@@ -102,8 +102,8 @@ rest_ms = 0
 [[hardware_type]]
 type = "test board"
 model = ""
-ping_steady_s = 0
-limits = {{ pc_rebooting = 0, image_pinging = 2 }}
+ping_steady_s = 1
+limits = {{ pc_rebooting = 1, image_pinging = 2 }}
 
 [[image]]
 name = "web"
