@@ -5,10 +5,10 @@
 use super::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::lab::{Lab, LabError};
+use crate::lab::{Change, Lab, LabError};
 use crate::store::{BadLocation, Location, StoreError};
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Work on the store while the daemon is stopped
@@ -39,48 +39,46 @@ struct ImportArgs {
 /// Why the store was not changed.
 #[derive(Debug)]
 pub enum DbError {
-    /// The lab file is wrong; nothing of it was used.
-    Lab(LabError),
-    /// The configuration names no store of this program.
-    Location(BadLocation),
     /// The store refused.
     Store(StoreError),
+    /// The configuration's store is none.
+    Location(BadLocation),
+    /// The lab file is wrong.
+    Lab(LabError),
 }
 
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lab(error) => error.fmt(f),
-            Self::Location(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Location(error) => error.fmt(f),
+            Self::Lab(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for DbError {}
-
 pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
-    let Command::Import(import) = &args.command;
-    let lines = apply(import, config).map_err(Failure::Db)?;
-    let mut out = io::stdout().lock();
-    lines
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
-        .and_then(|()| out.flush())
-        .map_err(Failure::Output)
+    let Command::Import(args) = &args.command;
+    let changes = import(args, config).map_err(Failure::Db)?;
+    print(&changes, args.dry_run).map_err(Failure::Output)
 }
 
-/// What to print: a line per change and a summary.
-fn apply(import: &ImportArgs, config: &Config) -> Result<Vec<String>, DbError> {
-    let lab = Lab::load(&import.file, &config.server.name).map_err(DbError::Lab)?;
+fn import(args: &ImportArgs, config: &Config) -> Result<Vec<Change>, DbError> {
+    let lab = Lab::load(&args.file, &config.server.name).map_err(DbError::Lab)?;
     let location: Location = config.store_url.parse().map_err(DbError::Location)?;
     let _lock = location.lock().map_err(DbError::Store)?;
     let mut store = location.open().map_err(DbError::Store)?;
-    let changes = store.apply_lab(&lab, import.dry_run, SystemClock.now()).map_err(DbError::Store)?;
-    let summary = match (changes.len(), import.dry_run) {
-        (0, _) => format!("{} already holds what {} says", config.store_url, import.file.display()),
-        (n, true) => format!("{n} changes would be made; nothing is written"),
-        (n, false) => format!("{n} changes made"),
-    };
-    Ok(changes.into_iter().map(|change| change.text).chain([summary]).collect())
+    store.apply_lab(&lab, args.dry_run, SystemClock.now()).map_err(DbError::Store)
+}
+
+fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for Change { text } in changes {
+        writeln!(out, "{text}")?;
+    }
+    match (changes.len(), dry_run) {
+        (0, _) => writeln!(out, "nothing to change"),
+        (n, true) => writeln!(out, "{n} changes; nothing was written (--dry-run)"),
+        (n, false) => writeln!(out, "{n} changes written"),
+    }
 }
