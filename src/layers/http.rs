@@ -140,13 +140,8 @@ impl HttpServer {
 /// Connections inherit these from the listener (Linux, `sk_clone_lock`): `tiny_http` sets no time limit of its own.
 fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result<()> {
     let ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-    setsockopt(listener, sockopt::SendTimeout, &TimeVal::milliseconds(ms))?;
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
-    // For peers that have vanished without a word while an answer is being worked on.
-    setsockopt(listener, sockopt::KeepAlive, &true)?;
-    setsockopt(listener, sockopt::TcpKeepIdle, &30)?;
-    setsockopt(listener, sockopt::TcpKeepInterval, &10)?;
-    setsockopt(listener, sockopt::TcpKeepCount, &3)?;
+    // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
     Ok(())
 }
