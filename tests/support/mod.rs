@@ -2,7 +2,7 @@
 //!
 //! Everything lives in a temporary folder and ends with its value. Waits have a limit and no sleeps but those between looks at
 //! another process, which has no other way to tell.
-#![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
 use relayctl::{FakeBoard, FakeSettings, PowerState};
 use serde_json::Value;
@@ -169,7 +169,11 @@ impl Daemon {
         // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                println!("daemon: {line}");
+                // Caught by the test harness, and shown when the test fails.
+                #[allow(clippy::print_stdout, reason = "a test's own output")]
+                {
+                    println!("daemon: {line}");
+                }
                 let _ = lines_tx.send(line);
             }
         });
