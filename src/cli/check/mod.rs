@@ -1,7 +1,7 @@
 //! `mozpool check`: is this server fit to serve, and what is to be done where it is not?
 //!
 //! It changes nothing: it makes no store, upgrades none, switches no power. It may run beside the daemon; what the daemon of the same
-//! store holds counts as well. Each row of [`CHECKS`] looks at one thing.
+//! store holds counts as well. Each row of its table looks at one thing.
 
 mod files;
 mod ports;
