@@ -4,7 +4,7 @@
 
 pub use crate::logic::time::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Something that knows what time it is.
 pub trait Clock: Send + Sync {
@@ -21,6 +21,27 @@ impl Clock for SystemClock {
         // Before 1970 only when the board has no battery; then 0 serves as well as anything.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's time at the start, and from there on a clock that nobody sets: for waits of seconds, which must neither
+/// end early nor last for hours because the system's clock was put right.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    start: Timestamp,
+    since: Instant,
+}
+
+impl SteadyClock {
+    /// Starts with the system's time.
+    pub fn start() -> Self {
+        Self { start: SystemClock.now(), since: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.start.plus_ms(i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,24 +1,415 @@
-//! The daemon. A place holder: it says that it cannot serve yet.
+//! The daemon: bind everything, drop root, open the store, start the threads, watch them, stop them.
+//!
+//! TFTP is up first and goes down last: a boot loader that gets no answer waits for minutes. Whatever ends unasked ends the
+//! daemon, with the name of what it was.
 
+use crate::api;
+use crate::bmm::PingSockets;
+use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
+use crate::boot::table::BootTable;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::http::{self, HttpServer};
+use crate::layers::journal::{self, Journal};
+use crate::layers::lifeguard::{self, Lifeguard};
+use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
+use crate::layers::mozpool::{self, Mozpool};
+use crate::layers::supervise::{Exit, spawn};
+use crate::layers::{syslog, tftp};
+use crate::ports::{Protocol, explain_bind_error};
+use crate::store::{Location, ServerRow, StoreError, StoreLock};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// Why the daemon ended.
+/// The PXE config of every board that has nothing to install.
+const LOCAL_BOOT: &str = "local-boot";
+/// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
+const ENDED_QUEUE: usize = 256;
+/// IPv4, UDP and TFTP headers: a packet is so much larger than its block.
+const HEADERS: u16 = 20 + 8 + 4;
+/// What downloads under way get before they are cut off. Boards resume them.
+const DOWNLOAD_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the daemon could not start, or ended.
 #[derive(Debug)]
-pub struct DaemonError;
+pub enum DaemonError {
+    /// A port cannot be had; the text says who has it or what to do.
+    Bind(String),
+    /// A folder that is served cannot be opened.
+    Folder { setting: &'static str, path: String, source: String },
+    /// The user to become does not exist, or root is needed to become it.
+    User { user: String, source: String },
+    /// The store.
+    Store(StoreError),
+    /// The boot config that every board gets cannot be rendered.
+    LocalBoot(RenderError),
+    /// A thread ended unasked.
+    Ended { thread: String, exit: Exit },
+    /// The system refuses something that every system has.
+    System { doing: &'static str, source: std::io::Error },
+}
 
 impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this build cannot serve")
+        match self {
+            Self::Bind(text) => f.write_str(text),
+            Self::Folder { setting, path, source } => {
+                write!(f, "cannot open {path} ({setting}): {source}; create it or change the setting")
+            }
+            Self::User { user, source } => {
+                write!(
+                    f,
+                    "cannot become user {user} (server.user): {source}; create it, and start the daemon as root"
+                )
+            }
+            Self::Store(error) => error.fmt(f),
+            Self::LocalBoot(error) => write!(f, "{error}; put it right with `mozpool db import`"),
+            Self::Ended { thread, exit } => write!(f, "thread {thread} ended: {exit}"),
+            Self::System { doing, source } => write!(f, "cannot {doing}: {source}"),
+        }
     }
 }
 
 impl std::error::Error for DaemonError {}
 
-/// Serves until it is told to stop.
+impl From<StoreError> for DaemonError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Where a running daemon listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The API and files.
+    pub http: SocketAddr,
+    /// TFTP; empty when switched off.
+    pub tftp: Vec<SocketAddr>,
+    /// Syslog over UDP; empty when switched off.
+    pub syslog_udp: Vec<SocketAddr>,
+    /// Syslog over TCP; empty when switched off.
+    pub syslog_tcp: Vec<SocketAddr>,
+}
+
+/// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// [`DaemonError`].
-pub fn run(_config: Config) -> Result<(), DaemonError> {
-    Err(DaemonError)
+/// [`DaemonError`]; nothing is left running.
+pub fn run(config: &Config) -> Result<(), DaemonError> {
+    let signals = crate::signals::stop_signals()
+        .map_err(|source| DaemonError::System { doing: "listen for signals", source })?;
+    let daemon = Daemon::start(config)?;
+    let Addresses { http, tftp, syslog_udp, syslog_tcp } = daemon.addresses();
+    log::info!(
+        "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}",
+        config.server.name,
+        config.store_url
+    );
+    daemon.wait(&signals)?;
+    log::info!("stopping");
+    daemon.stop()
+}
+
+/// Everything bound, nothing running: what root may be needed for.
+struct Sockets {
+    tftp: Option<tftpd::Server>,
+    syslog: Option<syslogd::Server>,
+    http: HttpServer,
+    ping: PingSockets,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    addresses: Addresses,
+    ended: Receiver<(String, Exit)>,
+    http: http::Running,
+    mozpool: Layer,
+    lifeguard: Layer,
+    bmm: Layer,
+    syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
+    journal: Layer,
+    tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
+    /// Nobody else may open the store while this lives.
+    _lock: StoreLock,
+}
+
+/// A thread that ends when its `stop` is dropped.
+struct Layer {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Layer {
+    fn stop(self) {
+        drop(self.stop);
+        // How it ended it has said itself.
+        let _ = self.thread.join();
+    }
+}
+
+impl Daemon {
+    /// Starts everything that the configuration asks for.
+    ///
+    /// # Errors
+    /// [`DaemonError`]; what was started until then stops with the process.
+    pub fn start(config: &Config) -> Result<Self, DaemonError> {
+        let location: Location = config
+            .store_url
+            .parse()
+            .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
+        let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
+        let sockets = bind(config, &boot)?;
+        let addresses = sockets.addresses();
+        let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
+            setting: "http.files",
+            path: config.http.files.display().to_string(),
+            source: source.to_string(),
+        })?;
+        if let Some(user) = &config.server.user {
+            become_user(user)?;
+        }
+        let (ended_tx, ended) = bounded(ENDED_QUEUE);
+        let tftp = sockets.tftp.map(|server| {
+            let stopper = server.stopper();
+            (stopper, spawn("tftp", ended_tx.clone(), move || tftp::run(server)))
+        });
+
+        let lock = location.lock()?;
+        let mut store = location.open()?;
+        let url = config.public_url(addresses.http);
+        store.register_server(&ServerRow { name: config.server.name.clone(), url: url.clone() })?;
+        let values = server_values(config, &addresses);
+        if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
+            let text = render(&local.name, &local.contents, &sample_values(&values))
+                .map_err(DaemonError::LocalBoot)?;
+            boot.publish_default(&text);
+        }
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (lifeguard_tx, lifeguard_rx) = bounded(LIFEGUARD_QUEUE);
+        let (mozpool_tx, mozpool_rx) = bounded(MOZPOOL_QUEUE);
+        let (notices_tx, notices_rx) = bounded(MOZPOOL_QUEUE);
+        let (jobs_tx, jobs_rx) = bounded(BMM_QUEUE);
+        // One answer per job at most is under way at a time, plus "started" and news of relay boards.
+        let (answers_tx, answers_rx) = bounded(2 * BMM_QUEUE);
+        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
+
+        let (journal_stop, stop) = bounded(0);
+        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let journal = Journal::new(
+            location.open()?,
+            clock.clone(),
+            journal::Settings {
+                server: config.server.name.clone(),
+                log_retention_days: config.syslog.retention_days,
+                request_retention_days: config.requests.retention_days,
+            },
+            lost.clone(),
+        );
+        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&lines_rx, &stop));
+        let journal = Layer { stop: journal_stop, thread };
+
+        let syslog = sockets.syslog.map(|server| {
+            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
+            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, lines, clock, lost)))
+        });
+
+        let (bmm_stop, stop) = bounded(0);
+        let settings =
+            BmmSettings { rest_ms: config.relays.rest_ms.into(), ..BmmSettings::new(sockets.ping) };
+        let thread = bmm::spawn(settings, jobs_rx, answers_tx, stop, ended_tx.clone());
+        let bmm = Layer { stop: bmm_stop, thread };
+
+        let settings = lifeguard::Settings {
+            server: config.server.name.clone(),
+            values,
+            live: LiveValues {
+                kernel: config.pxe.live_kernel.clone(),
+                initrd: config.pxe.live_initrd.clone(),
+            },
+            console: config.pxe.console.clone(),
+            site: config.pxe.values.clone(),
+            return_policy: config.requests.return_policy,
+            return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
+        };
+        let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
+        let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
+        let (lifeguard_stop, stop) = bounded(0);
+        let inbox = lifeguard::Inbox { stop, answers: answers_rx, commands: lifeguard_rx };
+        let thread = spawn("lifeguard", ended_tx.clone(), move || layer.run(&inbox));
+        let lifeguard = Layer { stop: lifeguard_stop, thread };
+
+        let layer =
+            Mozpool::load(&config.server.name, location.open()?, clock.clone(), lifeguard_tx.clone())?;
+        let (mozpool_stop, stop) = bounded(0);
+        let inbox = mozpool::Inbox { stop, notices: notices_rx, commands: mozpool_rx };
+        let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
+        let mozpool = Layer { stop: mozpool_stop, thread };
+
+        let parts = http::Parts {
+            settings: api::Settings {
+                server_name: config.server.name.clone(),
+                public_url: url,
+                duration_max_s: config.http.duration_max_s,
+            },
+            commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
+            clock,
+            files: Some(files),
+            open_store: Box::new(move || location.open()),
+            threads: http::API_THREADS,
+            transfers_max: config.http.downloads_max,
+        };
+        let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
+        Ok(Self { addresses, ended, http, mozpool, lifeguard, bmm, syslog, journal, tftp, _lock: lock })
+    }
+
+    /// Where it listens, with the ports that the system chose where 0 was asked for.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Waits until `stop` says something.
+    ///
+    /// # Errors
+    /// [`DaemonError::Ended`] names the first thread that ended unasked.
+    pub fn wait(&self, stop: &Receiver<()>) -> Result<(), DaemonError> {
+        select! {
+            recv(stop) -> _ => Ok(()),
+            recv(self.ended) -> report => match report {
+                Ok((thread, exit)) => Err(DaemonError::Ended { thread, exit }),
+                // Every thread holds a sender of its own, so this is the end of all of them.
+                Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
+            }
+        }
+    }
+
+    /// Stops in the order that loses nothing: no new work, commits, a started power cycle, the journal, TFTP.
+    ///
+    /// # Errors
+    /// [`DaemonError::Ended`] names a thread that ended badly on the way.
+    pub fn stop(self) -> Result<(), DaemonError> {
+        self.http.stop();
+        self.mozpool.stop();
+        self.lifeguard.stop();
+        self.bmm.stop();
+        self.http.join(DOWNLOAD_GRACE);
+        if let Some((stopper, thread)) = self.syslog {
+            if let Err(error) = stopper.stop() {
+                log::warn!("cannot stop the syslog thread: {error}");
+            } else {
+                let _ = thread.join();
+            }
+        }
+        self.journal.stop();
+        if let Some((stopper, thread)) = self.tftp {
+            stopper.stop();
+            let _ = thread.join();
+        }
+        let bad = self.ended.try_iter().find(|(_, exit)| !matches!(exit, Exit::Stopped | Exit::Lost(_)));
+        bad.map_or(Ok(()), |(thread, exit)| Err(DaemonError::Ended { thread, exit }))
+    }
+}
+
+impl Sockets {
+    fn addresses(&self) -> Addresses {
+        Addresses {
+            http: self.http.local_addr(),
+            tftp: self.tftp.as_ref().map(tftpd::Server::local_addrs).unwrap_or_default(),
+            syslog_udp: self.syslog.as_ref().map(syslogd::Server::udp_addrs).unwrap_or_default(),
+            syslog_tcp: self.syslog.as_ref().map(syslogd::Server::tcp_addrs).unwrap_or_default(),
+        }
+    }
+}
+
+fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> {
+    let taken = |service: &str, protocol, addr, source: &std::io::Error| {
+        DaemonError::Bind(explain_bind_error(service, protocol, addr, source))
+    };
+    let http = HttpServer::bind(config.http.listen)
+        .map_err(|e| taken("the API (http.listen)", Protocol::Tcp, e.addr, &e.source))?;
+    let tftp = if config.tftp.enabled {
+        let root = tftpd::Root::open(&config.tftp.root).map_err(|source| DaemonError::Folder {
+            setting: "tftp.root",
+            path: config.tftp.root.display().to_string(),
+            source: source.to_string(),
+        })?;
+        let source = tftp::BootSource { table: boot.clone(), root: Some(root) };
+        let settings = tftpd::Config {
+            mtu: config.tftp.blksize_max.saturating_add(HEADERS),
+            max_windowsize: config.tftp.windowsize_max,
+            max_transfers: config.tftp.transfers_max,
+            ..tftpd::Config::default()
+        };
+        if let Err(source) = settings.raise_open_files() {
+            log::warn!(
+                "cannot raise the limit of open files: {source}; many boards at once may be answered \"busy\""
+            );
+        }
+        let server =
+            tftpd::Server::bind(&config.tftp.listen, settings, source).map_err(|e| match e.address {
+                Some(addr) => taken("TFTP (tftp.listen)", Protocol::Udp, addr, &e.cause),
+                None => DaemonError::System { doing: "set up the TFTP server", source: e.cause },
+            })?;
+        Some(server)
+    } else {
+        None
+    };
+    let syslog = if config.syslog.enabled {
+        let settings = syslogd::Config {
+            udp: config.syslog.udp.clone(),
+            tcp: config.syslog.tcp.clone(),
+            limits: syslogd::Limits::default(),
+        };
+        let server = syslogd::Server::bind(&settings).map_err(|e| match e {
+            syslogd::BindError::Udp(addr, source) => {
+                taken("syslog (syslog.udp)", Protocol::Udp, addr, &source)
+            }
+            syslogd::BindError::Tcp(addr, source) => {
+                taken("syslog (syslog.tcp)", Protocol::Tcp, addr, &source)
+            }
+            other => DaemonError::Bind(other.to_string()),
+        })?;
+        Some(server)
+    } else {
+        None
+    };
+    let ping = PingSockets::open();
+    for missing in ping.missing() {
+        log::warn!("{missing}");
+    }
+    Ok(Sockets { tftp, syslog, http, ping })
+}
+
+/// What boards get until the store is open, and if it never opens.
+fn built_in_local_boot() -> Result<String, DaemonError> {
+    let contents = include_str!("../pxe-templates/local-boot.cfg.j2");
+    render(LOCAL_BOOT, contents, &sample_values(&ServerValues::default())).map_err(DaemonError::LocalBoot)
+}
+
+fn server_values(config: &Config, addresses: &Addresses) -> ServerValues {
+    let at = |port| SocketAddr::new(config.server.address, port).to_string();
+    ServerValues {
+        name: config.server.name.clone(),
+        ip: config.server.address.to_string(),
+        http: at(addresses.http.port()),
+        syslog: addresses.syslog_udp.first().map(|a| at(a.port())).unwrap_or_default(),
+    }
+}
+
+/// Gives up root for good.
+fn become_user(name: &str) -> Result<(), DaemonError> {
+    let failed = |source: String| DaemonError::User { user: name.to_owned(), source };
+    let user = nix::unistd::User::from_name(name).map_err(|e| failed(e.to_string()))?;
+    let user = user.ok_or_else(|| failed("there is no such user".into()))?;
+    let c_name = std::ffi::CString::new(name).map_err(|e| failed(e.to_string()))?;
+    // Groups first: after setuid there is no right left to change them.
+    nix::unistd::initgroups(&c_name, user.gid)
+        .and_then(|()| nix::unistd::setgid(user.gid))
+        .and_then(|()| nix::unistd::setuid(user.uid))
+        .map_err(|e| failed(e.to_string()))
 }

@@ -2,6 +2,8 @@
 //!
 //! The program is `main.rs`; everything it is made of is here, so that tests reach it. Start with `ARCHITECTURE.md`.
 
+pub mod api;
+pub mod bmm;
 pub mod boot;
 pub mod cli;
 pub mod clock;
@@ -11,4 +13,6 @@ pub mod fakes;
 pub mod lab;
 pub mod layers;
 pub mod logic;
+pub mod ports;
+pub mod signals;
 pub mod store;

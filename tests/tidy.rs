@@ -35,21 +35,53 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
 /// The text before the file's unit tests, without comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line));
-    lines.take_while(|(_, l)| !l.starts_with("#[cfg(test)]")).filter(|(_, l)| !l.trim_start().starts_with("//"))
+    lines
+        .take_while(|(_, l)| !l.starts_with("#[cfg(test)]"))
+        .filter(|(_, l)| !l.trim_start().starts_with("//"))
 }
 
 #[test]
 fn logic_uses_std_and_itself_only() {
     for (file, text) in sources(&["src/logic"]) {
         for (n, line) in code(&text) {
-            for part in ["rusqlite", "serde", "crossbeam", "mio", "nix", "tiny_http", "log::", "std::net", "std::fs", "std::thread",
-                "std::process", "Instant", "SystemTime", "crate::store", "crate::layers", "crate::api", "crate::boot", "crate::clock"]
-            {
+            for part in [
+                "rusqlite",
+                "serde",
+                "crossbeam",
+                "mio",
+                "nix",
+                "tiny_http",
+                "log::",
+                "std::net",
+                "std::fs",
+                "std::thread",
+                "std::process",
+                "Instant",
+                "SystemTime",
+                "crate::store",
+                "crate::layers",
+                "crate::api",
+                "crate::boot",
+                "crate::clock",
+            ] {
                 assert!(!line.contains(part), "{file}:{n}: {part} has no place in logic: {line}");
             }
             if let Some(used) = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use ")) {
-                let known = ["std::", "super::", "crate::logic::", "self::", "table::", "step::", "pick::", "Please::", "Verdict::"];
-                assert!(known.iter().any(|k| used.starts_with(k)) || used.starts_with("named_enum"), "{file}:{n}: {line}");
+                let known = [
+                    "std::",
+                    "super::",
+                    "crate::logic::",
+                    "self::",
+                    "table::",
+                    "step::",
+                    "pick::",
+                    "Please::",
+                    "Verdict::",
+                ];
+                assert!(
+                    known.iter().any(|k| used.starts_with(k)) || used.starts_with("named_enum"),
+                    "{file}:{n}: {line}"
+                );
             }
         }
     }
@@ -106,11 +138,16 @@ fn every_file_says_what_it_is_and_none_is_a_heap() {
 #[test]
 fn nothing_is_left_for_later_in_the_code() {
     // Spelled in halves, so that this file does not find itself.
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimpl", "emented!(")];
+    let words =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimpl", "emented!(")];
     for (file, text) in sources(&["src", "tests", "tftpd", "syslogd", "relayctl"]) {
         for (n, line) in text.lines().enumerate() {
             assert!(!words.iter().any(|w| line.contains(w)), "{file}:{}: {line}", n + 1);
-            assert!(!line.contains(concat!("#[ig", "nore")), "{file}:{}: a test that does not run proves nothing", n + 1);
+            assert!(
+                !line.contains(concat!("#[ig", "nore")),
+                "{file}:{}: a test that does not run proves nothing",
+                n + 1
+            );
         }
     }
 }
@@ -118,7 +155,14 @@ fn nothing_is_left_for_later_in_the_code() {
 #[test]
 fn every_dependency_builds_with_the_stated_rust_version() {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo runs the tests, so it is there");
@@ -129,7 +173,11 @@ fn every_dependency_builds_with_the_stated_rust_version() {
     let ours = packages.iter().find(|p| p["name"] == "mozpool").unwrap()["rust_version"].as_str().unwrap();
     for package in packages {
         if let Some(theirs) = package["rust_version"].as_str() {
-            assert!(version(theirs) <= version(ours), "{} needs Rust {theirs}, we promise {ours}", package["name"]);
+            assert!(
+                version(theirs) <= version(ours),
+                "{} needs Rust {theirs}, we promise {ours}",
+                package["name"]
+            );
         }
     }
     let readme = fs::read_to_string(root().join("README.md")).unwrap();

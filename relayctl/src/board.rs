@@ -139,3 +139,29 @@ impl std::fmt::Display for Hex<'_> {
         self.0.iter().enumerate().try_for_each(|(i, b)| write!(f, "{}{b:02X}", if i == 0 { "" } else { " " }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn nothing_is_sent_on_a_line_that_is_out_of_step_or_closed() {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut board = RelayBoard::connect_to(listener.local_addr().unwrap(), deadline).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+
+        peer.write_all(&[1]).unwrap();
+        board.stream.peek(&mut [0]).expect("waits until the byte has come");
+        let fault = Fault::WrongReply(ReplyError::Extra { extra: 1 });
+        assert_eq!(board.exchange(Command::TwoWayTest, deadline), Err(Failure { fault, sent: false }));
+
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        board.stream.peek(&mut [0]).expect("waits until the end has come");
+        let closed = Failure { fault: Fault::Closed, sent: false };
+        assert_eq!(board.exchange(Command::TwoWayTest, deadline), Err(closed));
+        drop(board);
+        assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0, "not a byte came");
+    }
+}

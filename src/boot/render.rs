@@ -6,6 +6,7 @@
 use crate::logic::ids::Mac;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything that a template may name.
@@ -23,6 +24,8 @@ pub struct Values {
     pub live: LiveValues,
     /// The board's serial console, as the kernel spells it; empty when there is none.
     pub console: String,
+    /// Values of the lab's own (`[pxe.values]`).
+    pub site: BTreeMap<String, String>,
 }
 
 /// See [`Values::device`].
@@ -127,6 +130,7 @@ pub fn sample_values(server: &ServerValues) -> Values {
         boot_config: serde_json::Value::Object(serde_json::Map::new()),
         live: LiveValues { kernel: "live/amd64/vmlinuz".into(), initrd: "live/amd64/initrd.img".into() },
         console: String::new(),
+        site: BTreeMap::new(),
     }
 }
 

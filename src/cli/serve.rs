@@ -15,5 +15,5 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         Some(file) => log::info!("configuration: {}", file.display()),
         None => log::info!("configuration: as built in, there is no {}", crate::config::DEFAULT_PATH),
     }
-    crate::daemon::run(config).map_err(Failure::Daemon)
+    crate::daemon::run(&config).map_err(Failure::Daemon)
 }

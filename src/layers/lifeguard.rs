@@ -22,7 +22,7 @@ use crate::logic::time::Timestamp;
 use crate::store::{Committed, DeviceCommit, DeviceInfo, DeviceRecord, Store, StoreError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
 use relayctl::RelayAddress;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub live: LiveValues,
     /// The boards' serial console.
     pub console: String,
+    /// Values of the lab's own, for its templates.
+    pub site: BTreeMap<String, String>,
     /// What is done when a request ends, by environment.
     pub return_policies: HashMap<String, ReturnPolicy>,
     /// … and in all other environments.
@@ -556,6 +558,7 @@ fn boot_text(store: &mut dyn Store, settings: &Settings, entry: &Entry) -> Resul
         boot_config: serde_json::from_str(boot_config).unwrap_or(serde_json::Value::Null),
         live: settings.live.clone(),
         console: settings.console.clone(),
+        site: settings.site.clone(),
     };
     Ok(Some(render(&config.name, &config.contents, &values)?))
 }

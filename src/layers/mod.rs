@@ -3,9 +3,13 @@
 //! This is the only module that owns channels. Every channel is bounded; a full one is answered, never waited for: API calls
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
+pub mod bmm;
 pub mod deadlines;
+pub mod http;
+pub mod journal;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
 pub mod supervise;
+pub mod syslog;
 pub mod tftp;

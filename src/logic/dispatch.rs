@@ -78,6 +78,8 @@ impl<J> Dispatch<J> {
 
     /// Takes the most urgent job of a board that is free and rested; that board is busy until [`Self::finished`].
     pub fn start(&mut self, now: Timestamp) -> Option<(BoardKey, J)> {
+        // Somebody who works by hand may name any board; one that has nothing to do and has rested is forgotten.
+        self.boards.retain(|_, q| q.busy || !q.waiting.is_empty() || q.rests_until > now);
         let (board, queue) = self
             .boards
             .iter_mut()
@@ -182,6 +184,16 @@ mod tests {
             d.finished(&board, T0);
         }
         assert_eq!(left, [1, 3]);
+    }
+
+    #[test]
+    fn a_board_with_nothing_to_do_is_forgotten() {
+        let mut d = Dispatch::new(REST_MS);
+        d.push("a", T0, 'x').unwrap();
+        assert!(d.start(T0).is_some());
+        d.finished("a", T0);
+        assert_eq!((d.start(Timestamp(REST_MS - 1)), d.boards.len()), (None, 1), "it rests");
+        assert_eq!((d.start(Timestamp(REST_MS)), d.boards.len()), (None, 0));
     }
 
     #[test]

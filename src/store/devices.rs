@@ -28,6 +28,19 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// A row that is not there yet.
+    pub(super) fn new(machine: Device, info: DeviceInfo) -> Self {
+        Self {
+            state_name: machine.state.name().into(),
+            record: DeviceRecord { machine, info, claim: None },
+            id: 0,
+            processor: String::new(),
+            tags: Vec::new(),
+            comments: String::new(),
+            inventory_id: 0,
+        }
+    }
+
     fn decode(row: Row) -> Result<Self> {
         let mut c = Cells::new("devices", row);
         let name: DeviceName = c.text("name")?.into();

@@ -9,7 +9,7 @@
 //! | [`packet`], [`options`], [`name`] | the words of the protocol: bytes to values and back |
 //! | `transfer`, `sessions` | pure state machines: one transfer, and the table of all of them |
 //! | [`source`], [`content`], [`root`] | where the bytes come from |
-//! | [`net`], `listener`, `endpoint` | the only code that touches sockets and the clock |
+//! | [`net`], `requests`, `serving`, `listener`, `endpoint` | the only code that touches sockets and the clock |
 //! | [`client`] | a blocking client with limits |
 //!
 //! RFC 1350 (octet and netascii reads), 2347 (OACK), 2348 (blksize), 2349 (tsize, timeout), 7440 (windowsize).
@@ -24,7 +24,9 @@ pub mod net;
 pub mod options;
 pub mod packet;
 mod quiet;
+mod requests;
 pub mod root;
+mod serving;
 mod sessions;
 pub mod source;
 pub mod stats;

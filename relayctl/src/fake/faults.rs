@@ -41,6 +41,8 @@ pub enum Misbehaviour {
     Refuse,
     /// Obeys at once and answers so much later.
     Slow(Duration),
+    /// Obeys and answers byte by byte, so long before each.
+    Dribble(Duration),
     /// Acknowledges, but its relays do not move.
     StuckRelay,
     /// Answers the two-way test with 86, and nothing else.
@@ -92,20 +94,31 @@ pub(super) struct Response {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    Bytes { bytes: Vec<u8>, after: Duration },
+    Bytes {
+        bytes: Vec<u8>,
+        after: Duration,
+        /// `after` is before each byte, not before all of them.
+        each: bool,
+    },
     Close,
     Reset,
 }
 
-/// Decides about a command. `status` is the bank's, as it will be if the board obeys.
-pub(super) fn respond(command: Command, status: BankStatus, dialect: Dialect, how: Misbehaviour) -> Response {
+/// Decides about a command to a bank that stands like this.
+pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, how: Misbehaviour) -> Response {
+    // The status a board sends with its acknowledgement is read from the relays, so it tells of a stuck one.
+    let status = match command {
+        Command::Switch { relay, to, .. } if how != Misbehaviour::StuckRelay => before.with(relay, to),
+        _ => before,
+    };
     let good = match (command, dialect) {
         (Command::Switch { .. }, Dialect::Plain) | (Command::TwoWayTest, _) => vec![ACKNOWLEDGED],
         (Command::Switch { bank, .. }, Dialect::Fusion) => vec![bank.number(), status.0],
         (Command::ReadRelay { relay, .. }, _) => vec![u8::from(status.relay(relay) == RelayState::On)],
         (Command::ReadBank { .. }, _) => vec![status.0],
     };
-    let says = |obey, bytes| Response { obey, answer: Answer::Bytes { bytes, after: Duration::ZERO } };
+    let says =
+        |obey, bytes| Response { obey, answer: Answer::Bytes { bytes, after: Duration::ZERO, each: false } };
     match (how, command) {
         // The last two concern connections, not commands.
         (Misbehaviour::None | Misbehaviour::Refuse | Misbehaviour::CloseAfterAccept, _) => says(true, good),
@@ -116,8 +129,9 @@ pub(super) fn respond(command: Command, status: BankStatus, dialect: Dialect, ho
         (Misbehaviour::ExtraByte, _) => says(true, [good, vec![0]].concat()),
         (Misbehaviour::Close, _) => Response { obey: false, answer: Answer::Close },
         (Misbehaviour::Reset, _) => Response { obey: false, answer: Answer::Reset },
-        (Misbehaviour::Slow(after), _) => {
-            Response { obey: true, answer: Answer::Bytes { bytes: good, after } }
+        (Misbehaviour::Slow(after) | Misbehaviour::Dribble(after), _) => {
+            let each = matches!(how, Misbehaviour::Dribble(_));
+            Response { obey: true, answer: Answer::Bytes { bytes: good, after, each } }
         }
         (Misbehaviour::StuckRelay, _) => says(false, good),
         (Misbehaviour::ConfigurationMode, Command::TwoWayTest) => {

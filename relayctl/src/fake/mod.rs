@@ -1,7 +1,7 @@
 //! A relay board that is not there: a ProXR board on a real socket, for tests, rigs and demonstrations.
 //!
 //! It behaves like the hardware where that hurts: one connection at a time, others refused meanwhile and for a rest
-//! after each close (ProXR hardware notes). One thread, which waits in one place ([`serve`]); it stops and is joined
+//! after each close (ProXR hardware notes). One thread, which waits in one place (`serve`); it stops and is joined
 //! when the [`FakeBoard`] is dropped. It knows relays and wiring, not what hangs on them.
 
 mod faults;
@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 
 /// Lines of the wire log that are kept: ten thousand commands' worth of tests; the oldest go first.
 const MAX_LOG: usize = 20_000;
+
+/// How long the board's thread may take to go by a new plan; it is busy only while its observer is.
+const PLAN_TAKEN: Duration = Duration::from_secs(2);
 
 /// A fake board's nature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,9 +138,18 @@ impl FakeBoard {
         self.plan(Plan::later(after, count, misbehaviour));
     }
 
+    /// Returns once the board's thread goes by it, so that a board told to refuse does.
     fn plan(&self, plan: Plan) {
-        self.shared.lock().plan = plan;
+        let wanted = {
+            let mut state = self.shared.lock();
+            state.plan = plan;
+            state.plans += 1;
+            state.plans
+        };
         self.wake();
+        if !self.wait(PLAN_TAKEN, |state| state.plans_taken >= wanted) {
+            log::warn!("the fake relay board on {} is held up, probably by its observer", self.addr);
+        }
     }
 
     /// Whether acknowledgements are plain or Fusion's, from now on.
@@ -207,7 +219,7 @@ impl Drop for FakeBoard {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Told after every command.
+    /// Told after every command, connection and plan taken.
     moved: Condvar,
 }
 
@@ -224,6 +236,9 @@ struct State {
     wiring: Wiring,
     dialect: Dialect,
     plan: Plan,
+    /// Plans made, and how many of them the board's thread has seen.
+    plans: u64,
+    plans_taken: u64,
     log: VecDeque<(Sender, Vec<u8>)>,
     commands: u64,
     connections: u64,
@@ -241,6 +256,8 @@ impl State {
             wiring: settings.wiring,
             dialect: settings.dialect,
             plan: Plan::default(),
+            plans: 0,
+            plans_taken: 0,
             log: VecDeque::new(),
             commands: 0,
             connections: 0,

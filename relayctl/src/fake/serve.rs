@@ -64,14 +64,22 @@ pub(super) struct Server {
     client: Option<Client>,
     /// No listening before this.
     rest_until: Instant,
+    plans_taken: u64,
 }
 
 struct Client {
     stream: TcpStream,
     /// Received and not yet understood; never longer than one command and one read.
     pending: Vec<u8>,
-    /// What is to be sent, and when. While there is an answer, nothing is read.
-    answer: Option<(Instant, Vec<u8>)>,
+    /// What is to be sent. While there is an answer, nothing is read.
+    answer: Option<Pending>,
+}
+
+struct Pending {
+    due: Instant,
+    bytes: Vec<u8>,
+    /// Byte by byte, this far apart.
+    each: Option<Duration>,
 }
 
 impl Server {
@@ -86,20 +94,36 @@ impl Server {
         // Listening before `start` returns, and a taken port is its error.
         let listener = Some(port.listen()?);
         let rest_until = Instant::now();
-        Ok(Self { port, woken, shared, banks, recovery, observer, listener, client: None, rest_until })
+        Ok(Self {
+            port,
+            woken,
+            shared,
+            banks,
+            recovery,
+            observer,
+            listener,
+            client: None,
+            rest_until,
+            plans_taken: 0,
+        })
     }
 
     pub(super) fn run(mut self) {
         loop {
-            let (stop, misbehaviour) = {
+            let (stop, misbehaviour, plans) = {
                 let state = self.shared.lock();
-                (state.stop, state.plan.current())
+                (state.stop, state.plan.current(), state.plans)
             };
             if stop {
                 return;
             }
             let now = Instant::now();
             self.open_or_close(misbehaviour, now);
+            if self.plans_taken != plans {
+                self.plans_taken = plans;
+                self.shared.lock().plans_taken = plans;
+                self.shared.moved.notify_all();
+            }
             if !self.wait(now) {
                 return;
             }
@@ -132,7 +156,7 @@ impl Server {
         let mut fds = vec![PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
         let mut until = None;
         match &self.client {
-            Some(Client { answer: Some((due, _)), .. }) => until = Some(*due),
+            Some(Client { answer: Some(answer), .. }) => until = Some(answer.due),
             Some(client) => fds.push(PollFd::new(client.stream.as_fd(), PollFlags::POLLIN)),
             None => {}
         }
@@ -192,11 +216,16 @@ impl Server {
     fn serve(&mut self, now: Instant) {
         let Some(client) = &mut self.client else { return };
         match client.answer.take() {
-            Some((due, bytes)) if due > now => {
-                client.answer = Some((due, bytes));
+            Some(answer) if answer.due > now => {
+                client.answer = Some(answer);
                 return;
             }
-            Some((_, bytes)) => {
+            Some(Pending { mut bytes, each, .. }) => {
+                if let Some(gap) = each
+                    && bytes.len() > 1
+                {
+                    client.answer = Some(Pending { due: now + gap, bytes: bytes.split_off(1), each });
+                }
                 // Logged first: whoever has the reply may ask for the log at once.
                 if !bytes.is_empty() {
                     self.shared.lock().note(Sender::Board, &bytes);
@@ -239,18 +268,18 @@ impl Server {
                 let mut state = self.shared.lock();
                 state.note(Sender::Client, &bytes);
                 let how = state.plan.take();
-                let (bank, after) = match command {
-                    Command::Switch { bank, relay, to } => (Some(bank), state.bank(bank).with(relay, to)),
-                    Command::ReadRelay { bank, .. } | Command::ReadBank { bank } => {
-                        (Some(bank), *state.bank(bank))
-                    }
-                    Command::TwoWayTest => (None, BankStatus(0)),
+                let bank = match command {
+                    Command::Switch { bank, .. }
+                    | Command::ReadRelay { bank, .. }
+                    | Command::ReadBank { bank } => Some(bank),
+                    Command::TwoWayTest => None,
                 };
+                let before = bank.map_or(BankStatus(0), |bank| *state.bank(bank));
                 state.commands += 1;
                 if bank.is_some_and(|bank| bank > self.banks) {
-                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO }, None)
+                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, None)
                 } else {
-                    let response = respond(command, after, state.dialect, how);
+                    let response = respond(command, before, state.dialect, how);
                     (response.answer, if response.obey { state.switch(command) } else { None })
                 }
             };
@@ -261,7 +290,10 @@ impl Server {
             self.shared.moved.notify_all();
             match answer {
                 Answer::Bytes { bytes, .. } if bytes.is_empty() => {}
-                Answer::Bytes { bytes, after } => client.answer = Some((now + after, bytes)),
+                Answer::Bytes { bytes, after, each } => {
+                    let each = each.then_some(after);
+                    client.answer = Some(Pending { due: now + after, bytes, each });
+                }
                 Answer::Close => return self.hang_up(false),
                 Answer::Reset => return self.hang_up(true),
             }

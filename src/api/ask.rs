@@ -1,0 +1,118 @@
+//! Having something done by a thread: one command, one answer, and an end to the waiting.
+//!
+//! A full channel is told to the caller at once. An answer that comes too late goes nowhere, and nobody minds.
+
+use super::Commands;
+use super::reply::{ApiError, Result};
+use crate::layers::messages::{
+    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply,
+    RequestAnswer, RequestEvent,
+};
+use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::Event;
+use crate::store::{DeviceEdit, NewRequest};
+use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
+use std::time::Duration;
+
+/// How long an answer may take. Clients give a new request ten seconds; a commit takes milliseconds.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
+
+/// How long a relay board's test may take, its place in the queue included: clients give it eleven seconds.
+pub const BOARD_TEST_WAIT: Duration = Duration::from_millis(10_500);
+
+/// Sends a command that carries where its answer goes, and waits for that.
+fn ask<T, M>(
+    to: &Sender<M>,
+    layer: &'static str,
+    limit: Duration,
+    command: impl FnOnce(Reply<T>) -> M,
+) -> Result<T> {
+    let (reply, answer) = bounded(1);
+    tell(to, layer, command(reply))?;
+    answer.recv_timeout(limit).map_err(|error| {
+        if error == RecvTimeoutError::Disconnected {
+            log::error!("the {layer} thread has dropped a command without an answer");
+        }
+        ApiError::NoAnswer { layer }
+    })
+}
+
+/// Sends a command whose answer nobody waits for.
+fn tell<M>(to: &Sender<M>, layer: &'static str, command: M) -> Result<()> {
+    to.try_send(command).map_err(|error| {
+        if matches!(error, TrySendError::Disconnected(_)) {
+            log::error!("the {layer} thread is gone");
+        }
+        ApiError::Busy { layer }
+    })
+}
+
+impl Commands {
+    /// Something happened to a device, or is asked of it.
+    pub fn device_event(&self, device: &DeviceName, event: Event) -> Result<DeviceAnswer> {
+        let device = device.clone();
+        ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Event {
+            device,
+            event,
+            claim: None,
+            reply: Some(reply),
+        })
+    }
+
+    /// Changes a note on a device.
+    pub fn edit_device(&self, device: &DeviceName, edit: DeviceEdit) -> Result<DeviceAnswer> {
+        let device = device.clone();
+        ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Edit { device, edit, reply })
+    }
+
+    /// Makes a request.
+    pub fn create_request(&self, new: NewRequest) -> Result<CreateAnswer> {
+        ask(&self.mozpool, "mozpool", ANSWER_WAIT, |reply| MozpoolCommand::Create {
+            new: Box::new(new),
+            reply,
+        })
+    }
+
+    /// Something is asked of a request.
+    pub fn request_event(&self, request: RequestId, event: RequestEvent, who: &str) -> Result<RequestAnswer> {
+        let who = who.to_owned();
+        ask(&self.mozpool, "mozpool", ANSWER_WAIT, |reply| MozpoolCommand::Event {
+            request,
+            event,
+            who,
+            reply,
+        })
+    }
+
+    /// Work by hand, waited for.
+    pub fn manual(&self, work: ManualWork, limit: Duration) -> Result<ManualAnswer> {
+        ask(&self.bmm, "bmm", limit, |reply| BmmJob::Manual { work, reply })
+    }
+
+    /// Work by hand that runs on after the call was answered; *bmm* logs how it went.
+    pub fn start_manual(&self, work: ManualWork) -> Result<()> {
+        let (reply, _) = bounded(1);
+        tell(&self.bmm, "bmm", BmmJob::Manual { work, reply })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_channel_is_busy_and_no_answer_is_told_so() {
+        let (to, _from) = bounded::<Reply<()>>(1);
+        let limit = Duration::from_millis(1);
+        assert_eq!(ask(&to, "bmm", limit, |reply| reply).unwrap_err().code(), "no_answer");
+        let error = ask(&to, "bmm", limit, |reply| reply).unwrap_err();
+        assert_eq!((error.code(), error.status()), ("busy", 503));
+    }
+
+    #[test]
+    fn a_thread_that_is_gone_does_not_keep_anybody_waiting() {
+        let (to, from) = bounded::<Reply<()>>(1);
+        drop(from);
+        assert_eq!(ask(&to, "bmm", ANSWER_WAIT, |reply| reply).unwrap_err().status(), 503);
+    }
+}

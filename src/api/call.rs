@@ -1,0 +1,148 @@
+//! One HTTP call as the handlers see it: method, decoded path, query, the few headers that matter, the body.
+//!
+//! No socket and no HTTP library: what a handler gets can be written down in a test.
+
+use std::borrow::Cow;
+
+/// The methods that mean something here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Read.
+    Get,
+    /// As `Get`, but only the header of the answer is sent.
+    Head,
+    /// Change.
+    Post,
+    /// What may be done here?
+    Options,
+    /// Anything else.
+    Other,
+}
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Method.
+    pub verb: Verb,
+    /// Path and query as they came, for redirects.
+    pub target: String,
+    /// `Origin` header.
+    pub origin: Option<String>,
+    /// `Host` header.
+    pub host: Option<String>,
+    /// `Access-Control-Request-Headers` header.
+    pub wants_headers: Option<String>,
+    /// Body.
+    pub body: Vec<u8>,
+    /// Who calls: an address.
+    pub peer: String,
+}
+
+impl Call {
+    /// A call without headers, body or sender.
+    pub fn new(verb: Verb, target: impl Into<String>) -> Self {
+        Self {
+            verb,
+            target: origin_form(target.into()),
+            origin: None,
+            host: None,
+            wants_headers: None,
+            body: Vec::new(),
+            peer: "(unknown)".into(),
+        }
+    }
+
+    /// The path, still encoded.
+    pub fn path(&self) -> &str {
+        split_target(&self.target).0
+    }
+
+    /// The value of a query key; empty for a key without one. The first of several counts.
+    pub fn query(&self, key: &str) -> Option<String> {
+        split_target(&self.target).1.split('&').find_map(|pair| {
+            let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode_form(k) == key).then(|| decode_form(v).into_owned())
+        })
+    }
+
+    /// The query has this key, with any value or none.
+    pub fn has(&self, key: &str) -> bool {
+        self.query(key).is_some()
+    }
+}
+
+/// Proxies send the whole URL (RFC 9112 section 3.2.2); only its path and query matter.
+fn origin_form(target: String) -> String {
+    let Some(rest) = target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) else {
+        return target;
+    };
+    rest.find('/').map_or_else(|| "/".to_owned(), |slash| rest[slash..].to_owned())
+}
+
+fn split_target(target: &str) -> (&str, &str) {
+    let target = target.split('#').next().unwrap_or_default();
+    target.split_once('?').unwrap_or((target, ""))
+}
+
+fn decode_form(text: &str) -> Cow<'_, str> {
+    if text.contains('+') { Cow::Owned(decode(&text.replace('+', " ")).into_owned()) } else { decode(text) }
+}
+
+/// Resolves `%41`; what is no such escape stands for itself, and bytes that are not UTF-8 become `U+FFFD`, which names nothing.
+pub fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        match (first, after) {
+            (b'%', [hi, lo, tail @ ..]) if hex(*hi).is_some() && hex(*lo).is_some() => {
+                bytes.push(hex(*hi).unwrap_or_default() << 4 | hex(*lo).unwrap_or_default());
+                rest = tail;
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_key_counts_with_any_value() {
+        let call = Call::new(Verb::Get, "/api/x?details&a=1&b%20c=d+e%2Bf&a=2&=z");
+        assert_eq!(call.path(), "/api/x");
+        assert_eq!(call.query("details").as_deref(), Some(""));
+        assert_eq!(call.query("a").as_deref(), Some("1"));
+        assert_eq!(call.query("b c").as_deref(), Some("d e+f"));
+        assert!(!call.has("c") && !Call::new(Verb::Get, "/x").has("details"));
+    }
+
+    #[test]
+    fn escapes_are_resolved_and_nonsense_stands_for_itself() {
+        for (text, want) in [
+            ("panda-0001", "panda-0001"),
+            ("%70anda%2F1", "panda/1"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%zz%41", "%zzA"),
+            ("%ff", "\u{fffd}"),
+            ("%c3%a9", "é"),
+        ] {
+            assert_eq!(decode(text), want);
+        }
+    }
+
+    #[test]
+    fn a_whole_url_is_cut_to_its_path() {
+        assert_eq!(Call::new(Verb::Get, "http://host:80/api/version?x").target, "/api/version?x");
+        assert_eq!(Call::new(Verb::Get, "http://host").path(), "/");
+    }
+}

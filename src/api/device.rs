@@ -1,0 +1,187 @@
+//! Calls about one device's state: reading it, telling what happened to it, asking something of it.
+//!
+//! The answers of the machine come from *lifeguard*; nothing is decided here but what a refusal means in HTTP.
+
+use super::Ctx;
+use super::body::Body;
+use super::reply::{ApiError, Reply, Result};
+use super::time::http_date;
+use super::types::{
+    DeviceDetails, Devices, EventAnswer, Log, Nothing, PleaseImage, StateOnly, Status, defaults_of,
+    next_boot_config, read_comments, read_detail, read_environment, read_percent,
+};
+use crate::layers::messages::DeviceAnswer;
+use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
+use crate::logic::lifeguard::{Ask, Event, Ignored, Install, State};
+use crate::store::{DeviceEdit, DeviceFilter, DeviceView};
+use serde_json::Value;
+
+/// Log lines that come with a status.
+pub(super) const STATUS_LINES: usize = 100;
+/// Seconds for which a state that was asked for with `cache` may be kept.
+const STATE_MAX_AGE_S: u32 = 5;
+
+pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    if ctx.call.has("details") {
+        let devices =
+            ctx.store.devices(&DeviceFilter::default())?.into_iter().map(DeviceDetails::from).collect();
+        Ok(Reply::json(&Devices { devices }))
+    } else {
+        let devices = ctx.store.device_names()?.iter().map(ToString::to_string).collect();
+        Ok(Reply::json(&Devices::<String> { devices }))
+    }
+}
+
+pub(super) fn status(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let lines = ctx.store.device_log(&device.name, None, Some(STATUS_LINES))?;
+    Ok(Reply::json(&Status { state: &device.state, log: lines.into_iter().map(Into::into).collect() }))
+}
+
+pub(super) fn state(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let reply = Reply::json(&StateOnly { state: &device.state });
+    if !ctx.call.has("cache") {
+        return Ok(reply);
+    }
+    Ok(reply
+        .with("Cache-Control", format!("public, max-age={STATE_MAX_AGE_S}"))
+        .with("Expires", http_date(ctx.now.plus_s(STATE_MAX_AGE_S))))
+}
+
+pub(super) fn log(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    // 0 means "no limit" for both.
+    let since =
+        number(ctx, "timeperiod")?.filter(|s| *s > 0).map(|s| ctx.now.plus_ms(-s.saturating_mul(1000)));
+    let limit = number(ctx, "limit")?.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
+    let lines = ctx.store.device_log(&device.name, since, limit)?;
+    Ok(Reply::json(&Log { log: lines.into_iter().map(Into::into).collect() }))
+}
+
+/// A number in the query; an empty value is as good as none.
+fn number(ctx: &Ctx<'_>, key: &str) -> Result<Option<i64>> {
+    let Some(text) = ctx.call.query(key).filter(|t| !t.is_empty()) else { return Ok(None) };
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(Some(text.parse().unwrap_or(i64::MAX)));
+    }
+    let given: String = text.chars().take(40).collect();
+    Err(ApiError::BadValue {
+        why: format!("{key} is `{given}`; it should be a whole number, or 0 for no limit"),
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
+pub(super) fn boot_config(_: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let by_hand = device.boot.as_ref().and_then(|b| b.boot_config.as_deref());
+    Ok(Reply::json_text(200, next_boot_config(by_hand, device.next.as_ref())))
+}
+
+pub(super) fn event(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let body = event_body(ctx)?;
+    let name = ctx.param("event").to_owned();
+    let Some(event) = read_event(ctx, &name, &body)? else {
+        // As the original did: a board that speaks a newer dialect must not stumble over an old server.
+        let shown = name.escape_debug();
+        log::warn!("device={} ignored unknown event {shown} from {}", device.name, ctx.call.peer);
+        let why = Some(format!("there is no event `{shown}`"));
+        return Ok(Reply::json(&EventAnswer { accepted: false, state: &device.state, why }));
+    };
+    let wants_image = matches!(event, Event::Please(Ask::Image(_)));
+    match ctx.commands.device_event(&device.name, event)? {
+        DeviceAnswer::Accepted { state } => {
+            Ok(Reply::json(&EventAnswer { accepted: true, state: state.name(), why: None }))
+        }
+        DeviceAnswer::Ignored { why: why @ Ignored::UnknownImage(_), .. } => {
+            Err(ApiError::BadValue { why: format!("{why}; image/list has those that there are") })
+        }
+        DeviceAnswer::Ignored { why: why @ Ignored::NoPxeConfig(_), .. } => {
+            Err(ApiError::Conflict { why: format!("{why}; give the pair one with `mozpool image`") })
+        }
+        DeviceAnswer::Ignored { why, .. } if wants_image => Err(ApiError::Conflict { why: why.to_string() }),
+        DeviceAnswer::Ignored { state, why } => {
+            let why = Some(why.to_string());
+            Ok(Reply::json(&EventAnswer { accepted: false, state: state.name(), why }))
+        }
+        other => Err(not_done(other, &device)),
+    }
+}
+
+/// The body, and under it what the query says of the keys that events have: some boards can only GET.
+fn event_body(ctx: &Ctx<'_>) -> Result<Body> {
+    let mut body = ctx.body()?;
+    for key in ["percent", "reason", "message"] {
+        if let Some(value) = ctx.call.query(key) {
+            body.0.entry(key).or_insert(Value::String(value));
+        }
+    }
+    Ok(body)
+}
+
+/// `None` for a name that no event has.
+fn read_event(ctx: &mut Ctx<'_>, name: &str, body: &Body) -> Result<Option<Event>> {
+    if name == IMAGE_PROGRESS {
+        return Ok(Some(Event::Progress { percent: read_percent(body)? }));
+    }
+    if let Some(signal) = Signal::parse(name) {
+        return Ok(Some(Event::Signal { signal, detail: read_detail(body)? }));
+    }
+    let Some(please) = PleaseName::parse(name) else { return Ok(None) };
+    Ok(Some(Event::Please(match please {
+        PleaseName::SelfTest => Ask::SelfTest,
+        PleaseName::StartMaintenance => Ask::StartMaintenance,
+        PleaseName::PowerCycle => Ask::PowerCycle,
+        PleaseName::Offline => Ask::Offline,
+        PleaseName::Online => Ask::Online,
+        PleaseName::Image => {
+            let PleaseImage { image, boot_config } = PleaseImage::read(body)?;
+            // An unknown image goes on to the machine, which notes it in the device's log.
+            let defaults = ctx.store.image(&image)?.map(|row| defaults_of(&row)).unwrap_or_default();
+            Ask::Image(Install { image: image.into(), boot_config: boot_config.over(&defaults).into() })
+        }
+    })))
+}
+
+pub(super) fn force(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let wanted = ctx.param("to");
+    let Some(to) = State::parse(wanted) else {
+        let names: Vec<&str> = State::ALL.iter().map(|s| s.name()).collect();
+        let why =
+            format!("there is no state `{}`; the states are {}", wanted.escape_debug(), names.join(", "));
+        return Err(ApiError::BadValue { why });
+    };
+    let event = Event::Force { from: ctx.param("from").to_owned(), to, who: ctx.call.peer.clone() };
+    match ctx.commands.device_event(&device.name, event)? {
+        DeviceAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
+        DeviceAnswer::Ignored { why, .. } => Err(ApiError::Conflict { why: why.to_string() }),
+        other => Err(not_done(other, &device)),
+    }
+}
+
+pub(super) fn set_comments(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let comments = read_comments(&ctx.body()?)?;
+    edit(ctx, &device, DeviceEdit::Comments(comments))
+}
+
+pub(super) fn set_environment(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+    let environment = read_environment(&ctx.body()?)?;
+    edit(ctx, &device, DeviceEdit::Environment(environment))
+}
+
+fn edit(ctx: &mut Ctx<'_>, device: &DeviceView, edit: DeviceEdit) -> Result<Reply> {
+    match ctx.commands.edit_device(&device.name, edit)? {
+        DeviceAnswer::Accepted { .. } | DeviceAnswer::Ignored { .. } => Ok(Reply::json(&())),
+        other => Err(not_done(other, device)),
+    }
+}
+
+/// The answers that mean that nothing could be tried.
+pub(super) fn not_done(answer: DeviceAnswer, device: &DeviceView) -> ApiError {
+    match answer {
+        DeviceAnswer::UnknownDevice => ApiError::NotFound { kind: "device", name: device.name.to_string() },
+        DeviceAnswer::Unavailable { why } => {
+            log::error!("device={} {why}", device.name);
+            ApiError::Unavailable
+        }
+        DeviceAnswer::Ignored { why, .. } => ApiError::Conflict { why: why.to_string() },
+        // The callers have taken this one; a new one of them that forgets to must not tell a client that it went wrong.
+        DeviceAnswer::Accepted { .. } => ApiError::Internal,
+    }
+}

@@ -1,0 +1,206 @@
+//! The HTTP API, from a call to its answer. Start with [`routes::ROUTES`], which is its index.
+//!
+//! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
+//! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
+
+pub mod ask;
+mod bmm;
+pub mod body;
+pub mod call;
+mod device;
+pub mod files;
+mod image;
+pub mod owner;
+pub mod reply;
+mod request;
+pub mod routes;
+pub mod time;
+pub mod types;
+
+use crate::clock::Timestamp;
+use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
+use crate::logic::ids::RequestId;
+use crate::store::Store;
+use body::Body;
+use call::{Call, Verb};
+use crossbeam_channel::Sender;
+use owner::Owner;
+use reply::{ApiError, Reply, Result};
+use routes::{Found, Params, ROUTES, Route, Run};
+
+/// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
+pub const BODY_MAX: usize = 1 << 20;
+
+/// What the API needs to know of this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// This imaging server's name, as devices and requests name their owner.
+    pub server_name: String,
+    /// Where clients reach it: `http://host:port`, no slash at the end.
+    pub public_url: String,
+    /// Longest reservation in seconds.
+    pub duration_max_s: u32,
+}
+
+/// The ways to the threads that do things.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// To *lifeguard*.
+    pub lifeguard: Sender<LifeguardCommand>,
+    /// To *mozpool*.
+    pub mozpool: Sender<MozpoolCommand>,
+    /// To *bmm*.
+    pub bmm: Sender<BmmJob>,
+}
+
+/// What a handler works with.
+pub struct Ctx<'a> {
+    /// To read from.
+    pub store: &'a mut dyn Store,
+    /// This server.
+    pub settings: &'a Settings,
+    /// To have things done.
+    pub commands: &'a Commands,
+    /// Now.
+    pub now: Timestamp,
+    /// The call.
+    pub call: &'a Call,
+    params: Params,
+}
+
+impl<'a> Ctx<'a> {
+    /// For one call.
+    pub fn new(
+        store: &'a mut dyn Store,
+        settings: &'a Settings,
+        commands: &'a Commands,
+        now: Timestamp,
+        call: &'a Call,
+    ) -> Self {
+        Self { store, settings, commands, now, call, params: Params::new() }
+    }
+
+    /// What `{name}` of the route's pattern stands for.
+    fn param(&self, name: &str) -> &str {
+        self.params
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| v.as_str())
+            .expect("the route's pattern has this name")
+    }
+
+    fn body(&self) -> Result<Body> {
+        Body::parse(&self.call.body)
+    }
+
+    /// The API of the server that is called `name`.
+    fn url_of(&mut self, name: &str) -> Result<String> {
+        if name == self.settings.server_name {
+            return Ok(self.settings.public_url.clone());
+        }
+        let known = self.store.servers()?.into_iter().find(|s| s.name == name);
+        Ok(known.map_or_else(|| format!("http://{name}"), |s| s.url))
+    }
+}
+
+/// Answers one call.
+pub fn handle(mut ctx: Ctx<'_>) -> Reply {
+    let result = match routes::find(ROUTES, ctx.call) {
+        Found::Route(route, params) => {
+            ctx.params = params;
+            run(route, &mut ctx)
+        }
+        Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx),
+        Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
+        Found::Nothing => outside(ctx.call),
+    };
+    result.unwrap_or_else(|error| error.reply())
+}
+
+/// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
+fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
+    match route.run {
+        Run::Plain(handler) => guarded(route, None, ctx, handler),
+        Run::Device(handler) => {
+            let device = load_device(ctx)?;
+            let owner = device.info.imaging_server.clone();
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, device))
+        }
+        Run::Request(handler) => {
+            let request = load_request(ctx)?;
+            let owner = request.server.clone();
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, request))
+        }
+        Run::Board(handler) => {
+            let board = load_board(ctx)?;
+            let owner = board.imaging_server.clone();
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, board))
+        }
+    }
+}
+
+fn guarded<'a>(
+    route: &Route,
+    owner: Option<&str>,
+    ctx: &mut Ctx<'a>,
+    handler: impl FnOnce(&mut Ctx<'a>) -> Result<Reply>,
+) -> Result<Reply> {
+    if !route.guarded() {
+        return handler(ctx);
+    }
+    let elsewhere = owner.filter(|o| route.owner != Owner::Any && *o != ctx.settings.server_name);
+    let servers =
+        if elsewhere.is_some() || ctx.call.origin.is_some() { ctx.store.servers()? } else { Vec::new() };
+    let origin = owner::check_origin(ctx.call, &servers);
+    if let Some(owner) = elsewhere {
+        let reply = owner::redirect(ctx.call, owner, &servers)?;
+        return Ok(owner::allow(reply, origin.unwrap_or_default()));
+    }
+    let origin = origin?;
+    // A page that may call us may also read what went wrong.
+    let reply = handler(ctx).unwrap_or_else(|error| error.reply());
+    Ok(owner::allow(reply, origin))
+}
+
+fn preflight(allow: &str, route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
+    if ctx.call.origin.is_none() || !route.guarded() {
+        return Ok(owner::preflight(ctx.call, allow, None));
+    }
+    let servers = ctx.store.servers()?;
+    let origin = owner::check_origin(ctx.call, &servers)?;
+    Ok(owner::preflight(ctx.call, allow, origin))
+}
+
+fn load_device(ctx: &mut Ctx<'_>) -> Result<crate::store::DeviceView> {
+    let name = ctx.param("device").to_owned();
+    ctx.store.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name })
+}
+
+fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {
+    let name = ctx.param("request").to_owned();
+    let found = match name.parse() {
+        Ok(id) => ctx.store.request(RequestId(id))?,
+        Err(_) => None,
+    };
+    found.ok_or(ApiError::NotFound { kind: "request", name })
+}
+
+fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
+    let name = ctx.param("board").to_owned();
+    ctx.store.relay_board(&name)?.ok_or(ApiError::NotFound { kind: "relay board", name })
+}
+
+/// The few paths that are not of the API.
+fn outside(call: &Call) -> Result<Reply> {
+    if call.path() != "/" {
+        return Err(ApiError::NoSuchPath);
+    }
+    match call.verb {
+        Verb::Get | Verb::Head => Ok(Reply::text(format!(
+            "Mozpool {}\n\nThe API is below /api/, for example /api/device/list/?details=1\nFiles are below /files/\n",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
+        Verb::Post | Verb::Other => Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() }),
+    }
+}

@@ -1,0 +1,239 @@
+//! What goes back to a caller: an answer, or an error as one closed set with its status, code and words.
+//!
+//! Nothing here knows sockets. Error texts name what is wrong and what would be right, and never a path of this server.
+
+use super::types;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::fmt;
+
+/// Seconds after which a caller that was turned away may try again: a burst of commits is over by then.
+pub const RETRY_AFTER_S: u32 = 5;
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Header lines beyond those that every answer has.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// 200 with `value` as JSON.
+    pub fn json(value: &impl Serialize) -> Self {
+        Self::json_with(200, value)
+    }
+
+    /// `status` with `value` as JSON.
+    pub fn json_with(status: u16, value: &impl Serialize) -> Self {
+        let text = serde_json::to_string(value).expect("our own types hold only string keys");
+        Self::json_text(status, text)
+    }
+
+    /// `status` with a body that is JSON text already.
+    pub fn json_text(status: u16, text: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
+        Self { status, headers, body: text.into() }
+    }
+
+    /// 200 with plain text.
+    pub fn text(text: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
+        Self { status: 200, headers, body: text.into() }
+    }
+
+    /// A status without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// This with one more header line. Bytes that may not stand in one are replaced by `?`.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value: String = value.into();
+        self.headers
+            .push((name, value.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect()));
+        self
+    }
+}
+
+/// A result of a handler.
+pub type Result<T> = std::result::Result<T, ApiError>;
+
+/// Everything that an API call can fail with.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No route has this path.
+    NoSuchPath,
+    /// The path exists for other methods.
+    MethodNotAllowed { allow: String },
+    /// The path is right, the thing it names is not there.
+    NotFound { kind: &'static str, name: String },
+    /// The body is not JSON.
+    BadJson { why: String },
+    /// The body is JSON but no object.
+    NotAnObject { found: &'static str },
+    /// The body lacks a key.
+    MissingKey { key: String, meaning: &'static str },
+    /// A key's value has the wrong type.
+    WrongType { key: String, wanted: &'static str, found: &'static str },
+    /// A value that cannot be used, in a sentence.
+    BadValue { why: String },
+    /// The body is longer than [`super::BODY_MAX`].
+    TooLarge,
+    /// A web page of somebody else wants to change something here.
+    ForeignOrigin { origin: String },
+    /// Right in itself, but not now; in a sentence.
+    Conflict { why: String },
+    /// A thread of ours has no room for another command.
+    Busy { layer: &'static str },
+    /// A thread of ours has not answered in time. The command may still be carried out.
+    NoAnswer { layer: &'static str },
+    /// The store does not answer; nothing was changed.
+    Unavailable,
+    /// The owner of what was asked for is not known by address.
+    OwnerUnknown { server: String },
+    /// All download threads are taken.
+    DownloadsFull,
+    /// The range that was asked for lies outside of the file.
+    BadRange { size: u64 },
+    /// A fault of ours; the log has more.
+    Internal,
+}
+
+impl ApiError {
+    /// Its HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadJson { .. }
+            | Self::NotAnObject { .. }
+            | Self::MissingKey { .. }
+            | Self::WrongType { .. }
+            | Self::BadValue { .. } => 400,
+            Self::ForeignOrigin { .. } => 403,
+            Self::NoSuchPath | Self::NotFound { .. } => 404,
+            Self::MethodNotAllowed { .. } => 405,
+            Self::Conflict { .. } => 409,
+            Self::TooLarge => 413,
+            Self::BadRange { .. } => 416,
+            Self::Internal => 500,
+            Self::Busy { .. }
+            | Self::NoAnswer { .. }
+            | Self::Unavailable
+            | Self::OwnerUnknown { .. }
+            | Self::DownloadsFull => 503,
+        }
+    }
+
+    /// A word for programs; it does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchPath => "no_such_path",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::NotFound { .. } => "not_found",
+            Self::BadJson { .. } => "bad_json",
+            Self::NotAnObject { .. } => "not_an_object",
+            Self::MissingKey { .. } => "missing_key",
+            Self::WrongType { .. } => "wrong_type",
+            Self::BadValue { .. } => "bad_value",
+            Self::TooLarge => "too_large",
+            Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::Conflict { .. } => "conflict",
+            Self::Busy { .. } | Self::DownloadsFull => "busy",
+            Self::NoAnswer { .. } => "no_answer",
+            Self::Unavailable => "store_unavailable",
+            Self::OwnerUnknown { .. } => "owner_unknown",
+            Self::BadRange { .. } => "bad_range",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// More for programs, where there is more.
+    fn detail(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::MissingKey { key, .. } => Some(serde_json::json!({ "key": key })),
+            Self::WrongType { key, wanted, found } => {
+                Some(serde_json::json!({ "key": key, "wanted": wanted, "found": found }))
+            }
+            Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": name })),
+            Self::MethodNotAllowed { allow } => Some(serde_json::json!({ "allow": allow })),
+            _ => None,
+        }
+    }
+
+    /// As an answer.
+    pub fn reply(&self) -> Reply {
+        let body = types::ErrorBody::new(self.code(), self.to_string(), self.detail());
+        let reply = Reply::json_with(self.status(), &body);
+        match self {
+            Self::MethodNotAllowed { allow } => reply.with("Allow", allow.clone()),
+            Self::BadRange { size } => reply.with("Content-Range", format!("bytes */{size}")),
+            _ if self.status() == 503 => reply.with("Retry-After", RETRY_AFTER_S.to_string()),
+            _ => reply,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchPath => {
+                f.write_str("there is nothing at this path; the calls of the API begin with /api/")
+            }
+            Self::MethodNotAllowed { allow } => write!(f, "this path takes {allow}"),
+            Self::NotFound { kind, name } => write!(f, "there is no {kind} `{name}`"),
+            Self::BadJson { why } => write!(f, "the body is not JSON: {why}"),
+            Self::NotAnObject { found } => {
+                write!(f, "the body is {found}; it should be a JSON object, such as {{}}")
+            }
+            Self::MissingKey { key, meaning } => write!(f, "the body lacks the key `{key}`: {meaning}"),
+            Self::WrongType { key, wanted, found } => {
+                write!(f, "the key `{key}` is {found}; it should be {wanted}")
+            }
+            Self::BadValue { why } | Self::Conflict { why } => f.write_str(why),
+            Self::TooLarge => write!(f, "the body is too long; {} bytes at most", super::BODY_MAX),
+            Self::ForeignOrigin { origin } => {
+                write!(
+                    f,
+                    "pages from {origin} may not change anything here; only those of known imaging servers may"
+                )
+            }
+            Self::Busy { layer } => {
+                write!(f, "the {layer} layer has too much to do; nothing was changed, try again")
+            }
+            Self::NoAnswer { layer } => {
+                write!(
+                    f,
+                    "the {layer} layer has not answered in time; look whether it was done, then try again"
+                )
+            }
+            Self::Unavailable => f.write_str("the store does not answer; nothing was changed, try again"),
+            Self::OwnerUnknown { server } => write!(
+                f,
+                "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"
+            ),
+            Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
+            Self::BadRange { size } => {
+                write!(f, "the range lies outside of the file, which has {size} bytes")
+            }
+            Self::Internal => f.write_str("this server has made a mistake; its log says more"),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        // The whole text goes to the log only: it may name files of this server.
+        log::error!("{error}");
+        match error {
+            StoreError::Unavailable { .. } | StoreError::Locked { .. } => Self::Unavailable,
+            StoreError::Corrupt { .. } | StoreError::TooNew { .. } | StoreError::Refused { .. } => {
+                Self::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,547 @@
+//! The HTTP threads: they take calls from `tiny_http`, have them answered by `api`, and send files.
+//!
+//! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
+//! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
+
+use super::supervise::{Exit, spawn};
+use crate::api::call::{Call, Verb};
+use crate::api::files::{self, Conditions, Download};
+use crate::api::reply::{ApiError, Reply};
+use crate::api::{self, BODY_MAX, Commands, Ctx, Settings};
+use crate::clock::Clock;
+use crate::store::{self, Store};
+use crossbeam_channel::Sender;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeVal;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tftpd::root::Root;
+use tiny_http::{Header, Request, Response, StatusCode};
+
+/// Threads that answer API calls. Most calls take a millisecond; a ping takes one second and a relay board's test up to ten, and
+/// a handful of those must not keep eighty boards' events waiting. Each has a connection to the store of its own.
+pub const API_THREADS: usize = 16;
+
+/// Transfers at once: files, and bodies that are still on their way. Three racks of boards may image at the same moment; a
+/// thread that mostly waits for its peer costs some kilobytes.
+pub const TRANSFERS_MAX: usize = 256;
+
+/// How long a peer may not take a single byte of what we send. A board that was switched off in the middle of its download
+/// is noticed after this.
+const SEND_STALL_S: u32 = 60;
+
+/// A body that says it is longer than this is not even read to its end: `tiny_http` would make room for all of it at once.
+const DRAIN_MAX: usize = 1 << 28;
+
+/// How long a request body that is still on its way may take in all.
+const BODY_WAIT: Duration = Duration::from_secs(60);
+
+/// The server name in answers.
+const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
+
+/// The address could not be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// Which.
+    pub addr: SocketAddr,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { addr, source } = self;
+        write!(f, "cannot listen on {addr} for HTTP: {source}")?;
+        match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                write!(f, "; `ss -ltnp sport = :{}` shows which program has it", addr.port())
+            }
+            io::ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need to be bound as root"),
+            io::ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// Opens a store for a thread.
+pub type OpenStore = Box<dyn Fn() -> store::Result<Box<dyn Store>> + Send + Sync>;
+
+/// What the HTTP threads need.
+pub struct Parts {
+    /// This server.
+    pub settings: Settings,
+    /// To have things done.
+    pub commands: Commands,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is below `/files/`; `None` for nothing.
+    pub files: Option<Root>,
+    /// Called once by each API thread, and for bodies that arrive slowly.
+    pub open_store: OpenStore,
+    /// [`API_THREADS`], or fewer in tests.
+    pub threads: usize,
+    /// [`TRANSFERS_MAX`], or fewer in tests.
+    pub transfers_max: usize,
+}
+
+/// A bound address; it answers from [`HttpServer::run`] on. Until then callers wait in the system's queue.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl HttpServer {
+    /// Takes the address. This needs root for ports below 1024; nothing after it does.
+    pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
+        let listener = TcpListener::bind(addr).map_err(|source| BindError { addr, source })?;
+        let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
+        Ok(Self { listener, addr })
+    }
+
+    /// The address, with the port that the system chose if 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Starts the threads. Each reports its end on `ended`.
+    pub fn run(self, parts: Parts, ended: &Sender<(String, Exit)>) -> Result<Running, BindError> {
+        let addr = self.addr;
+        let failed = |source| BindError { addr, source };
+        end_dead_connections(&self.listener).map_err(failed)?;
+        let server = tiny_http::Server::from_listener(self.listener, None)
+            .map_err(|error| failed(io::Error::other(error.to_string())))?;
+        let threads = parts.threads;
+        let transfers = Transfers::new(parts.transfers_max);
+        let shared = Arc::new(Shared { server, parts, transfers, stopping: AtomicBool::new(false) });
+        let threads = (1..=threads)
+            .map(|n| {
+                let shared = Arc::clone(&shared);
+                spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
+            })
+            .collect();
+        Ok(Running { shared, threads, addr })
+    }
+}
+
+/// Connections inherit these from the listener (Linux, `sk_clone_lock`): `tiny_http` sets no time limit of its own.
+fn end_dead_connections(listener: &TcpListener) -> io::Result<()> {
+    setsockopt(listener, sockopt::SendTimeout, &TimeVal::new(SEND_STALL_S.into(), 0))?;
+    setsockopt(listener, sockopt::KeepAlive, &true)?;
+    setsockopt(listener, sockopt::TcpKeepIdle, &30)?;
+    setsockopt(listener, sockopt::TcpKeepInterval, &10)?;
+    setsockopt(listener, sockopt::TcpKeepCount, &3)?;
+    setsockopt(listener, sockopt::TcpUserTimeout, &(SEND_STALL_S * 1000))?;
+    Ok(())
+}
+
+/// Running threads.
+pub struct Running {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    addr: SocketAddr,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Takes no new calls; calls under way are answered, transfers are cut off. Returns at once.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        for _ in &self.threads {
+            self.shared.server.unblock();
+        }
+    }
+
+    /// Waits for the API threads, and at most `grace` for transfers; those that hang on a silent peer end with the process.
+    pub fn join(self, grace: Duration) {
+        for thread in self.threads {
+            // It has reported its end itself, a panic too.
+            let _ = thread.join();
+        }
+        let left = self.shared.transfers.wait_until_idle(grace);
+        if left > 0 {
+            log::warn!("{left} transfers were cut off");
+        }
+    }
+}
+
+struct Shared {
+    server: tiny_http::Server,
+    parts: Parts,
+    transfers: Arc<Transfers>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn open_store(&self) -> store::Result<Box<dyn Store>> {
+        (self.parts.open_store)()
+    }
+}
+
+fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
+    let mut store = match shared.open_store() {
+        Ok(store) => store,
+        Err(error) => return Exit::Failed(error.to_string()),
+    };
+    loop {
+        let request = match shared.server.recv() {
+            Ok(request) => request,
+            Err(_) if shared.stopping() => return Exit::Stopped,
+            // `tiny_http` gives up accepting at the first error, such as too many open files.
+            Err(error) => return Exit::Failed(format!("cannot accept HTTP connections any more: {error}")),
+        };
+        if serve(shared, store.as_mut(), request) == Handled::Panicked {
+            // What it has left behind in the store's connection, nobody knows.
+            match shared.open_store() {
+                Ok(fresh) => store = fresh,
+                Err(error) => return Exit::Failed(error.to_string()),
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Handled {
+    Done,
+    Panicked,
+}
+
+/// One call from beginning to end, or until it is a transfer thread's.
+fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
+    let arrived = Arrived::of(&request);
+    let mut call = call_of(&request);
+    if call.path().starts_with(files::PREFIX) {
+        hand_over(shared, "http-file", request, arrived, move |shared, request, arrived| {
+            send_file(shared, request, &call, arrived);
+        });
+        return Handled::Done;
+    }
+    match body_of(&request) {
+        BodyIs::Here(len) => {
+            call.body = Vec::with_capacity(len);
+            if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
+                log::debug!("peer={} body: {error}", arrived.peer);
+            }
+            let (reply, handled) = answer(shared, store, &call);
+            respond(request, reply, &arrived);
+            handled
+        }
+        BodyIs::OnItsWay(limit) => {
+            hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
+                take_slowly(shared, request, call, limit, arrived);
+            });
+            Handled::Done
+        }
+        BodyIs::Absurd => {
+            refuse_absurd(request, &arrived);
+            Handled::Done
+        }
+    }
+}
+
+/// Where a body is.
+enum BodyIs {
+    /// So many bytes, which are in memory already.
+    Here(usize),
+    /// At most so many are to be read.
+    OnItsWay(usize),
+    /// It will never be read.
+    Absurd,
+}
+
+fn body_of(request: &Request) -> BodyIs {
+    /// `tiny_http` reads bodies up to this length before it passes the call on.
+    const READ_AHEAD: usize = 1024;
+    let upgrade = header(request, "Connection").is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
+    let waits = header(request, "Expect").is_some() || upgrade;
+    match request.body_length() {
+        Some(0) => BodyIs::Here(0),
+        Some(len) if len <= READ_AHEAD && !waits => BodyIs::Here(len),
+        Some(len) if len > DRAIN_MAX => BodyIs::Absurd,
+        // Whoever offers to upgrade the connection has a reader without an end of its own.
+        Some(len) => BodyIs::OnItsWay(len.min(BODY_MAX + 1)),
+        None if header(request, "Transfer-Encoding").is_some() && !upgrade => BodyIs::OnItsWay(BODY_MAX + 1),
+        None => BodyIs::Here(0),
+    }
+}
+
+/// Has a transfer thread do the rest, or says that there is none.
+fn hand_over(
+    shared: &Arc<Shared>,
+    name: &str,
+    request: Request,
+    arrived: Arrived,
+    job: impl FnOnce(&Arc<Shared>, Request, &Arrived) + Send + 'static,
+) {
+    let Some(slot) = shared.transfers.enter() else {
+        return respond(request, ApiError::DownloadsFull.reply(), &arrived);
+    };
+    let shared = Arc::clone(shared);
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _slot = slot;
+        // The request answers 500 by itself when it is dropped in a panic.
+        if catch_unwind(AssertUnwindSafe(|| job(&shared, request, &arrived))).is_err() {
+            log::error!("a transfer has panicked");
+        }
+    });
+    if let Err(error) = started {
+        // The request was dropped with the thread that was not to be, and has answered 500.
+        log::error!("cannot start a transfer thread: {error}");
+    }
+}
+
+/// Reads a body that was not here yet, and answers.
+fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: &Arrived) {
+    let reply = match read_body(request.as_reader(), limit, arrived.at) {
+        Err(error) => error.reply(),
+        Ok(body) => match shared.open_store() {
+            Err(error) => ApiError::from(error).reply(),
+            Ok(mut store) => {
+                call.body = body;
+                answer(shared, store.as_mut(), &call).0
+            }
+        },
+    };
+    respond(request, reply, arrived);
+}
+
+fn read_body(reader: &mut dyn Read, limit: usize, since: Instant) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    let mut chunk = [0; 8192];
+    while body.len() < limit {
+        let room = chunk.len().min(limit - body.len());
+        match reader.read(&mut chunk[..room]) {
+            Ok(0) => break,
+            Ok(n) => body.extend_from_slice(&chunk[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ApiError::BadJson { why: format!("it did not arrive whole: {error}") }),
+        }
+        if since.elapsed() > BODY_WAIT {
+            return Err(ApiError::BadJson { why: "it arrived too slowly".into() });
+        }
+    }
+    if body.len() > BODY_MAX { Err(ApiError::TooLarge) } else { Ok(body) }
+}
+
+/// Answers a call whose body claims a size that must not be taken seriously.
+///
+/// Dropping such a request makes `tiny_http` 0.12 allocate the claimed size to read the rest (`EqualReader::drop`), which ends
+/// the process. So the connection is kept from being dropped: it costs two file descriptors and a sleeping thread for good,
+/// and whoever wants to do that to us on purpose is in the lab already.
+fn refuse_absurd(request: Request, arrived: &Arrived) {
+    arrived.log(413, 0);
+    log::warn!(
+        "peer={} announced a body of {:?} bytes; its connection is given up",
+        arrived.peer,
+        request.body_length()
+    );
+    let stream = request.upgrade("none", Response::empty(413));
+    std::mem::forget(stream);
+}
+
+/// Asks the API; a panic is answered 500 and does not end the thread.
+fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Reply, Handled) {
+    let Parts { settings, commands, clock, .. } = &shared.parts;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        api::handle(Ctx::new(store, settings, commands, clock.now(), call))
+    }));
+    match result {
+        Ok(reply) => (reply, Handled::Done),
+        Err(_) => {
+            log::error!("the handler of {} has panicked", call.target.escape_debug());
+            (ApiError::Internal.reply(), Handled::Panicked)
+        }
+    }
+}
+
+fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived) {
+    let wanted = match (call.verb, &shared.parts.files) {
+        (Verb::Options, _) => Err(Reply::empty(204).with("Allow", files::ALLOW)),
+        (Verb::Get | Verb::Head, Some(root)) => {
+            files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
+        }
+        (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
+        (Verb::Post | Verb::Other, _) => {
+            Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
+        }
+    };
+    let Download { status, headers: lines, file, len } = match wanted {
+        Ok(download) => download,
+        Err(reply) => return respond(request, reply, arrived),
+    };
+    let has_body = status != 304 && call.verb != Verb::Head;
+    let mut body = FileBody { file, left: if has_body { len } else { 0 }, sent: 0, shared };
+    let length = usize::try_from(len).unwrap_or(usize::MAX);
+    let response = Response::new(StatusCode(status), headers(&lines), &mut body, Some(length), None);
+    let result = request.respond(response.with_chunked_threshold(usize::MAX));
+    arrived.log(status, body.sent);
+    if let Err(error) = result {
+        log::info!(
+            "peer={} {} broken off after {} of {len} bytes: {error}",
+            arrived.peer,
+            arrived.target,
+            body.sent
+        );
+    }
+}
+
+/// A file's bytes, until the server stops.
+struct FileBody<'a> {
+    file: File,
+    left: u64,
+    sent: u64,
+    shared: &'a Shared,
+}
+
+impl Read for FileBody<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.shared.stopping() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server stops"));
+        }
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if room == 0 {
+            return Ok(0);
+        }
+        let n = self.file.read(&mut buffer[..room])?;
+        if n == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
+        }
+        self.left -= n as u64;
+        self.sent += n as u64;
+        Ok(n)
+    }
+}
+
+fn conditions(request: &Request, verb: Verb) -> Conditions {
+    Conditions {
+        // A range means nothing to HEAD (RFC 9110 section 14.2).
+        range: header(request, "Range").filter(|_| verb == Verb::Get),
+        if_range: header(request, "If-Range"),
+        if_none_match: header(request, "If-None-Match"),
+        if_modified_since: header(request, "If-Modified-Since"),
+    }
+}
+
+fn call_of(request: &Request) -> Call {
+    let verb = match request.method() {
+        tiny_http::Method::Get => Verb::Get,
+        tiny_http::Method::Head => Verb::Head,
+        tiny_http::Method::Post => Verb::Post,
+        tiny_http::Method::Options => Verb::Options,
+        _ => Verb::Other,
+    };
+    let mut call = Call::new(verb, request.url());
+    call.origin = header(request, "Origin");
+    call.host = header(request, "Host");
+    call.wants_headers = header(request, "Access-Control-Request-Headers");
+    call.peer = peer(request);
+    call
+}
+
+fn header(request: &Request, name: &'static str) -> Option<String> {
+    request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
+}
+
+fn peer(request: &Request) -> String {
+    request.remote_addr().map_or_else(|| "(unknown)".to_owned(), |a| a.ip().to_canonical().to_string())
+}
+
+fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
+    let server = [("Server", SERVER)].into_iter();
+    let lines = lines.iter().map(|(name, value)| (*name, value.as_str()));
+    server.chain(lines).filter_map(|(n, v)| Header::from_bytes(n, v).ok()).collect()
+}
+
+fn respond(request: Request, reply: Reply, arrived: &Arrived) {
+    let Reply { status, headers: lines, body } = reply;
+    let len = body.len();
+    let response = Response::new(StatusCode(status), headers(&lines), Cursor::new(body), Some(len), None);
+    if let Err(error) = request.respond(response.with_chunked_threshold(usize::MAX)) {
+        log::debug!("peer={} did not take the answer: {error}", arrived.peer);
+    }
+    arrived.log(status, len as u64);
+}
+
+/// What the access log says of a call.
+struct Arrived {
+    at: Instant,
+    method: String,
+    target: String,
+    peer: String,
+}
+
+impl Arrived {
+    fn of(request: &Request) -> Self {
+        Self {
+            at: Instant::now(),
+            method: request.method().to_string().escape_debug().to_string(),
+            target: request.url().escape_debug().to_string(),
+            peer: peer(request),
+        }
+    }
+
+    /// One line per call.
+    fn log(&self, status: u16, bytes: u64) {
+        let Self { at, method, target, peer } = self;
+        log::info!("{method} {target} {status} {} ms {bytes} B peer={peer}", at.elapsed().as_millis());
+    }
+}
+
+/// Counts the transfer threads.
+struct Transfers {
+    running: Mutex<usize>,
+    changed: Condvar,
+    max: usize,
+}
+
+impl Transfers {
+    fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { running: Mutex::new(0), changed: Condvar::new(), max })
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<Slot> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if *running >= self.max {
+            return None;
+        }
+        *running += 1;
+        Some(Slot(Arc::clone(self)))
+    }
+
+    /// Waits until none runs, `grace` at most; returns how many still do.
+    fn wait_until_idle(&self, grace: Duration) -> usize {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (running, _) = self
+            .changed
+            .wait_timeout_while(running, grace, |n| *n > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *running
+    }
+}
+
+/// One transfer's place.
+struct Slot(Arc<Transfers>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.changed.notify_all();
+    }
+}

@@ -1,0 +1,179 @@
+//! The built daemon with a relay board of ours, and a board that the test plays: requests, power, boot configs, crashes.
+
+mod support;
+
+use relayctl::PowerState;
+use serde_json::json;
+use std::process::Stdio;
+use support::{Lab, mozpool, wait_for};
+
+const BOOT_FILE: &str = "pxelinux.cfg/01-02-00-00-00-00-01";
+
+/// Plays the board from the boot loader to the moment when it writes its disk.
+fn boot_and_extract(daemon: &support::Daemon) {
+    daemon.wait_for_state("pxe_booting");
+    let config = daemon.fetch(BOOT_FILE).expect("its own boot config");
+    assert!(config.contains("/files/second-stages/write-image.sh"), "{config}");
+    assert!(config.contains(&format!("mozpool-server={}", daemon.http)), "{config}");
+    daemon.event("mobile_init_started", json!({}));
+    assert!(daemon.fetch(BOOT_FILE).is_err(), "the next boot is from its own disk");
+    daemon.event("image_downloading", json!({}));
+    let boot_config = daemon.get("device/board-1/bootconfig");
+    assert_eq!(boot_config, json!({"url": "http://x/image"}));
+    daemon.event("image_extracting", json!({}));
+}
+
+#[test]
+fn a_request_powers_images_checks_and_hands_over() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    assert!(daemon.fetch("pxelinux.cfg/default").expect("for everybody").contains("localboot"));
+    let id = daemon.request();
+    boot_and_extract(&daemon);
+    assert_eq!(lab.power(), PowerState::On);
+    daemon.event("image_progress", json!({"percent": 50}));
+    daemon.event("image_rebooting", json!({}));
+    daemon.wait_for_request(id, "ready");
+    let states: Vec<_> = daemon.log("statemachine").into_iter().filter(|l| l.starts_with("entering")).collect();
+    let wanted = [
+        "start_pxe_boot", "pxe_power_cycling", "pxe_booting", "mobile_init_started", "image_downloading",
+        "image_extracting", "image_pinging", "operation_complete", "ready",
+    ];
+    assert_eq!(states, wanted.map(|s| format!("entering state {s}")));
+
+    // The same again: the image is on it, so it needs only a power cycle … but `web` may not be reused.
+    let (status, _) = daemon.call("POST", &format!("request/{id}/return"), None);
+    assert_eq!(status, 204);
+    assert_eq!(daemon.get(&format!("request/{id}/status"))["state"], "closed");
+    daemon.event("please_power_cycle", json!({}));
+    daemon.wait_for_state("ready");
+    let device = daemon.get("device/list?details=1")["devices"][0].clone();
+    assert_eq!((&device["image"], &device["request_id"]), (&json!("web"), &json!(null)));
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_daemon_killed_in_the_middle_goes_on_where_it_was() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let id = daemon.request();
+    boot_and_extract(&daemon);
+    daemon.kill();
+    let daemon = lab.serve();
+    assert_eq!(daemon.state(), "image_extracting");
+    daemon.event("image_rebooting", json!({}));
+    daemon.wait_for_request(id, "ready");
+    assert_eq!(daemon.get(&format!("request/{id}/details"))["assigned_device"], "board-1");
+}
+
+#[test]
+fn a_bad_image_ends_the_request_honestly_and_the_board_heals() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let id = daemon.request();
+    for _ in 0..2 {
+        boot_and_extract(&daemon);
+        daemon.event("image_failed", json!({"reason": "checksum: expected 1 got 2"}));
+        // There is no live self-test in this lab: it is a power cycle and the check of nothing but ping.
+        wait_for("the board to heal", || (daemon.state() != "image_extracting").then_some(()));
+    }
+    daemon.wait_for_request(id, "failed_bad_image");
+    daemon.wait_for_state("ready");
+    assert_eq!(lab.power(), PowerState::On);
+    let log = daemon.log("statemachine");
+    assert!(log.iter().any(|l| l.contains("checksum: expected 1 got 2")), "{log:#?}");
+    let (status, _) = daemon.call("POST", &format!("request/{id}/return"), None);
+    assert_eq!((status, &daemon.get(&format!("request/{id}/status"))["state"]), (204, &json!("closed")));
+}
+
+#[test]
+fn a_named_board_in_use_is_a_conflict() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let id = daemon.request();
+    let body = json!({"assignee": "eve", "duration": 60, "image": "web", "url": null});
+    let (status, answer) = daemon.call("POST", "device/board-1/request", Some(body));
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(answer["request"]["assignee"], "eve", "{answer}");
+    let second = answer["request"]["id"].as_i64().expect("a number");
+    assert_eq!(daemon.get(&format!("request/{second}/status"))["state"], "closed");
+    assert_ne!(daemon.get(&format!("request/{id}/status"))["state"], "closed");
+}
+
+#[test]
+fn a_waiting_request_gets_the_board_the_moment_it_is_free() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let first = daemon.request();
+    let second = daemon.request();
+    assert_eq!(daemon.get(&format!("request/{second}/status"))["state"], "finding_device");
+    boot_and_extract(&daemon);
+    daemon.event("image_rebooting", json!({}));
+    daemon.wait_for_request(first, "ready");
+    daemon.post(&format!("request/{first}/return"), json!({}));
+    let asked = std::time::Instant::now();
+    daemon.wait_for_request(second, "pending");
+    assert!(asked.elapsed() < std::time::Duration::from_secs(9), "it waited for its ten seconds");
+}
+
+#[test]
+fn locked_out_means_hands_off() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    assert_eq!(daemon.event("please_offline", json!({}))["state"], "locked_out");
+    let before = lab.relays.connections();
+    for path in ["power-cycle", "power-off", "power-on", "clear-pxe"] {
+        let (status, answer) = daemon.call("POST", &format!("device/board-1/{path}"), None);
+        assert_eq!(status, 409, "{path}: {answer}");
+    }
+    assert_eq!(lab.relays.connections(), before);
+    assert_eq!(daemon.event("please_online", json!({}))["state"], "pc_power_cycling");
+    daemon.wait_for_state("ready");
+}
+
+#[test]
+fn what_a_board_says_is_in_its_log() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.send_to(b"<13>Jan  1 00:00:01 init: hello <script>", daemon.syslog).expect("it is sent");
+    let line = wait_for("the line", || daemon.log("syslog").into_iter().next());
+    assert_eq!(line, "init: hello <script>");
+}
+
+#[test]
+fn a_second_daemon_on_the_same_store_refuses_to_start() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let second = mozpool(&lab.config()).arg("serve").stderr(Stdio::piped()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("process {}", daemon.pid())), "{said}");
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_holder() {
+    let lab = Lab::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = taken.local_addr().expect("it is bound");
+    let text = std::fs::read_to_string(lab.config()).expect("the configuration");
+    let text = text.replacen("127.0.0.1:0", &addr.to_string(), 1);
+    std::fs::write(lab.config(), text).expect("the configuration");
+    let output = mozpool(&lab.config()).arg("serve").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&addr.to_string()) && said.contains(&std::process::id().to_string()), "{said}");
+}
+
+#[test]
+fn stopping_in_the_middle_of_a_power_cycle_leaves_the_board_on() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    daemon.event("please_power_cycle", json!({}));
+    let bank = relayctl::Bank::new(1).expect("bank 1");
+    let relay = relayctl::Relay::new(1).expect("relay 1");
+    // Boards start without power here, so the cycle's own "off" shows in the wire log only.
+    wait_for("the cycle to begin", || (lab.relays.connections() > 0).then_some(()));
+    assert!(daemon.terminate().success());
+    assert!(lab.relays.wait_for_power(bank, relay, PowerState::On, support::LIMIT));
+}

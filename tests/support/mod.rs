@@ -1,0 +1,285 @@
+//! A lab for tests: the built daemon on free ports, fake relay boards, and a board that the test plays itself.
+//!
+//! Everything lives in a temporary folder and ends with its value. Waits have a limit and no sleeps but those between looks at
+//! another process, which has no other way to tell.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use relayctl::{FakeBoard, FakeSettings, PowerState};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test says that it hangs. Generous: the machine may be building something else.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Looks again and again until `look` finds something.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {LIMIT:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A folder with a configuration, and a relay board.
+pub struct Lab {
+    /// Removed at the end.
+    pub folder: tempfile::TempDir,
+    /// Has the power of all boards.
+    pub relays: FakeBoard,
+    /// A port that the boards' installed systems answer on.
+    pub check: TcpListener,
+}
+
+impl Lab {
+    /// One device `board-1` at 127.0.0.1, ready, on bank 1 relay 1; an image `web` whose systems listen on a port.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["files/second-stages", "files/images", "tftp"] {
+            std::fs::create_dir_all(folder.path().join(name)).expect("a folder in the temporary one");
+        }
+        std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n").expect("a file");
+        let relays = FakeBoard::start("127.0.0.1:0".parse().expect("an address"), FakeSettings::default())
+            .expect("a fake relay board");
+        let check = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let lab = Self { folder, relays, check };
+        std::fs::write(lab.config(), lab.config_text()).expect("the configuration");
+        let file = lab.path("lab.toml");
+        std::fs::write(&file, lab.lab_text()).expect("the lab file");
+        let output = mozpool(&lab.config()).args(["db", "import"]).arg(file).output().expect("mozpool runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lab
+    }
+
+    /// A path in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.path("mozpool.toml")
+    }
+
+    fn config_text(&self) -> String {
+        let path = |name: &str| self.path(name).display().to_string();
+        format!(
+            r#"
+[server]
+name = "s1"
+address = "127.0.0.1"
+[store]
+url = "sqlite:{store}"
+[http]
+listen = "127.0.0.1:0"
+files = "{files}"
+[tftp]
+listen = ["127.0.0.1:0"]
+root = "{tftp}"
+[syslog]
+udp = ["127.0.0.1:0"]
+tcp = ["127.0.0.1:0"]
+[relays]
+rest_ms = 0
+"#,
+            store = path("mozpool.db"),
+            files = path("files"),
+            tftp = path("tftp"),
+        )
+    }
+
+    fn lab_text(&self) -> String {
+        format!(
+            r#"
+[[hardware_type]]
+type = "test board"
+model = ""
+ping_steady_s = 0
+limits = {{ pc_rebooting = 0, image_pinging = 2 }}
+
+[[image]]
+name = "web"
+check = "tcp:{port}"
+second_stage = "write-image.sh"
+boot_config_keys = ["url"]
+pxe = {{ "test board" = "image" }}
+
+[[image]]
+name = "maintenance"
+pxe = {{ "test board" = "maintenance" }}
+
+[[device]]
+name = "board-1"
+fqdn = "127.0.0.1"
+mac = "02:00:00:00:00:01"
+relay_info = "{relays}:bank1:relay1"
+hardware_type = "test board"
+environment = "test"
+state = "ready"
+"#,
+            port = self.check.local_addr().expect("it is bound").port(),
+            relays = self.relays.addr(),
+        )
+    }
+
+    /// Power of `board-1`.
+    pub fn power(&self) -> PowerState {
+        let bank = relayctl::Bank::new(1).expect("bank 1");
+        let relay = relayctl::Relay::new(1).expect("relay 1");
+        self.relays.power(bank, relay)
+    }
+
+    /// Starts the daemon.
+    pub fn serve(&self) -> Daemon {
+        Daemon::start(&self.config())
+    }
+}
+
+/// The built program with a configuration.
+pub fn mozpool(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mozpool"));
+    command.arg("--config").arg(config).env_remove("RUST_LOG");
+    command
+}
+
+/// A running `mozpool serve`; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    /// Where the API is.
+    pub http: SocketAddr,
+    /// Where TFTP is.
+    pub tftp: SocketAddr,
+    /// Where syslog over UDP is.
+    pub syslog: SocketAddr,
+}
+
+impl Daemon {
+    fn start(config: &Path) -> Self {
+        let mut child = mozpool(config).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
+        let stderr = child.stderr.take().expect("it is piped");
+        let (lines_tx, lines) = mpsc::channel();
+        // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                println!("daemon: {line}");
+                let _ = lines_tx.send(line);
+            }
+        });
+        let line = loop {
+            let line = lines.recv_timeout(LIMIT).expect("the daemon says where it listens");
+            if line.contains(" serves ") {
+                break line;
+            }
+        };
+        let after = |word: &str| -> SocketAddr {
+            let rest = line.split(word).nth(1).unwrap_or_else(|| panic!("{word} in {line}"));
+            rest.split([',', ']', ' ']).next().and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+        };
+        Self { child, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
+    }
+
+    /// Process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM, and how it ends.
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process number"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        wait_for("the daemon to end", || self.child.try_wait().expect("it is our child"))
+    }
+
+    /// A call of the API; its status and JSON.
+    pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("http://{}/api/{path}", self.http);
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).build().into();
+        let answer = match (method, body) {
+            ("GET", _) => agent.get(&url).call(),
+            (_, body) => agent.post(&url).send(body.unwrap_or(serde_json::json!({})).to_string()),
+        };
+        let mut answer = answer.unwrap_or_else(|e| panic!("{method} {url}: {e}"));
+        let text = answer.body_mut().read_to_string().expect("a body");
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// POST that must succeed.
+    pub fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call("POST", path, Some(body));
+        assert!(matches!(status, 200 | 204), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// The state of `board-1`.
+    pub fn state(&self) -> String {
+        self.get("device/board-1/state")["state"].as_str().expect("a state").to_owned()
+    }
+
+    /// Waits until `board-1` is in `state`.
+    pub fn wait_for_state(&self, state: &str) {
+        wait_for(&format!("board-1 to be {state}"), || (self.state() == state).then_some(()));
+    }
+
+    /// Waits until a request is in `state`.
+    pub fn wait_for_request(&self, id: i64, state: &str) {
+        wait_for(&format!("request {id} to be {state}"), || {
+            (self.get(&format!("request/{id}/status"))["state"] == state).then_some(())
+        });
+    }
+
+    /// `board-1` reports.
+    pub fn event(&self, event: &str, body: Value) -> Value {
+        self.post(&format!("device/board-1/event/{event}"), body)
+    }
+
+    /// Asks for any board with the image `web`; the request's number.
+    pub fn request(&self) -> i64 {
+        let body = serde_json::json!({
+            "assignee": "ci", "duration": 3600, "image": "web", "url": "http://x/image",
+        });
+        self.post("device/any/request", body)["request"]["id"].as_i64().expect("a number")
+    }
+
+    /// Messages of the log of `board-1` from one source, oldest first.
+    pub fn log(&self, source: &str) -> Vec<String> {
+        let log = self.get("device/board-1/log?limit=0");
+        let lines = log["log"].as_array().expect("lines");
+        let of_source = lines.iter().filter(|l| l["source"] == source);
+        of_source.map(|l| l["message"].as_str().expect("text").to_owned()).collect()
+    }
+
+    /// What a boot loader gets.
+    pub fn fetch(&self, path: &str) -> Result<String, tftpd::FetchError> {
+        let local = Some(IpAddr::from([127, 0, 0, 1]));
+        let options = tftpd::FetchOptions { local, ..tftpd::FetchOptions::default() };
+        tftpd::fetch(self.tftp, path, &options).map(|f| String::from_utf8(f.bytes).expect("text"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
