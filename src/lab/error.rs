@@ -35,6 +35,8 @@ pub enum Problem {
     Syntax(String),
     /// A name that could not stand in a URL or a host name.
     Name { text: String, longest: usize },
+    /// A network name with something in it that no such name has.
+    Host(String),
     /// `any` is how requests ask for anything.
     Reserved(String),
     /// Must not be empty.
@@ -106,6 +108,9 @@ impl fmt::Display for Problem {
                 f,
                 "`{text}` cannot be a name; write 1 to {longest} letters, digits, dots, dashes or underscores"
             ),
+            Self::Host(text) => {
+                write!(f, "`{text}` is not a network name; write a name or an address without spaces")
+            }
             Self::Reserved(text) => write!(f, "`{text}` is how requests ask for any; choose another name"),
             Self::Empty => {
                 f.write_str("must not be empty; write a value, or leave the field out where it is optional")

@@ -6,6 +6,8 @@
 mod error;
 mod parse;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 pub use error::{LabError, Place, Problem};
 pub(crate) use parse::{board_key, relay_key};

@@ -247,8 +247,7 @@ impl Parser<'_> {
         let name = at.name("name", &raw.name, DEVICE_NAME_MAX)?;
         at.not_any("name", &raw.name)?;
         if raw.fqdn.get_ref().contains(char::is_whitespace) {
-            let text = raw.fqdn.get_ref().clone();
-            return Err(at.bad("fqdn", &raw.fqdn, Problem::Name { text, longest: 253 }));
+            return Err(at.bad("fqdn", &raw.fqdn, Problem::Host(raw.fqdn.get_ref().clone())));
         }
         let mac = match &raw.mac {
             None => None,

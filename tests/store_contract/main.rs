@@ -1,0 +1,249 @@
+//! What every store must do, whatever database is behind it: one set of tests, run on each.
+//!
+//! `on!` at the end names the stores; another kind of database joins with one line there. What only a file can show (who
+//! may open it, what lies in it) is in `opening`.
+
+#![allow(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
+
+mod applying;
+mod claiming;
+mod logging;
+mod moving;
+mod odd_values;
+mod opening;
+mod reading;
+
+use mozpool::lab::Lab;
+use mozpool::logic::catalog::TimeLimits;
+use mozpool::logic::ids::RequestId;
+use mozpool::logic::lifeguard::{Device, Install, State};
+use mozpool::logic::machine::Epoch;
+use mozpool::logic::mozpool::{ClaimChange, Request, Wanted};
+use mozpool::logic::time::Timestamp;
+use mozpool::store::{Committed, DeviceCommit, Location, NewRequest, RequestCommit, Store};
+use tempfile::TempDir;
+
+const T0: Timestamp = Timestamp(1_700_000_000_000);
+
+/// A lab of three pandas and a pi, owned by two servers.
+const LAB: &str = r#"
+[[hardware_type]]
+type = "panda"
+model = "ES Rev B2"
+ping_steady_s = 7
+limits = { pxe_booting = 200 }
+
+[[hardware_type]]
+type = "pi"
+
+[[image]]
+name = "b2g"
+check = "sut"
+second_stage = "b2g.sh"
+boot_config_keys = ["b2gbase"]
+boot_config_defaults = { retries = 3 }
+can_reuse = true
+limits = { b2g_downloading = 400 }
+pxe = { "*" = "image", "pi" = "maintenance" }
+
+[[image]]
+name = "android"
+pxe = { "panda ES Rev B2" = "image" }
+
+[[relay_board]]
+name = "relay-1"
+fqdn = "relay-1.example:2101"
+
+[[device]]
+name = "panda-1"
+fqdn = "panda-1.example"
+mac = "0a:0b:0c:0d:0e:01"
+relay_info = "relay-1.example:bank1:relay1"
+environment = "staging"
+hardware_type = "panda"
+hardware_model = "ES Rev B2"
+processor = "armv7"
+tags = ["usb", "camera"]
+comments = "Left shelf, 100% Ümläut"
+state = "ready"
+
+[[device]]
+name = "panda-2"
+fqdn = "panda-2.example"
+mac = "0a0b0c0d0e02"
+relay_info = "relay-1.example:bank1:relay2"
+environment = "production"
+hardware_type = "panda"
+hardware_model = "ES Rev B2"
+processor = "armv7"
+tags = ["usb"]
+state = "ready"
+
+[[device]]
+name = "panda-3"
+fqdn = "panda-3.example"
+
+[[device]]
+name = "pi-1"
+fqdn = "10.0.0.9"
+imaging_server = "other"
+hardware_type = "pi"
+processor = "armv8"
+state = "ready"
+"#;
+
+/// A place for stores, empty at first.
+struct World {
+    location: Location,
+    dir: Option<TempDir>,
+}
+
+impl World {
+    fn file() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { location: Location::sqlite(dir.path().join("mozpool.db")), dir: Some(dir) }
+    }
+
+    fn memory() -> Self {
+        Self { location: Location::memory(), dir: None }
+    }
+
+    fn open(&self) -> Box<dyn Store> {
+        self.location.open().unwrap()
+    }
+
+    /// A store that holds [`LAB`].
+    fn with_lab(&self) -> Box<dyn Store> {
+        let mut store = self.open();
+        store.apply_lab(&lab(LAB), false, T0).unwrap();
+        store
+    }
+}
+
+fn lab(text: &str) -> Lab {
+    Lab::parse(text, "lab.toml", "here").unwrap()
+}
+
+fn wanted(device: Option<&str>) -> Wanted {
+    Wanted {
+        device: device.map(Into::into),
+        environment: None,
+        install: Install { image: "b2g".into(), boot_config: r#"{"b2gbase": "x"}"#.into() },
+        hardware_type: None,
+        hardware_model: None,
+        processor: None,
+        tags: vec![],
+    }
+}
+
+fn new_request(server: &str) -> NewRequest {
+    NewRequest {
+        server: server.into(),
+        assignee: "ci".into(),
+        reason: "nightly".into(),
+        wanted: wanted(None),
+        expires: T0.plus_s(3600),
+        queue_until: None,
+        created: T0,
+    }
+}
+
+/// Makes a request and returns its machine.
+fn request(store: &mut dyn Store, server: &str) -> Request {
+    let [id] = store.insert_requests(&[new_request(server)]).unwrap()[..] else { panic!("one number") };
+    load_request(store, id)
+}
+
+fn load_request(store: &mut dyn Store, id: RequestId) -> Request {
+    store.load_request(id).unwrap().expect("the request is there").machine
+}
+
+fn device(store: &mut dyn Store, name: &str) -> Device {
+    store.load_device(name).unwrap().expect("the device is there").machine
+}
+
+/// The commit of `next`, moved from `expected`, with one log line.
+fn device_commit(next: Device, expected: Epoch) -> DeviceCommit {
+    DeviceCommit { log: vec![format!("entering state {}", next.state)], next, expected, result: None, at: T0 }
+}
+
+/// Puts a device into a state, as its machine would.
+fn put(store: &mut dyn Store, name: &str, state: State) {
+    let old = device(store, name);
+    let next = Device { state, epoch: old.epoch.next(), ..old.clone() };
+    assert_eq!(store.commit_devices(&[device_commit(next, old.epoch)]).unwrap(), [Committed::Done]);
+}
+
+/// One step of a request that changes its claim.
+fn claim_commit(request: &Request, claim: ClaimChange) -> RequestCommit {
+    let next = Request { epoch: request.epoch.next(), ..request.clone() };
+    RequestCommit { next, expected: request.epoch, log: vec![format!("{claim:?}")], claim, at: T0 }
+}
+
+/// Lets a request take a device.
+fn take(store: &mut dyn Store, request: &Request, device: &str) -> Committed {
+    let commit = claim_commit(request, ClaimChange::Take(device.into()));
+    store.commit_requests(&[commit]).unwrap()[0]
+}
+
+fn messages(lines: &[mozpool::store::LogLine]) -> Vec<&str> {
+    lines.iter().map(|l| l.message.as_str()).collect()
+}
+
+fn limits(pairs: &[(State, u32)]) -> TimeLimits {
+    pairs.iter().copied().collect()
+}
+
+/// Runs the whole contract on one kind of store.
+macro_rules! on {
+    ($store:ident, $world:expr) => {
+        on!($store, $world,
+            reading::a_new_store_has_what_comes_with_the_program,
+            reading::the_catalog_is_what_the_lab_says,
+            reading::devices_load_by_server_with_what_they_are,
+            reading::views_filter_and_page,
+            reading::the_search_text_is_found_in_any_case_and_spelling,
+            reading::servers_register_themselves,
+            reading::what_is_not_there_is_none_and_no_error,
+            moving::a_commit_is_seen_by_every_connection,
+            moving::a_stale_commit_writes_nothing_and_harms_no_other,
+            moving::a_result_lies_with_the_claim,
+            moving::notes_are_changed_and_the_machine_is_not,
+            claiming::requests_are_numbered_in_order,
+            claiming::a_request_for_what_is_not_there_is_refused_whole,
+            claiming::a_device_is_claimed_once,
+            claiming::a_device_that_is_not_ready_is_not_claimed,
+            claiming::a_stale_claim_is_stale_and_not_lost,
+            claiming::a_lost_claim_writes_nothing_and_harms_no_other,
+            claiming::a_dropped_claim_frees_the_device,
+            claiming::closed_requests_are_not_loaded,
+            claiming::free_devices_match_every_wish,
+            claiming::failures_are_counted_up_to_now,
+            claiming::of_two_threads_one_gets_the_device,
+            logging::logs_keep_their_order_and_give_the_last_lines,
+            logging::lines_for_what_is_gone_are_left_out,
+            logging::stray_lines_are_kept_to_a_number,
+            logging::old_lines_go_in_chunks_and_young_ones_stay,
+            logging::old_requests_go_with_log_and_claim,
+            applying::a_lab_applied_twice_changes_nothing,
+            applying::a_dry_run_tells_and_writes_nothing,
+            applying::a_lab_is_applied_whole_or_not_at_all,
+            applying::what_a_row_does_not_mention_stays,
+            applying::a_machine_is_not_touched,
+            applying::addresses_can_be_swapped,
+            applying::what_another_row_of_the_store_has_is_refused,
+            applying::what_is_neither_in_file_nor_store_is_refused,
+            odd_values::devices_come_back_as_they_went,
+            odd_values::requests_come_back_as_they_went,
+            opening::threads_may_open_at_once
+        );
+    };
+    ($store:ident, $world:expr, $($module:ident::$test:ident),* $(,)?) => {
+        mod $store {
+            $(#[test] fn $test() { crate::$module::$test(&$world); })*
+        }
+    };
+}
+
+on!(sqlite_file, crate::World::file());
+on!(sqlite_memory, crate::World::memory());

@@ -1,0 +1,76 @@
+//! The device layer's writes.
+
+use crate::*;
+use mozpool::logic::events::ImagingResult;
+use mozpool::store::DeviceEdit;
+
+pub(crate) fn a_commit_is_seen_by_every_connection(world: &World) {
+    let mut store = world.with_lab();
+    let mut other = world.open();
+    let old = device(&mut *store, "panda-1");
+    let next = Device { state: State::PxePowerCycling, epoch: old.epoch.next(), ..old.clone() };
+    let commit = DeviceCommit {
+        log: vec!["initiating power cycle".into(), "second".into()],
+        at: T0.plus_s(5),
+        ..device_commit(next.clone(), old.epoch)
+    };
+    assert_eq!(store.commit_devices(&[commit]).unwrap(), [Committed::Done]);
+    drop(store);
+    assert_eq!(device(&mut *other, "panda-1"), next);
+    let log = other.device_log("panda-1", None, None).unwrap();
+    assert_eq!(messages(&log), ["initiating power cycle", "second"]);
+    assert!(log.iter().all(|l| l.source == "statemachine" && l.at == T0.plus_s(5)));
+}
+
+pub(crate) fn a_stale_commit_writes_nothing_and_harms_no_other(world: &World) {
+    let mut store = world.with_lab();
+    let holder = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &holder, "panda-1"), Committed::Done);
+    put(&mut *store, "panda-1", State::PxeBooting);
+    let before = device(&mut *store, "panda-1");
+
+    let mut late = device_commit(Device { state: State::Ready, ..before.clone() }, Epoch(0));
+    late.result = Some(ImagingResult::Complete);
+    let other = device(&mut *store, "panda-2");
+    let good = Device { state: State::LockedOut, epoch: other.epoch.next(), ..other.clone() };
+    let gone = Device { name: "nope".into(), ..other.clone() };
+    let commits =
+        [late.clone(), device_commit(good.clone(), other.epoch), late, device_commit(gone, other.epoch)];
+    let done = store.commit_devices(&commits).unwrap();
+    assert_eq!(done, [Committed::Stale, Committed::Done, Committed::Stale, Committed::Stale]);
+    assert_eq!(device(&mut *store, "panda-1"), before);
+    assert_eq!(messages(&store.device_log("panda-1", None, None).unwrap()), ["entering state pxe_booting"]);
+    assert_eq!(store.imaging_result(holder.id).unwrap(), None);
+    assert_eq!(device(&mut *store, "panda-2"), good);
+}
+
+pub(crate) fn a_result_lies_with_the_claim(world: &World) {
+    let mut store = world.with_lab();
+    let holder = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &holder, "panda-1"), Committed::Done);
+    for result in [ImagingResult::FailedBadImage, ImagingResult::Complete] {
+        let old = device(&mut *store, "panda-1");
+        let mut commit = device_commit(Device { epoch: old.epoch.next(), ..old.clone() }, old.epoch);
+        commit.result = Some(result);
+        assert_eq!(store.commit_devices(&[commit]).unwrap(), [Committed::Done]);
+        assert_eq!(store.imaging_result(holder.id).unwrap(), Some(result));
+    }
+    // A result of a device that nobody has goes nowhere, and is no error.
+    let old = device(&mut *store, "panda-2");
+    let mut commit = device_commit(Device { epoch: old.epoch.next(), ..old.clone() }, old.epoch);
+    commit.result = Some(ImagingResult::Complete);
+    assert_eq!(store.commit_devices(&[commit]).unwrap(), [Committed::Done]);
+}
+
+pub(crate) fn notes_are_changed_and_the_machine_is_not(world: &World) {
+    let mut store = world.with_lab();
+    let before = device(&mut *store, "panda-1");
+    assert!(store.edit_device("panda-1", &DeviceEdit::Comments("fan is loud".into())).unwrap());
+    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into())).unwrap());
+    // The same again matches the row, although it changes nothing.
+    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into())).unwrap());
+    assert!(!store.edit_device("nope", &DeviceEdit::Comments(String::new())).unwrap());
+    let view = store.device("panda-1").unwrap().unwrap();
+    assert_eq!((view.comments.as_str(), view.info.environment.as_str()), ("fan is loud", "attic"));
+    assert_eq!(device(&mut *store, "panda-1"), before);
+}
