@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps to be in time: boards are held by gates, and a job that is answered at once shows that those before
 //! it were taken.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::bmm::PingSockets;
@@ -109,9 +110,8 @@ impl Layer {
 impl Drop for Layer {
     fn drop(&mut self) {
         self.stop();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(thread::panicking() || ended.is_ok());
+        if self.thread.is_some() && !thread::panicking() {
+            assert_eq!(self.join(), Exit::Stopped);
         }
     }
 }
@@ -300,6 +300,18 @@ fn stopping_in_the_middle_of_a_power_cycle_leaves_the_power_on() {
     assert_eq!(layer.next(), "d1 1 power_cycle_ok");
     assert_eq!(layer.answers.try_recv().ok(), None, "nothing new was started");
     assert_eq!(board.connections(), 1);
+}
+
+#[test]
+fn a_power_cycle_that_does_not_end_is_named_and_not_waited_for() {
+    let (board, changed, go) = gated_board();
+    let mut layer = Layer::start_with(|s| s.stop_limit = Duration::from_millis(50));
+    layer.cycle("d1", 1, &relay(board.addr(), 1), 0);
+    changed.recv_timeout(PATIENCE).unwrap();
+    layer.stop();
+    let exit = layer.join();
+    assert!(matches!(&exit, Exit::Failed(why) if why.contains("bmm-relay-1;")), "{exit}");
+    drop(go);
 }
 
 #[test]

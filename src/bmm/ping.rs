@@ -151,6 +151,8 @@ pub struct PingThread {
     sockets: PingSockets,
     orders: Receiver<(Ticket, SocketAddr)>,
     poll: Poll,
+    /// Kept open here too: a wake-up whose last owner is gone is taken back before it is seen.
+    _waker: Arc<Waker>,
     pings: Pings,
     /// Turns a counter into cookies that nobody outside can foresee.
     secret: RandomState,
@@ -175,7 +177,8 @@ pub fn pinger(sockets: PingSockets) -> io::Result<(Pinger, PingThread)> {
     let secret = RandomState::new();
     let [a, b, ..] = secret.hash_one(u64::MAX).to_be_bytes();
     let id = u16::from_be_bytes([a, b]);
-    let thread = PingThread { sockets, orders, poll, pings: Pings::default(), secret, count: 0, id };
+    let _waker = Arc::clone(&waker);
+    let thread = PingThread { sockets, orders, poll, _waker, pings: Pings::default(), secret, count: 0, id };
     Ok((Pinger { orders: Some(sender), waker }, thread))
 }
 

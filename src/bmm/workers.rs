@@ -56,6 +56,9 @@ pub struct Workers {
     pub pinger: Pinger,
     ping_thread: Named,
     stopping: Arc<AtomicBool>,
+    /// For workers that a test makes.
+    #[cfg(test)]
+    pub(crate) ended: crossbeam_channel::Sender<(String, Exit)>,
 }
 
 /// What comes back from them.
@@ -102,12 +105,23 @@ impl Workers {
             })
         };
         let (pinger, thread) = ping::pinger(sockets)?;
+        #[cfg(test)]
+        let for_tests = ended.clone();
         let name = "bmm-ping";
         let handle = supervise::spawn(name, ended, move || {
             thread.run(|ticket, said| results.send(Done::Pinged(ticket, said)).is_ok())
         });
         let ping_thread = (name.to_owned(), handle);
-        let workers = Self { relays, checks, namers, pinger, ping_thread, stopping };
+        let workers = Self {
+            relays,
+            checks,
+            namers,
+            pinger,
+            ping_thread,
+            stopping,
+            #[cfg(test)]
+            ended: for_tests,
+        };
         Ok((workers, FromWorkers { done: from_done, ended: from_ended }))
     }
 

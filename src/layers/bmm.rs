@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the end of started power cycles is waited for when the server stops. A healthy board needs two seconds.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How long it sleeps with nothing to do; any number would do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -37,13 +37,22 @@ pub struct BmmSettings {
     pub pause: Duration,
     /// How long a relay board that refuses is asked again.
     pub patience: Duration,
+    /// How long workers may take to end; see [`STOP_LIMIT`].
+    pub stop_limit: Duration,
 }
 
 impl BmmSettings {
     /// The numbers of real hardware.
     pub fn new(ping: PingSockets) -> Self {
         let pause = relayctl::operate::PAUSE;
-        Self { ping, ports: Ports::default(), rest_ms: REST_MS, pause, patience: PATIENCE }
+        Self {
+            ping,
+            ports: Ports::default(),
+            rest_ms: REST_MS,
+            pause,
+            patience: PATIENCE,
+            stop_limit: STOP_LIMIT,
+        }
     }
 }
 
@@ -73,6 +82,7 @@ struct Bmm {
     checks_waiting: VecDeque<CheckOrder>,
     /// Names for which no worker is free; at most one per remembered name.
     names_waiting: VecDeque<String>,
+    stop_limit: Duration,
 }
 
 /// Why the loop ended, and the worker whose end it was.
@@ -89,7 +99,7 @@ impl From<Exit> for Ending {
 
 impl Bmm {
     fn new(settings: BmmSettings, answers: Sender<BmmAnswer>) -> io::Result<Self> {
-        let BmmSettings { ping, ports, rest_ms, pause, patience } = settings;
+        let BmmSettings { ping, ports, rest_ms, pause, patience, stop_limit } = settings;
         for missing in ping.missing() {
             log::warn!("{missing}");
         }
@@ -103,6 +113,7 @@ impl Bmm {
             answers: Answers::new(answers),
             checks_waiting: VecDeque::new(),
             names_waiting: VecDeque::new(),
+            stop_limit,
         })
     }
 
@@ -116,8 +127,10 @@ impl Bmm {
                 break ending;
             }
         };
-        self.wind_down(ending.worker);
-        ending.exit
+        match (self.wind_down(ending.worker), ending.exit) {
+            (Some(left), Exit::Stopped) => Exit::Failed(left),
+            (_, exit) => exit,
+        }
     }
 
     /// The one place that waits. Stopping comes first, results before new jobs.
@@ -290,14 +303,15 @@ impl Bmm {
     }
 
     /// Starts nothing more, lets started power cycles end and tells of them, and joins the workers. `gone` has ended already.
-    fn wind_down(mut self, gone: Option<String>) {
-        let deadline = Instant::now() + STOP_LIMIT;
+    /// Gives a sentence about what did not end in time.
+    fn wind_down(mut self, gone: Option<String>) -> Option<String> {
+        let deadline = Instant::now() + self.stop_limit;
         for job in self.dispatch.cancel(|_| true) {
             if let Asker::Hand(reply) = job.asker {
                 tell(&reply, ManualAnswer::Failed(CheckError::Stopping.to_string()));
             }
         }
-        let Self { workers, back, mut answers, .. } = self;
+        let Self { workers, back, mut answers, stop_limit, .. } = self;
         let mut threads: HashMap<String, JoinHandle<()>> = workers.close().into_iter().collect();
         let join = |threads: &mut HashMap<String, JoinHandle<()>>, name: &str| {
             if let Some(thread) = threads.remove(name)
@@ -325,12 +339,39 @@ impl Bmm {
         if answers.send().is_err() {
             log::debug!("lifeguard has ended before the last power cycles");
         }
-        for name in threads.keys() {
-            if may_hang(name) {
-                log::debug!("thread {name} still waits for a name server and is left behind");
-            } else {
-                log::error!("thread {name} did not end within {STOP_LIMIT:?}; a device may be without power");
-            }
-        }
+        // Those in the system's resolver hold nothing and go with the process.
+        let left: Vec<_> = threads.into_keys().filter(|name| !may_hang(name)).collect();
+        (!left.is_empty()).then(|| {
+            let left = left.join(", ");
+            format!(
+                "not ended within {stop_limit:?}: {left}; a device whose power was being cycled may be off"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bmm::pool::Pool;
+    use crate::logic::check::Check;
+    use crate::logic::events::Signal;
+    use crate::logic::lifeguard::ProbeMode;
+    use crate::logic::machine::Epoch;
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn a_worker_that_panics_ends_the_layer_with_its_name() {
+        let (answers, _answers) = bounded(1);
+        let mut bmm = Bmm::new(BmmSettings::new(PingSockets::open()), answers).unwrap();
+        let ended = bmm.workers.ended.clone();
+        bmm.workers.checks = Pool::new("bmm-check", 1, ended, |_| panic!("broken"));
+        let (jobs, from_jobs) = bounded(1);
+        let (_stop, stopped) = bounded(0);
+        let (device, epoch, host) = ("d".into(), Epoch(1), "127.0.0.1".into());
+        let (check, mode, good) = (Check::Ssh, ProbeMode::Once, Signal::CheckOk);
+        jobs.send(BmmJob::Probe { device, epoch, host, check, mode, good }).unwrap();
+        let exit = bmm.run(&from_jobs, &stopped);
+        assert_eq!(exit, Exit::Failed("thread bmm-check-1 panicked: broken".into()));
     }
 }
