@@ -24,7 +24,7 @@ here=$(dirname "$0")
 # remain REASON: reports and stays up with whatever shell the console has; the
 # server's time limit decides what happens to the board.
 remain() {
-    log "mobile-init failed: $1"
+    log "failed: $1"
     if [ -n "$MOZPOOL_SERVER" ] && [ -n "$MOZPOOL_DEVICE" ]; then
         event "${2:-mobile_init_failed}" "$(reason_json "$1")"
     fi

@@ -263,6 +263,7 @@ impl Daemon {
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
+            silence: http::SILENCE,
         };
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
         Ok(Self { addresses, ended, http, mozpool, lifeguard, bmm, syslog, journal, tftp, _lock: lock })
@@ -292,7 +293,7 @@ impl Daemon {
     ///
     /// # Errors
     /// [`DaemonError::Ended`] names a thread that ended badly on the way.
-    pub fn stop(self) -> Result<(), DaemonError> {
+    pub fn stop(mut self) -> Result<(), DaemonError> {
         self.http.stop();
         self.mozpool.stop();
         self.lifeguard.stop();

@@ -83,6 +83,8 @@ fn what_is_set_arrives() {
         return_policy = "none"
         [requests.return_policy_by_environment]
         staging = "self_test"
+        [pxe]
+        console = "ttyS0,115200"
         [pxe.values]
         proxy = "http://10.1.0.9:3128"
         threads = 4
@@ -98,6 +100,7 @@ fn what_is_set_arrives() {
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
     let values: Vec<_> = config.pxe.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(values, ["proxy=http://10.1.0.9:3128", "quiet=true", "threads=4"]);
+    assert_eq!(config.pxe.console, "ttyS0,115200");
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
 
@@ -132,6 +135,8 @@ const FAULTS: &[(&str, &[&str])] = &[
      &["2: tftp.root = \"tftp\" is not an absolute path; write one that begins with /, for example \"/srv/mozpool/tftp\""]),
     ("[store]\nurl = \"postgres://db\"\n",
      &["2: store.url = \"postgres://db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
+    ("[store]\nurl = \"mozpool.db\"\n",
+     &["2: store.url = \"mozpool.db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
     ("[server]\nname = \"two words\"\n",
      &["2: server.name = \"two words\" is not a host name; write letters, digits, - and ."]),
     ("[server]\naddress = \"0.0.0.0\"\nurl = \"pool.example.com\"\nuser = \"a b\"\n",
@@ -144,8 +149,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[requests]\nreturn_policy_by_environment = \"none\"\n",
      &["2: requests.return_policy_by_environment = \"none\" is not a section; write a section [requests.return_policy_by_environment] with lines NAME = VALUE"]),
     ("[pxe]\nlive_kernel = \"../vmlinuz\"\nlive_initrd = \"/initrd\"\nconsole = \"ttyS0 quiet\"\n",
-     &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/vmlinuz\"",
-       "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/initrd.img\"",
+     &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/amd64/vmlinuz\"",
+       "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/amd64/initrd.img\"",
        "4: pxe.console = \"ttyS0 quiet\" is not a kernel's console; write what stands behind console= on its command line, for example \"ttyS0,115200\""]),
     ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
      &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",

@@ -34,10 +34,18 @@ fn a_request_powers_images_checks_and_hands_over() {
     daemon.event("image_progress", json!({"percent": 50}));
     daemon.event("image_rebooting", json!({}));
     daemon.wait_for_request(id, "ready");
-    let states: Vec<_> = daemon.log("statemachine").into_iter().filter(|l| l.starts_with("entering")).collect();
+    let states: Vec<_> =
+        daemon.log("statemachine").into_iter().filter(|l| l.starts_with("entering")).collect();
     let wanted = [
-        "start_pxe_boot", "pxe_power_cycling", "pxe_booting", "mobile_init_started", "image_downloading",
-        "image_extracting", "image_pinging", "operation_complete", "ready",
+        "start_pxe_boot",
+        "pxe_power_cycling",
+        "pxe_booting",
+        "mobile_init_started",
+        "image_downloading",
+        "image_extracting",
+        "image_pinging",
+        "operation_complete",
+        "ready",
     ];
     assert_eq!(states, wanted.map(|s| format!("entering state {s}")));
 

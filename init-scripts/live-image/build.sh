@@ -173,8 +173,8 @@ if [ -z "$minimal" ]; then
     for library in $libraries; do
         if [ -e "$from/lib/$triplet/$library" ]; then take "lib/$triplet/$library" lib; else take "usr/lib/$triplet/$library" lib; fi
     done
-    rm -f "$root/bin/xz" "$root/bin/mke2fs"
-    take usr/bin/xz bin
+    # busybox's shell prefers its own applets: what it shall find needs another name.
+    cp -L "$from/usr/bin/xz" "$root/bin/xz-utils"
     take usr/bin/zstd bin
     take sbin/mke2fs sbin
     cp "$from/etc/mke2fs.conf" "$root/etc/"

@@ -22,7 +22,7 @@ MOZPOOL_RETRY_S=${MOZPOOL_RETRY_S:-150}
 # log TEXT: one line to the console and to syslog. logger writes to /dev/log only;
 # in the live image syslogd -R carries the line to the server over UDP.
 log() {
-    echo "mozpool: $*"
+    echo "${MOZPOOL_TAG:-mozpool}: $*"
     logger -t "${MOZPOOL_TAG:-mozpool}" -- "$*" 2>/dev/null || :
 }
 
@@ -59,7 +59,7 @@ event_once() {
 }
 
 # event NAME [JSON]: reports to the server and repeats, with back-off from 1 s to
-# 10 s, for MOZPOOL_RETRY_S. Returns as event_once; the caller may go on in any
+# 5 s, for MOZPOOL_RETRY_S. Returns as event_once; the caller may go on in any
 # case, because the server's time limit covers a lost event.
 event() {
     ev_end=$(($(uptime_s) + MOZPOOL_RETRY_S))
@@ -81,7 +81,7 @@ event() {
         [ "$ev_wait" -gt 1 ] || log "event $1 not delivered yet, repeating: $eo_reply"
         sleep "$ev_wait"
         ev_wait=$((ev_wait * 2))
-        [ "$ev_wait" -le 10 ] || ev_wait=10
+        [ "$ev_wait" -le 5 ] || ev_wait=5
     done
 }
 
@@ -126,7 +126,7 @@ fetch() {
         [ "$(uptime_s)" -lt "$fe_end" ] || return 1
         sleep "$fe_wait"
         fe_wait=$((fe_wait * 2))
-        [ "$fe_wait" -le 10 ] || fe_wait=10
+        [ "$fe_wait" -le 5 ] || fe_wait=5
     done
 }
 

@@ -39,7 +39,7 @@ start_ssh() {
     if dropbear -R -s; then log "SSH on port 22 as root, $(grep -c . "$keys") keys"; else log "SSH: dropbear did not start"; fi
 }
 start_ssh
-log "maintenance: a shell is on the console"
+log "a shell is on the console"
 while :; do
     setsid cttyhack sh </dev/console >/dev/console 2>&1
     # A console without a reader ends the shell at once.

@@ -22,10 +22,10 @@ failures=''
 text() { [ ! -r "$1" ] || tr -d '\000' <"$1" | sed 's/^ *//; s/ *$//'; }
 fact() { log "fact $1=$2"; }
 bad() {
-    log "self-test: $1"
+    log "failed: $1"
     failures="$failures${failures:+; }$1"
 }
-ok() { log "self-test: $1: ok"; }
+ok() { log "$1: ok"; }
 
 # Limits come from the boot config where there is one; a self-test needs none.
 limit() { json_get "$work/config" "$1" 2>/dev/null || echo "$2"; }
@@ -176,5 +176,5 @@ if [ -z "$failures" ]; then
 else
     event failed_self_test "$(reason_json "$failures")"
 fi
-log "self-test over, staying up"
+log "over, staying up"
 while :; do sleep 3600; done

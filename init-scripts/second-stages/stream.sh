@@ -219,7 +219,7 @@ fetch_loop() {
         log "download interrupted at byte $fl_got (${fl_why:-no answer}), resuming in $fl_wait s" >&2
         sleep "$fl_wait"
         fl_wait=$((fl_wait * 2))
-        [ "$fl_wait" -le 10 ] || fl_wait=10
+        [ "$fl_wait" -le 5 ] || fl_wait=5
     done
 }
 
@@ -227,7 +227,10 @@ fetch_loop() {
 decompress() {
     case $1 in
     gz) gzip -dc ;;
-    xz) xz -dc ;;
+    xz)
+        # busybox's shell takes its own xz whatever PATH says, hence the other name.
+        if command -v xz-utils >/dev/null; then xz-utils -dc; else xz -dc; fi
+        ;;
     zst) zstd -dcq ;;
     bz2) bzip2 -dc ;;
     *) cat ;;

@@ -12,7 +12,7 @@ use crate::logic::lifeguard::{Boot, Event, Ignored, State};
 use crate::store::{DeviceView, RelayBoardRow};
 use relayctl::{PowerState, RelayAddress};
 
-pub(super) fn power_cycle(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn power_cycle(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let PowerCycleBody { pxe_config, boot_config } = PowerCycleBody::read(&ctx.body()?)?;
     let boot = match pxe_config {
         None => None,
@@ -21,20 +21,20 @@ pub(super) fn power_cycle(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply
             None => return Err(ApiError::NotFound { kind: "PXE config", name }),
         },
     };
-    let relay = relay(&device)?;
-    hands_off(&device)?;
+    let relay = relay(device)?;
+    hands_off(device)?;
     // First what it will boot, then the power: the other way round it could be too fast for us.
-    offer(ctx, &device, boot)?;
+    offer(ctx, device, boot)?;
     ctx.commands.start_manual(ManualWork::PowerCycle(relay))?;
     Ok(Reply::json(&Nothing {}))
 }
 
-pub(super) fn power_off(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
-    switch(ctx, &device, ManualWork::PowerOff)
+pub(super) fn power_off(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    switch(ctx, device, ManualWork::PowerOff)
 }
 
-pub(super) fn power_on(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
-    switch(ctx, &device, ManualWork::PowerOn)
+pub(super) fn power_on(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    switch(ctx, device, ManualWork::PowerOn)
 }
 
 fn switch(ctx: &mut Ctx<'_>, device: &DeviceView, work: fn(RelayAddress) -> ManualWork) -> Result<Reply> {
@@ -44,8 +44,8 @@ fn switch(ctx: &mut Ctx<'_>, device: &DeviceView, work: fn(RelayAddress) -> Manu
     Ok(Reply::json(&Nothing {}))
 }
 
-pub(super) fn power(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
-    let relay = relay(&device)?;
+pub(super) fn power(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    let relay = relay(device)?;
     let power = match ctx.commands.manual(ManualWork::ReadPower(relay), ANSWER_WAIT) {
         Ok(ManualAnswer::Power(PowerState::On)) => "on",
         Ok(ManualAnswer::Power(PowerState::Off)) => "off",
@@ -55,19 +55,19 @@ pub(super) fn power(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
     Ok(Reply::json(&Power { power }))
 }
 
-pub(super) fn clear_pxe(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
-    hands_off(&device)?;
-    offer(ctx, &device, None)?;
+pub(super) fn clear_pxe(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    hands_off(device)?;
+    offer(ctx, device, None)?;
     Ok(Reply::json(&Nothing {}))
 }
 
-pub(super) fn ping(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
-    let answer = ctx.commands.manual(ManualWork::Ping(device.info.fqdn), ANSWER_WAIT)?;
+pub(super) fn ping(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    let answer = ctx.commands.manual(ManualWork::Ping(device.info.fqdn.clone()), ANSWER_WAIT)?;
     Ok(Reply::json(&Success { success: answer == ManualAnswer::Ok }))
 }
 
-pub(super) fn test_board(ctx: &mut Ctx<'_>, board: RelayBoardRow) -> Result<Reply> {
-    let success = match ctx.commands.manual(ManualWork::TestBoard(board.fqdn), BOARD_TEST_WAIT) {
+pub(super) fn test_board(ctx: &mut Ctx<'_>, board: &RelayBoardRow) -> Result<Reply> {
+    let success = match ctx.commands.manual(ManualWork::TestBoard(board.fqdn.clone()), BOARD_TEST_WAIT) {
         Ok(answer) => answer == ManualAnswer::Ok,
         // A board whose queue does not move does not work.
         Err(ApiError::NoAnswer { .. }) => false,

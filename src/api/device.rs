@@ -32,12 +32,12 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
 }
 
-pub(super) fn status(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn status(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let lines = ctx.store.device_log(&device.name, None, Some(STATUS_LINES))?;
     Ok(Reply::json(&Status { state: &device.state, log: lines.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) fn state(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn state(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let reply = Reply::json(&StateOnly { state: &device.state });
     if !ctx.call.has("cache") {
         return Ok(reply);
@@ -47,7 +47,7 @@ pub(super) fn state(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
         .with("Expires", http_date(ctx.now.plus_s(STATE_MAX_AGE_S))))
 }
 
-pub(super) fn log(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn log(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     // 0 means "no limit" for both.
     let since =
         number(ctx, "timeperiod")?.filter(|s| *s > 0).map(|s| ctx.now.plus_ms(-s.saturating_mul(1000)));
@@ -69,12 +69,12 @@ fn number(ctx: &Ctx<'_>, key: &str) -> Result<Option<i64>> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
-pub(super) fn boot_config(_: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn boot_config(_: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let by_hand = device.boot.as_ref().and_then(|b| b.boot_config.as_deref());
     Ok(Reply::json_text(200, next_boot_config(by_hand, device.next.as_ref())))
 }
 
-pub(super) fn event(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let body = event_body(ctx)?;
     let name = ctx.param("event").to_owned();
     let Some(event) = read_event(ctx, &name, &body)? else {
@@ -100,7 +100,7 @@ pub(super) fn event(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
             let why = Some(why.to_string());
             Ok(Reply::json(&EventAnswer { accepted: false, state: state.name(), why }))
         }
-        other => Err(not_done(other, &device)),
+        other => Err(not_done(other, device)),
     }
 }
 
@@ -139,7 +139,7 @@ fn read_event(ctx: &mut Ctx<'_>, name: &str, body: &Body) -> Result<Option<Event
     })))
 }
 
-pub(super) fn force(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn force(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let wanted = ctx.param("to");
     let Some(to) = State::parse(wanted) else {
         let names: Vec<&str> = State::ALL.iter().map(|s| s.name()).collect();
@@ -151,18 +151,18 @@ pub(super) fn force(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
     match ctx.commands.device_event(&device.name, event)? {
         DeviceAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
         DeviceAnswer::Ignored { why, .. } => Err(ApiError::Conflict { why: why.to_string() }),
-        other => Err(not_done(other, &device)),
+        other => Err(not_done(other, device)),
     }
 }
 
-pub(super) fn set_comments(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn set_comments(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let comments = read_comments(&ctx.body()?)?;
-    edit(ctx, &device, DeviceEdit::Comments(comments))
+    edit(ctx, device, DeviceEdit::Comments(comments))
 }
 
-pub(super) fn set_environment(ctx: &mut Ctx<'_>, device: DeviceView) -> Result<Reply> {
+pub(super) fn set_environment(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let environment = read_environment(&ctx.body()?)?;
-    edit(ctx, &device, DeviceEdit::Environment(environment))
+    edit(ctx, device, DeviceEdit::Environment(environment))
 }
 
 fn edit(ctx: &mut Ctx<'_>, device: &DeviceView, edit: DeviceEdit) -> Result<Reply> {

@@ -98,7 +98,7 @@ impl<'a> Ctx<'a> {
         if name == self.settings.server_name {
             return Ok(self.settings.public_url.clone());
         }
-        let known = self.store.servers()?.into_iter().find(|s| s.name == name);
+        let known = self.store.servers()?.into_iter().find(|s| s.name == name && !s.url.is_empty());
         Ok(known.map_or_else(|| format!("http://{name}"), |s| s.url))
     }
 }
@@ -124,17 +124,17 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
         Run::Device(handler) => {
             let device = load_device(ctx)?;
             let owner = device.info.imaging_server.clone();
-            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, device))
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device))
         }
         Run::Request(handler) => {
             let request = load_request(ctx)?;
             let owner = request.server.clone();
-            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, request))
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &request))
         }
         Run::Board(handler) => {
             let board = load_board(ctx)?;
             let owner = board.imaging_server.clone();
-            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, board))
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &board))
         }
     }
 }

@@ -23,7 +23,8 @@ pub enum Owner {
 
 /// Sends the caller to `owner`, with path and query as they came.
 pub fn redirect(call: &Call, owner: &str, servers: &[ServerRow]) -> Result<Reply> {
-    let Some(server) = servers.iter().find(|s| s.name == owner) else {
+    // A server that has never been started is known by name alone.
+    let Some(server) = servers.iter().find(|s| s.name == owner && !s.url.is_empty()) else {
         return Err(ApiError::OwnerUnknown { server: owner.to_owned() });
     };
     let status = match call.verb {
@@ -142,6 +143,7 @@ mod tests {
         vec![
             ServerRow { name: "img1.lab".into(), url: "http://img1.lab:8080".into() },
             ServerRow { name: "img2.lab".into(), url: "http://10.0.0.2".into() },
+            ServerRow { name: "img4.lab".into(), url: String::new() },
         ]
     }
 
@@ -206,6 +208,8 @@ mod tests {
         );
         call.verb = Verb::Get;
         assert_eq!(redirect(&call, "img1.lab", &servers()).unwrap().status, 302);
-        assert_eq!(redirect(&call, "img3.lab", &servers()).unwrap_err().status(), 503);
+        for unknown in ["img3.lab", "img4.lab"] {
+            assert_eq!(redirect(&call, unknown, &servers()).unwrap_err().status(), 503);
+        }
     }
 }

@@ -97,44 +97,44 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
     Ok(Reply::json(&Requests { requests: requests.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) fn status(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn status(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let lines = ctx.store.request_log(request.machine.id, Some(STATUS_LINES))?;
     let log = lines.into_iter().map(Into::into).collect();
     Ok(Reply::json(&Status { state: request.machine.state.name(), log }))
 }
 
-pub(super) fn details(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn details(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let owner = ctx.url_of(&request.server)?;
-    Ok(Reply::json(&RequestDetails::from(RequestNow::new(request, &owner))))
+    Ok(Reply::json(&RequestDetails::from(RequestNow::new(request.clone(), &owner))))
 }
 
-pub(super) fn log(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn log(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let lines = ctx.store.request_log(request.machine.id, None)?;
     Ok(Reply::json(&Log { log: lines.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) fn renew(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn renew(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let duration_s = duration(ctx, read_renew(&ctx.body()?)?)?;
     let renew = RequestEvent::Renew { expires: ctx.now.plus_s(duration_s) };
     match ctx.commands.request_event(request.machine.id, renew, &ctx.call.peer)? {
         RequestAnswer::Accepted { .. } => Ok(Reply::empty(204)),
-        RequestAnswer::Ignored { state, .. } => Err(ended(&request, state.name())),
-        RequestAnswer::UnknownRequest => Err(ended(&request, "closed")),
-        RequestAnswer::Unavailable { why } => Err(unavailable(&request, &why)),
+        RequestAnswer::Ignored { state, .. } => Err(ended(request, state.name())),
+        RequestAnswer::UnknownRequest => Err(ended(request, "closed")),
+        RequestAnswer::Unavailable { why } => Err(unavailable(request, &why)),
     }
 }
 
 /// The body, if there is one, has never been looked at.
-pub(super) fn close(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn close(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     match ctx.commands.request_event(request.machine.id, RequestEvent::Close, &ctx.call.peer)? {
         RequestAnswer::Accepted { .. } | RequestAnswer::Ignored { .. } | RequestAnswer::UnknownRequest => {
             Ok(Reply::empty(204))
         }
-        RequestAnswer::Unavailable { why } => Err(unavailable(&request, &why)),
+        RequestAnswer::Unavailable { why } => Err(unavailable(request, &why)),
     }
 }
 
-pub(super) fn event(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
+pub(super) fn event(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let body = ctx.body()?;
     let name = ctx.param("event");
     let Some(signal) = Signal::parse(name) else {
@@ -153,7 +153,7 @@ pub(super) fn event(ctx: &mut Ctx<'_>, request: RequestView) -> Result<Reply> {
             log::warn!("request={} ignored event {} after its end", request.machine.id, signal.name());
             Ok(Reply::json(&Nothing {}))
         }
-        RequestAnswer::Unavailable { why } => Err(unavailable(&request, &why)),
+        RequestAnswer::Unavailable { why } => Err(unavailable(request, &why)),
     }
 }
 

@@ -16,11 +16,11 @@ pub enum Run {
     /// Names nothing that must exist.
     Plain(fn(&mut Ctx<'_>) -> Result<Reply>),
     /// `{device}`
-    Device(fn(&mut Ctx<'_>, DeviceView) -> Result<Reply>),
+    Device(fn(&mut Ctx<'_>, &DeviceView) -> Result<Reply>),
     /// `{request}`
-    Request(fn(&mut Ctx<'_>, RequestView) -> Result<Reply>),
+    Request(fn(&mut Ctx<'_>, &RequestView) -> Result<Reply>),
     /// `{board}`
-    Board(fn(&mut Ctx<'_>, RelayBoardRow) -> Result<Reply>),
+    Board(fn(&mut Ctx<'_>, &RelayBoardRow) -> Result<Reply>),
 }
 
 /// One line of the index.

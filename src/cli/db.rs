@@ -3,9 +3,12 @@
 //! It refuses a store that a daemon holds: the layers keep their devices in memory and would not see the change.
 
 use super::Failure;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::store::StoreError;
+use crate::lab::{Change, Lab, LabError};
+use crate::store::{BadLocation, Location, StoreError};
 use std::fmt;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Work on the store while the daemon is stopped
@@ -38,18 +41,44 @@ struct ImportArgs {
 pub enum DbError {
     /// The store refused.
     Store(StoreError),
+    /// The configuration's store is none.
+    Location(BadLocation),
+    /// The lab file is wrong.
+    Lab(LabError),
 }
 
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
+            Self::Location(error) => error.fmt(f),
+            Self::Lab(error) => error.fmt(f),
         }
     }
 }
 
-pub(super) fn run(args: &Args, _config: &Config) -> Result<(), Failure> {
-    let Command::Import(ImportArgs { file: _, dry_run: _ }) = &args.command;
-    let why = "import is not part of this build".to_owned();
-    Err(Failure::Db(DbError::Store(StoreError::Refused { why })))
+pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
+    let Command::Import(args) = &args.command;
+    let changes = import(args, config).map_err(Failure::Db)?;
+    print(&changes, args.dry_run).map_err(Failure::Output)
+}
+
+fn import(args: &ImportArgs, config: &Config) -> Result<Vec<Change>, DbError> {
+    let lab = Lab::load(&args.file, &config.server.name).map_err(DbError::Lab)?;
+    let location: Location = config.store_url.parse().map_err(DbError::Location)?;
+    let _lock = location.lock().map_err(DbError::Store)?;
+    let mut store = location.open().map_err(DbError::Store)?;
+    store.apply_lab(&lab, args.dry_run, SystemClock.now()).map_err(DbError::Store)
+}
+
+fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for Change { text } in changes {
+        writeln!(out, "{text}")?;
+    }
+    match (changes.len(), dry_run) {
+        (0, _) => writeln!(out, "nothing to change"),
+        (n, true) => writeln!(out, "{n} changes; nothing was written (--dry-run)"),
+        (n, false) => writeln!(out, "{n} changes written"),
+    }
 }

@@ -96,7 +96,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(_) => {
             let config = load()?;
             logging::init(&config.log_filter);
-            serve::run(config)
+            serve::run(&config)
         }
         Command::Demo(demo) => {
             // The demo's own picture is on the terminal; its log is for those who ask for it.

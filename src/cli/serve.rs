@@ -10,10 +10,10 @@ use crate::config::Config;
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn run(config: Config) -> Result<(), Failure> {
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
     match &config.file {
         Some(file) => log::info!("configuration: {}", file.display()),
         None => log::info!("configuration: as built in, there is no {}", crate::config::DEFAULT_PATH),
     }
-    crate::daemon::run(&config).map_err(Failure::Daemon)
+    crate::daemon::run(config).map_err(Failure::Daemon)
 }

@@ -11,6 +11,7 @@ pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
 use crate::logic::events::ReturnPolicy;
+use crate::store::Location;
 use document::Document;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,7 +30,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Who this server is.
     pub server: Server,
-    /// Where the state is kept: `sqlite:/PATH`.
+    /// Where the state is kept, as [`Location`] reads it.
     pub store_url: String,
     /// The API and the files that boards download.
     pub http: Http,
@@ -126,15 +127,13 @@ impl Requests {
 /// What boards boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pxe {
-    /// Templates here win over built-in ones of the same name; it need not exist.
-    pub templates: PathBuf,
     /// Kernel of the live system, below the TFTP root.
     pub live_kernel: String,
     /// Its initrd, below the TFTP root.
     pub live_initrd: String,
     /// The live kernel's `console=`; empty for none.
     pub console: String,
-    /// Values of the lab's own, for its templates.
+    /// Values of the lab's own; PXE configs call them `site.NAME`.
     pub values: BTreeMap<String, String>,
 }
 
@@ -249,9 +248,8 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         "is not a store that this program knows",
         "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\"",
         |v| {
-            v.as_str()
-                .filter(|url| url.strip_prefix("sqlite:/").is_some_and(|p| !p.is_empty()))
-                .map(str::to_owned)
+            let place = v.as_str()?.parse::<Location>().ok()?;
+            place.path().is_none_or(Path::is_absolute).then(|| place.to_string())
         },
     );
     let http = Http {
@@ -293,12 +291,11 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         return_policy_by_environment: policies_by_environment(document),
     };
     let pxe = Pxe {
-        templates: document.path(("pxe", "templates"), "/usr/share/mozpool/pxe-templates"),
-        live_kernel: boot_file(document, "live_kernel", "live/vmlinuz"),
-        live_initrd: boot_file(document, "live_initrd", "live/initrd.img"),
+        live_kernel: boot_file(document, "live_kernel", "live/amd64/vmlinuz"),
+        live_initrd: boot_file(document, "live_initrd", "live/amd64/initrd.img"),
         console: document.value(
             ("pxe", "console"),
-            "ttyS0,115200".to_owned(),
+            String::new(),
             "is not a kernel's console",
             "what stands behind console= on its command line, for example \"ttyS0,115200\"",
             |v| v.as_str().filter(|c| c.chars().all(|c| c.is_ascii_graphic())).map(str::to_owned),

@@ -45,7 +45,8 @@ impl Lab {
     /// # Errors
     /// The first thing that is wrong, with file, line, row, field and remedy.
     pub fn parse(text: &str, origin: &str, default_server: &str) -> Result<Self> {
-        let parser = Parser { text, origin };
+        let line_ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i).collect();
+        let parser = Parser { line_ends, origin };
         let file: raw::File = toml::from_str(text).map_err(|e| LabError {
             at: Box::new(Place {
                 origin: origin.into(),
@@ -70,7 +71,8 @@ impl Lab {
 }
 
 struct Parser<'t> {
-    text: &'t str,
+    /// Offsets of the line feeds: every row asks for its line.
+    line_ends: Vec<usize>,
     origin: &'t str,
 }
 
@@ -128,7 +130,7 @@ impl At<'_> {
 impl Parser<'_> {
     /// The line of a byte offset, from 1.
     fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < offset) + 1
     }
 
     fn error(&self, line: usize, row: &str, field: &'static str, problem: Problem) -> LabError {

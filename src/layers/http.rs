@@ -10,13 +10,13 @@ use crate::api::reply::{ApiError, Reply};
 use crate::api::{self, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -33,9 +33,9 @@ pub const API_THREADS: usize = 16;
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
 
-/// How long a peer may not take a single byte of what we send. A board that was switched off in the middle of its download
-/// is noticed after this.
-const SEND_STALL_S: u32 = 60;
+/// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
+/// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
+pub const SILENCE: Duration = Duration::from_secs(60);
 
 /// A body that says it is longer than this is not even read to its end: `tiny_http` would make room for all of it at once.
 const DRAIN_MAX: usize = 1 << 28;
@@ -91,6 +91,8 @@ pub struct Parts {
     pub threads: usize,
     /// [`TRANSFERS_MAX`], or fewer in tests.
     pub transfers_max: usize,
+    /// [`SILENCE`], or shorter in tests.
+    pub silence: Duration,
 }
 
 /// A bound address; it answers from [`HttpServer::run`] on. Until then callers wait in the system's queue.
@@ -117,31 +119,53 @@ impl HttpServer {
     pub fn run(self, parts: Parts, ended: &Sender<(String, Exit)>) -> Result<Running, BindError> {
         let addr = self.addr;
         let failed = |source| BindError { addr, source };
-        end_dead_connections(&self.listener).map_err(failed)?;
+        let silence = parts.silence;
+        end_dead_connections(&self.listener, silence).map_err(failed)?;
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
         let shared = Arc::new(Shared { server, parts, transfers, stopping: AtomicBool::new(false) });
-        let threads = (1..=threads)
-            .map(|n| {
-                let shared = Arc::clone(&shared);
-                spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
-            })
-            .collect();
-        Ok(Running { shared, threads, addr })
+        let (stop, stopped) = bounded(0);
+        let mut handles =
+            vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
+        handles.extend((1..=threads).map(|n| {
+            let shared = Arc::clone(&shared);
+            spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
+        }));
+        Ok(Running { shared, threads: handles, addr, stop: Some(stop) })
     }
 }
 
 /// Connections inherit these from the listener (Linux, `sk_clone_lock`): `tiny_http` sets no time limit of its own.
-fn end_dead_connections(listener: &TcpListener) -> io::Result<()> {
-    setsockopt(listener, sockopt::SendTimeout, &TimeVal::new(SEND_STALL_S.into(), 0))?;
+fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result<()> {
+    let ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+    setsockopt(listener, sockopt::SendTimeout, &TimeVal::milliseconds(ms))?;
+    setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
+    // For peers that have vanished without a word while an answer is being worked on.
     setsockopt(listener, sockopt::KeepAlive, &true)?;
     setsockopt(listener, sockopt::TcpKeepIdle, &30)?;
     setsockopt(listener, sockopt::TcpKeepInterval, &10)?;
     setsockopt(listener, sockopt::TcpKeepCount, &3)?;
-    setsockopt(listener, sockopt::TcpUserTimeout, &(SEND_STALL_S * 1000))?;
+    setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
     Ok(())
+}
+
+/// Calls our own address now and then and hangs up at once.
+///
+/// The time limit for silent peers is the listener's too: its `accept` fails when nobody calls for so long, and `tiny_http`
+/// then stops accepting for good. So somebody calls.
+fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>) -> Exit {
+    let mut own = addr;
+    if addr.ip().is_unspecified() {
+        own.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    while stopped.recv_timeout(silence / 4) == Err(RecvTimeoutError::Timeout) {
+        if let Err(error) = TcpStream::connect_timeout(&own, silence / 4) {
+            log::warn!("cannot reach our own address {own}: {error}");
+        }
+    }
+    Exit::Stopped
 }
 
 /// Running threads.
@@ -149,6 +173,8 @@ pub struct Running {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     addr: SocketAddr,
+    /// Its end is the word to stop.
+    stop: Option<Sender<()>>,
 }
 
 impl Running {
@@ -158,7 +184,8 @@ impl Running {
     }
 
     /// Takes no new calls; calls under way are answered, transfers are cut off. Returns at once.
-    pub fn stop(&self) {
+    pub fn stop(&mut self) {
+        self.stop = None;
         self.shared.stopping.store(true, Ordering::SeqCst);
         for _ in &self.threads {
             self.shared.server.unblock();
@@ -204,7 +231,8 @@ fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
         let request = match shared.server.recv() {
             Ok(request) => request,
             Err(_) if shared.stopping() => return Exit::Stopped,
-            // `tiny_http` gives up accepting at the first error, such as too many open files.
+            // `tiny_http` gives up accepting at the first error, such as too many open files. The address is free only when
+            // the process has ended.
             Err(error) => return Exit::Failed(format!("cannot accept HTTP connections any more: {error}")),
         };
         if serve(shared, store.as_mut(), request) == Handled::Panicked {

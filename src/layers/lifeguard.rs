@@ -14,7 +14,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, step,
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, def, step,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
@@ -464,8 +464,12 @@ impl Lifeguard {
         self.reply(&device, asker, DeviceAnswer::Unavailable { why });
     }
 
-    fn adopt(&mut self, record: DeviceRecord) {
+    fn adopt(&mut self, mut record: DeviceRecord) {
         let device = record.machine.name.clone();
+        // A row that was put into its state from outside has no deadline yet: the state begins now.
+        if record.machine.deadline.is_none() && def(record.machine.state).wait_s.is_some() {
+            record.machine.deadline = Some(self.clock.now());
+        }
         self.deadlines.set(&device, record.machine.deadline);
         self.devices.insert(device.clone(), record.into());
         self.publish(&device);

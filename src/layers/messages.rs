@@ -74,7 +74,7 @@ pub enum MozpoolCommand {
 }
 
 /// What the API can do to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestEvent {
     /// Its owner or an operator is done with it.
     Close,

@@ -9,7 +9,6 @@ use super::messages::{
 };
 use super::supervise::Exit;
 use crate::clock::Clock;
-use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Claim;
 use crate::logic::mozpool::{
@@ -187,7 +186,7 @@ impl Mozpool {
                 Asker::Nobody => {}
                 Asker::Api(reply) => drop(reply.send(RequestAnswer::Unavailable { why: why.clone() })),
                 Asker::Create { reply, .. } => {
-                    drop(reply.send(CreateAnswer::Unavailable { why: why.clone() }))
+                    drop(reply.send(CreateAnswer::Unavailable { why: why.clone() }));
                 }
             }
         }
@@ -517,12 +516,10 @@ fn to_event(event: RequestEvent) -> Event {
         RequestEvent::Signal { signal: Signal::LifeguardContacted, .. } => {
             Event::LifeguardContacted { epoch: None }
         }
-        RequestEvent::Signal { signal: Signal::LifeguardFinished, result } => finished_by_hand(result),
+        RequestEvent::Signal { signal: Signal::LifeguardFinished, result } => {
+            Event::LifeguardFinished { device: None, result }
+        }
     }
-}
-
-fn finished_by_hand(result: Option<ImagingResult>) -> Event {
-    Event::LifeguardFinished { device: None, result }
 }
 
 fn preparation(picked: Option<(&Candidate, bool)>) -> Preparation {

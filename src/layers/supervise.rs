@@ -34,7 +34,7 @@ pub fn spawn(
     ended: Sender<(String, Exit)>,
     f: impl FnOnce() -> Exit + Send + 'static,
 ) -> JoinHandle<()> {
-    let thread_name = name.to_owned();
+    let (thread_name, panicked) = (name.to_owned(), name.to_owned());
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
@@ -44,7 +44,7 @@ pub fn spawn(
                     .map(|s| (*s).to_owned())
                     .or_else(|| panic.downcast_ref::<String>().cloned())
                     .unwrap_or_else(|| "no message".to_owned());
-                Exit::Failed(format!("panicked: {text}"))
+                Exit::Failed(format!("thread {panicked} panicked: {text}"))
             });
             // Nobody listens any more only when the process is on its way out.
             let _ = ended.send((thread_name, exit));
@@ -63,7 +63,7 @@ mod tests {
         spawn("doomed", ended, || panic!("out of relays")).join().unwrap();
         assert_eq!(
             reports.recv(),
-            Ok(("doomed".to_owned(), Exit::Failed("panicked: out of relays".to_owned())))
+            Ok(("doomed".to_owned(), Exit::Failed("thread doomed panicked: out of relays".to_owned())))
         );
     }
 }

@@ -37,6 +37,10 @@ named_enum! {
         SelfTestRunning = "self_test_running",
         SelfTestOk = "self_test_ok",
         FailedSelfTest = "failed_self_test",
+        /// The live system runs and cannot go on: no second stage to be had.
+        MobileInitFailed = "mobile_init_failed",
+        /// The second stage gave up for a reason of the board's own: its disk, its memory.
+        SecondStageFailed = "second_stage_failed",
     }
 }
 

@@ -33,7 +33,7 @@ busybox --install -s "$work/bin"
 ln -s "$(command -v busybox)" "$work/bin/busybox"
 ln -s "$(command -v zstd)" "$work/bin/zstd"
 mkdir "$work/bin-xz"
-ln -s "$(command -v xz)" "$work/bin-xz/xz"
+ln -s "$(command -v xz)" "$work/bin-xz/xz-utils"
 ln -s "$stages" "$work/root/second-stages"
 
 failed=0

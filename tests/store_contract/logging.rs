@@ -90,5 +90,7 @@ pub(crate) fn old_requests_go_with_log_and_claim(world: &World) {
     assert_eq!(store.load_device("panda-1").unwrap().unwrap().claim, None, "its device is free again");
     // Its machine may still be in somebody's memory.
     assert_eq!(take(&mut *store, &requests[0], "panda-2"), Committed::Stale);
+    assert!(!store.prune(never, T0.plus_s(10_000), 10).unwrap());
+    assert_eq!(store.requests(true).unwrap(), []);
     assert!(request(&mut *store, "here").id > requests[2].id, "a number is never given twice");
 }

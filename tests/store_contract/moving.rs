@@ -74,3 +74,22 @@ pub(crate) fn notes_are_changed_and_the_machine_is_not(world: &World) {
     assert_eq!((view.comments.as_str(), view.info.environment.as_str()), ("fan is loud", "attic"));
     assert_eq!(device(&mut *store, "panda-1"), before);
 }
+
+/// Some transactions read before they write. If two such could begin together, the second would find at its first write
+/// that what it has read is out of date, and waiting would not help.
+pub(crate) fn writers_wait_for_each_other(world: &World) {
+    drop(world.with_lab());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                let mut store = world.open();
+                for n in 0..25 {
+                    let row = "[[device]]\nname = 'panda-1'\nfqdn = 'x'\ncomments = ";
+                    let note = lab(&format!("{row}'{thread}, {n}'"));
+                    assert!(!store.apply_lab(&note, false, T0).unwrap().is_empty());
+                }
+            });
+        }
+    });
+    assert!(world.open().device("panda-1").unwrap().unwrap().comments.ends_with(", 24"));
+}

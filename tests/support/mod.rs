@@ -2,7 +2,7 @@
 //!
 //! Everything lives in a temporary folder and ends with its value. Waits have a limit and no sleeps but those between looks at
 //! another process, which has no other way to tell.
-#![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
 use relayctl::{FakeBoard, FakeSettings, PowerState};
 use serde_json::Value;
@@ -45,7 +45,8 @@ impl Lab {
         for name in ["files/second-stages", "files/images", "tftp"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder in the temporary one");
         }
-        std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n").expect("a file");
+        std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n")
+            .expect("a file");
         let relays = FakeBoard::start("127.0.0.1:0".parse().expect("an address"), FakeSettings::default())
             .expect("a fake relay board");
         let check = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -101,8 +102,8 @@ rest_ms = 0
 [[hardware_type]]
 type = "test board"
 model = ""
-ping_steady_s = 0
-limits = {{ pc_rebooting = 0, image_pinging = 2 }}
+ping_steady_s = 1
+limits = {{ pc_rebooting = 1, image_pinging = 2 }}
 
 [[image]]
 name = "web"
@@ -168,7 +169,11 @@ impl Daemon {
         // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                println!("daemon: {line}");
+                // Caught by the test harness, and shown when the test fails.
+                #[allow(clippy::print_stdout, reason = "a test's own output")]
+                {
+                    println!("daemon: {line}");
+                }
                 let _ = lines_tx.send(line);
             }
         });
@@ -180,7 +185,10 @@ impl Daemon {
         };
         let after = |word: &str| -> SocketAddr {
             let rest = line.split(word).nth(1).unwrap_or_else(|| panic!("{word} in {line}"));
-            rest.split([',', ']', ' ']).next().and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+            rest.split([',', ']', ' '])
+                .next()
+                .and_then(|a| a.parse().ok())
+                .unwrap_or_else(|| panic!("{line}"))
         };
         Self { child, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
     }
@@ -206,8 +214,11 @@ impl Daemon {
     /// A call of the API; its status and JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://{}/api/{path}", self.http);
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT)).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(LIMIT))
+            .build()
+            .into();
         let answer = match (method, body) {
             ("GET", _) => agent.get(&url).call(),
             (_, body) => agent.post(&url).send(body.unwrap_or(serde_json::json!({})).to_string()),

@@ -79,9 +79,9 @@ impl Run<'_> {
             Event::Deadline { waiting } => match self.moved.next.deadline {
                 Some(at) if at <= self.now => {
                     if waiting {
-                        self.arm()
+                        self.arm();
                     } else {
-                        self.time_out()
+                        self.time_out();
                     }
                     Ok(())
                 }

@@ -335,6 +335,22 @@ fn a_bad_board_is_remembered_and_reported_once() {
 }
 
 #[test]
+fn a_live_system_that_gives_up_need_not_be_waited_for() {
+    for (state, signal) in [
+        (S::PxeBooting, Sig::MobileInitFailed),
+        (S::MobileInitStarted, Sig::SecondStageFailed),
+        (S::ImageDownloading, Sig::SecondStageFailed),
+        (S::ImageExtracting, Sig::SecondStageFailed),
+    ] {
+        let mut d = Story::of(state).installing("debian");
+        assert_eq!(d.board(signal), S::PxePowerCycling, "{signal} in {state}");
+        let counted: u16 = d.device.counters.iter().map(|(_, n)| n).sum();
+        assert_eq!(counted, 1, "{signal} in {state} counts as a time-out");
+    }
+    assert_eq!(Story::of(S::SelfTestRunning).board(Sig::SecondStageFailed), S::FailedSelfTest);
+}
+
+#[test]
 fn progress_re_arms_the_time_limit_and_moves_nothing() {
     let mut d = Story::of(S::ImageExtracting).installing("debian");
     let epoch = d.device.epoch;

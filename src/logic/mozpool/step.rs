@@ -184,7 +184,7 @@ impl Run {
                 // Who asked for this very board waits for it as long as the reservation lasts.
                 None if next.wanted.device.is_some() => self.enter(State::Pending),
                 None if next.counters.increment(Counter::Pending) < limit(State::Pending) => {
-                    self.enter(State::Pending)
+                    self.enter(State::Pending);
                 }
                 None => {
                     self.say(format!(

@@ -1,0 +1,20 @@
+//! The HTTP API over real sockets with a real store; scripted threads stand at the other end of the command channels.
+//!
+//! Answers are compared byte for byte: they are promises to clients, and a change of one is told in the change log.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+#[path = "api/client.rs"]
+mod client;
+#[path = "api/device.rs"]
+mod device;
+#[path = "api/files.rs"]
+mod files;
+#[path = "api/hardware.rs"]
+mod hardware;
+#[path = "api/pool.rs"]
+mod pool;
+#[path = "api/rules.rs"]
+mod rules;
+#[path = "api/world.rs"]
+mod world;

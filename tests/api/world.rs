@@ -1,0 +1,271 @@
+//! A server on port 0 with a store in memory, a small pool in it, and scripted layers.
+
+use crate::client::{Answer, send};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mozpool::api::{Commands, Settings};
+use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
+use mozpool::layers::messages::{
+    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
+};
+use mozpool::layers::supervise::Exit;
+use mozpool::logic::lifeguard;
+use mozpool::logic::mozpool::State;
+use mozpool::store::{Location, Store};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// 2026-11-22T11:49:06.581Z
+pub(crate) const NOW: i64 = 1_795_348_146_581;
+
+/// How long a scripted thread may take to hear something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Rows that no verb of the store writes by itself. Device ids 1 to 5, requests 1 to 3.
+const POOL: &str = r#"
+INSERT INTO imaging_servers (name, url) VALUES
+  ('img1.lab', 'http://img1.lab:8080'), ('img2.lab', 'http://img2.lab:8080'), ('img3.lab', '');
+INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES ('panda', 'ES', 10, '{}');
+INSERT INTO images (name, boot_config_keys, boot_config_defaults, can_reuse, hidden, health_check, second_stage, limits)
+VALUES ('b2g', '["b2gbase"]', '', 1, 0, 'ping', 'b2g.sh', '{}'),
+       ('android', '[]', '', 0, 0, 'sut', 'android.sh', '{}'),
+       ('tuned', '["a"]', '{"a":1,"b":2}', 0, 1, 'ping', 'tuned.sh', '{}');
+INSERT INTO pxe_configs (name, description, contents, active) VALUES ('old', 'not offered', 'DEFAULT old', 0);
+INSERT INTO relay_boards (name, fqdn, imaging_server) VALUES
+  ('relay-1', 'relay-1.lab:2101', 'img1.lab'), ('relay-2', 'relay-2.lab', 'img2.lab');
+INSERT INTO devices (name, fqdn, mac, imaging_server, relay_info, environment, hardware_id, processor, tags, comments,
+  inventory_id, state, epoch, state_since, deadline, counters, installed_image, installed_config, next_image, next_config,
+  boot_pxe_config, boot_config, vanished, self_testing, progress, failures)
+VALUES
+  ('panda-0001', 'panda-0001.lab', '0a0b0c0d0e01', 'img1.lab', 'relay-1.lab:bank1:relay3', 'production', 1, 'armv7',
+   '["camera","wifi"]', 'good', 7, 'ready', 3, 1795348000000, NULL, '{}', 'b2g', '{"b2gbase":"http://x/"}', NULL, NULL,
+   NULL, NULL, 0, 0, NULL, '[]'),
+  ('panda-0002', 'panda-0002.lab', NULL, 'img1.lab', '', 'tests', NULL, '', '[]', '', 0, 'b2g_downloading', 3,
+   1795348000000, NULL, '{}', NULL, NULL, 'b2g', '{"b2gbase":null}', NULL, NULL, 0, 0, NULL, '[]'),
+  ('panda-0003', 'panda-0003.lab', NULL, 'img2.lab', 'relay-2.lab:bank1:relay1', 'production', 1, '', '[]', '', 0, 'ready',
+   3, 1795348000000, NULL, '{}', NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, '[]'),
+  ('panda-0004', 'panda-0004.lab', NULL, 'img1.lab', 'relay-1.lab:bank1:relay4', 'production', 1, '', '[]', '', 0,
+   'locked_out', 3, 1795348000000, NULL, '{}', NULL, NULL, NULL, NULL, 'maintenance', '{"shell":1}', 0, 0, NULL, '[]'),
+  ('panda-0005', 'panda-0005.lab', NULL, 'img3.lab', '', 'production', 1, '', '[]', '', 0, 'ready', 3, 1795348000000,
+   NULL, '{}', NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, '[]');
+INSERT INTO requests (imaging_server, assignee, reason, created, requested_device, environment, image, boot_config,
+  hardware_type, hardware_model, processor, tags, state, epoch, deadline, counters, expires, queue_until)
+VALUES
+  ('img1.lab', 'ann', 'bug 7', 1795348000000, 'panda-0001', NULL, 'b2g', '{"b2gbase":"http://x/"}', NULL, NULL, NULL, '[]',
+   'ready', 5, NULL, '{}', 1795351600000, NULL),
+  ('img1.lab', 'bob', '', 1795348000000, NULL, NULL, 'android', '{}', NULL, NULL, NULL, '[]',
+   'closed', 5, NULL, '{}', 1795351600000, NULL),
+  ('img2.lab', 'eve', '', 1795348000000, NULL, 'tests', 'android', '{}', NULL, NULL, NULL, '[]',
+   'finding_device', 5, NULL, '{}', 1795351600000, NULL);
+INSERT INTO claims (request_id, device_id) VALUES (1, 1);
+INSERT INTO device_logs (device_id, at, source, message) VALUES
+  (1, 1795348000000, 'statemachine', 'entering state ready'), (1, 1795348100250, 'syslog', 'hello');
+INSERT INTO request_logs (request_id, at, source, message) VALUES (1, 1795348000000, 'statemachine', 'Finding device.');
+"#;
+
+/// What scripted layers answer, first in first out; then what is usual.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) device: VecDeque<DeviceAnswer>,
+    pub(crate) request: VecDeque<RequestAnswer>,
+    pub(crate) manual: VecDeque<ManualAnswer>,
+    /// The next new request names a busy device.
+    pub(crate) busy: bool,
+    /// Nothing is answered any more.
+    pub(crate) silent: bool,
+}
+
+pub(crate) struct Options {
+    pub(crate) threads: usize,
+    pub(crate) transfers_max: usize,
+    /// Nobody takes commands, and the channels are of this size.
+    pub(crate) stuck: Option<usize>,
+    pub(crate) silence: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
+        Self { threads: 4, transfers_max: 8, stuck: None, silence: SILENCE, clock }
+    }
+}
+
+/// The ends of channels that nobody listens at.
+type Unheard = (Receiver<LifeguardCommand>, Receiver<MozpoolCommand>, Receiver<BmmJob>);
+
+pub(crate) struct World {
+    pub(crate) addr: SocketAddr,
+    pub(crate) answers: Arc<Mutex<Answers>>,
+    pub(crate) files: tempfile::TempDir,
+    pub(crate) ended: Receiver<(String, Exit)>,
+    running: Option<Running>,
+    heard: Receiver<String>,
+    _dir: tempfile::TempDir,
+    _stuck: Option<Unheard>,
+}
+
+pub(crate) fn start() -> World {
+    start_with(&Options::default())
+}
+
+pub(crate) fn start_with(options: &Options) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pool.db");
+    let location = Location::sqlite(&path);
+    drop(location.open().unwrap());
+    rusqlite::Connection::open(&path).unwrap().execute_batch(POOL).unwrap();
+
+    let answers = Arc::new(Mutex::new(Answers::default()));
+    let (says, heard) = unbounded();
+    let size = options.stuck.unwrap_or(64);
+    let (lifeguard, lifeguard_in) = bounded(size);
+    let (mozpool, mozpool_in) = bounded(size);
+    let (bmm, bmm_in) = bounded(size);
+    let stuck = if options.stuck.is_some() {
+        Some((lifeguard_in, mozpool_in, bmm_in))
+    } else {
+        script_lifeguard(lifeguard_in, says.clone(), Arc::clone(&answers));
+        script_mozpool(mozpool_in, says.clone(), Arc::clone(&answers), location.open().unwrap());
+        script_bmm(bmm_in, says, Arc::clone(&answers));
+        None
+    };
+
+    let opens = location.clone();
+    let parts = Parts {
+        settings: Settings {
+            server_name: "img1.lab".into(),
+            public_url: "http://img1.lab:8080".into(),
+            duration_max_s: 86_400,
+        },
+        commands: Commands { lifeguard, mozpool, bmm },
+        clock: Arc::clone(&options.clock),
+        files: Some(tftpd::root::Root::open(files.path()).unwrap()),
+        open_store: Box::new(move || opens.open()),
+        threads: options.threads,
+        transfers_max: options.transfers_max,
+        silence: options.silence,
+    };
+    let (ends, ended) = unbounded();
+    let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
+    World {
+        addr: running.local_addr(),
+        answers,
+        files,
+        ended,
+        running: Some(running),
+        heard,
+        _dir: dir,
+        _stuck: stuck,
+    }
+}
+
+impl World {
+    /// A call with headers of its own. The length of the body is told, the connection is closed after it.
+    pub(crate) fn call(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let first = format!("{method} {target} HTTP/1.1");
+        let length = format!("Content-Length: {}", body.len());
+        let mut head = vec![first.as_str(), "Host: localhost:1", "Connection: close", length.as_str()];
+        head.extend_from_slice(headers);
+        send(self.addr, &head, body)
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.call("GET", target, &[], b"")
+    }
+
+    pub(crate) fn post(&self, target: &str, body: &str) -> Answer {
+        self.call("POST", target, &[], body.as_bytes())
+    }
+
+    /// The next thing that a layer was told.
+    pub(crate) fn heard(&self) -> String {
+        self.heard.recv_timeout(PATIENCE).expect("a layer was told something")
+    }
+
+    /// No layer was told anything that was not asked for with [`Self::heard`].
+    pub(crate) fn heard_nothing(&self) -> bool {
+        self.heard.is_empty()
+    }
+
+    pub(crate) fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap()
+    }
+
+    /// Stops it and waits.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.stop();
+            running.join(PATIENCE);
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn script_lifeguard(from: Receiver<LifeguardCommand>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
+    std::thread::spawn(move || {
+        for command in from {
+            let (text, reply) = match command {
+                LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) } => {
+                    (format!("{device} {event:?}"), reply)
+                }
+                LifeguardCommand::Edit { device, edit, reply } => (format!("{device} {edit:?}"), reply),
+                other => panic!("the API does not say {other:?}"),
+            };
+            says.send(text).unwrap();
+            let mut answers = answers.lock().unwrap();
+            let usual = DeviceAnswer::Accepted { state: lifeguard::State::Ready };
+            let answer = answers.device.pop_front().unwrap_or(usual);
+            if !answers.silent {
+                reply.send(answer).unwrap();
+            }
+        }
+    });
+}
+
+fn script_mozpool(
+    from: Receiver<MozpoolCommand>,
+    says: Sender<String>,
+    answers: Arc<Mutex<Answers>>,
+    mut store: Box<dyn Store>,
+) {
+    std::thread::spawn(move || {
+        for command in from {
+            match command {
+                MozpoolCommand::Create { new, reply } => {
+                    says.send(format!("{:?} {:?} until {:?}", new.wanted, new.reason, new.queue_until))
+                        .unwrap();
+                    let request = store.insert_requests(&[*new]).unwrap()[0];
+                    let busy = answers.lock().unwrap().busy;
+                    reply.send(CreateAnswer::Created { request, busy }).unwrap();
+                }
+                MozpoolCommand::Event { request, event, who, reply } => {
+                    says.send(format!("{request} {event:?} by {who}")).unwrap();
+                    let usual = RequestAnswer::Accepted { state: State::Ready };
+                    let answer = answers.lock().unwrap().request.pop_front().unwrap_or(usual);
+                    reply.send(answer).unwrap();
+                }
+            }
+        }
+    });
+}
+
+fn script_bmm(from: Receiver<BmmJob>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
+    std::thread::spawn(move || {
+        for job in from {
+            let BmmJob::Manual { work, reply } = job else { panic!("the API does not say {job:?}") };
+            says.send(format!("{work:?}")).unwrap();
+            let answer = answers.lock().unwrap().manual.pop_front().unwrap_or(ManualAnswer::Ok);
+            // Nobody waits for some of these.
+            let _ = reply.send(answer);
+        }
+    });
+}
