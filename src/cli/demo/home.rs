@@ -97,7 +97,6 @@ root = {tftp}
 udp = ["127.0.0.1:0"]
 tcp = ["127.0.0.1:0"]
 [pxe]
-templates = {templates}
 live_kernel = "live/vmlinuz"
 live_initrd = "live/initrd.img"
 console = ""
@@ -106,7 +105,6 @@ rest_ms = 20
 "#,
             files = path("files"),
             tftp = path("tftp"),
-            templates = path("templates"),
         )
     }
 }

@@ -113,6 +113,9 @@ fn board(row: &Row, now_ms: u64) -> Line {
         .with(style, mark(row.mood()))
         .with(if row.mood() == Mood::Busy { Style::Plain } else { style }, format!(" {:<WORDS_WIDTH$}", row.words()))
         .with(Style::Dim, format!("  {request:<11} {seconds:>4} s"));
+    if row.tries > 1 {
+        line = line.with(Style::Plain, format!("   try {}", row.tries));
+    }
     if !row.troubles.is_empty() {
         line = line.with(Style::Bad, format!("   {}", row.troubles.join(", ")));
     }

@@ -48,6 +48,8 @@ pub(super) struct Row {
     pub(super) request: Option<i64>,
     /// What went wrong since it was last well.
     pub(super) troubles: Vec<String>,
+    /// How often it was sent to boot over the network since it was last well.
+    pub(super) tries: u32,
     /// It was seen well, or given up, once.
     came_through: bool,
     /// Mishaps that were known at the last look.
@@ -137,6 +139,8 @@ pub(super) struct Progress {
 
 /// The states in which a request works; in every other it has come to its end, `ready` among them.
 const WORKING: [&str; 5] = ["new", "finding_device", "contact_lifeguard", "contacting_lifeguard", "pending"];
+/// Every boot over the network goes through this state, and stays in it for longer than is between two looks.
+const BOOTING: &str = "pxe_booting";
 /// The failed states that a board does not leave by itself.
 const FOR_A_PERSON: [&str; 4] =
     ["failed_power_cycling", "failed_pxe_booting", "failed_mobile_init_started", "failed_self_test"];
@@ -150,6 +154,7 @@ impl Progress {
                 since_ms: 0,
                 request: None,
                 troubles: Vec::new(),
+                tries: 0,
                 came_through: false,
                 mishaps: 0,
             })
@@ -182,6 +187,11 @@ impl Progress {
             if row.state != device.state {
                 row.state.clone_from(&device.state);
                 row.since_ms = now_ms;
+                match (row.mood(), row.state.as_str()) {
+                    (Mood::Good, _) => row.tries = 0,
+                    (_, BOOTING) => row.tries += 1,
+                    _ => {}
+                }
             }
             if changed {
                 let mut words = row.words();
