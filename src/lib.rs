@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod fakes;
 pub mod lab;
 pub mod layers;
 pub mod logic;

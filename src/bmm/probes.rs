@@ -577,8 +577,8 @@ mod tests {
             let (_, ticket) = b.orders();
             b.said(ticket, Err(CheckError::HostUnreachable));
             b.start(2, host, check, REBOOT);
-            let (_, ticket) = b.orders();
-            assert_eq!(b.probes.len(), 1);
+            let (words, ticket) = b.orders();
+            assert_eq!((words, b.probes.len()), (format!("{} {host}", check.replace(':', " ")), 1));
             assert_eq!(b.said(ticket, Ok(())), "", "its silence is still to come: {host} {check}");
         }
     }
