@@ -279,12 +279,19 @@ fn what_the_running_daemon_holds_counts_as_well() {
         .replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{}\"", daemon.http))
         .replace("listen = [\"127.0.0.1:0\"]", &format!("listen = [\"{}\"]", daemon.tftp))
         .replace("udp = [\"127.0.0.1:0\"]", &format!("udp = [\"{}\"]", daemon.syslog));
+    // One port is somebody else's: ours.
+    let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+    let foreign_addr = foreign.local_addr().unwrap();
+    let text = text.replace("tcp = [\"127.0.0.1:0\"]", &format!("tcp = [\"{foreign_addr}\"]"));
     let file = lab.path("running.toml");
     std::fs::write(&file, text).unwrap();
     let (_, rows) = check(&file);
     assert!(rows[0].starts_with("store ok a running daemon has it: process "), "{rows:#?}");
     let ports: Vec<_> = rows.iter().filter(|r| r.starts_with("ports ")).collect();
     assert_eq!(ports.iter().filter(|r| r.contains("the running daemon has it")).count(), 3, "{ports:#?}");
-    assert!(ports.iter().all(|r| level(r) == "ok"), "{ports:#?}");
+    let failed: Vec<_> = ports.iter().filter(|r| level(r) == "fail").collect();
+    let want =
+        format!("ports fail syslog (syslog.tcp) cannot listen on tcp {foreign_addr}: the port is taken by ");
+    assert!(failed.len() == 1 && failed[0].starts_with(&want), "{ports:#?}");
     assert!(daemon.terminate().success());
 }

@@ -337,7 +337,9 @@ impl LiveSystem<'_> {
             match read {
                 Ok(0) => break,
                 Ok(n) => bytes += n as u64,
-                Err(why) => return self.fail_image(&format!("download: broke off after {bytes} bytes: {why}")),
+                Err(why) => {
+                    return self.fail_image(&format!("download: broke off after {bytes} bytes: {why}"));
+                }
             }
             self.board.meet(Mishap::DownloadStalls)?;
         }
@@ -393,10 +395,7 @@ impl LiveSystem<'_> {
     }
 
     /// Repeats a call while the server is away or busy.
-    fn insist(
-        &mut self,
-        call: impl Fn(&Web) -> super::web::Reply,
-    ) -> Powered<Option<(u16, String)>> {
+    fn insist(&mut self, call: impl Fn(&Web) -> super::web::Reply) -> Powered<Option<(u16, String)>> {
         self.repeat(|web| call(web).ok())
     }
 
