@@ -396,7 +396,8 @@ fn commands_that_are_named_exist_with_their_options() {
             let help = help(words[at], &subcommands[..depth]).unwrap();
             for option in options(at) {
                 let option = option.trim_end_matches(['.', '…']);
-                assert!(help.contains(option), "{document}: {command}: there is no {option}");
+                let known = |w: &str| w.trim_end_matches(',') == option;
+                assert!(help.split_whitespace().any(known), "{document}: {command}: there is no {option}");
             }
             seen += 1;
         }
