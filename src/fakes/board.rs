@@ -110,6 +110,9 @@ pub(super) struct Board {
     /// What is to go wrong on the way.
     mishap: Option<Mishap>,
     up_since: Instant,
+    /// What a test has in store for it instead, one a power-on.
+    #[cfg(test)]
+    scripted: std::collections::VecDeque<Option<Mishap>>,
 }
 
 impl Board {
@@ -123,7 +126,22 @@ impl Board {
         relays: Weak<FakeBoard>,
     ) -> Self {
         let (web, disk, up_since) = (Web::default(), Disk::Nothing, Instant::now());
-        Self { identity, network, pace, line, dice, notes, relays, web, disk, fate: None, mishap: None, up_since }
+        Self {
+            identity,
+            network,
+            pace,
+            line,
+            dice,
+            notes,
+            relays,
+            web,
+            disk,
+            fate: None,
+            mishap: None,
+            up_since,
+            #[cfg(test)]
+            scripted: Default::default(),
+        }
     }
 
     /// Lives until it is taken out of the rack.
@@ -142,6 +160,10 @@ impl Board {
         let (fate, hiccup) = self.dice.power_on();
         self.fate = fate;
         self.mishap = fate.filter(|f| f.in_firmware()).map(|_| Mishap::FirmwareHangs);
+        #[cfg(test)]
+        if let Some(mishap) = self.scripted.pop_front() {
+            self.mishap = mishap;
+        }
         self.notes.write(|n| n.power_ons += 1);
         if let Some(hiccup) = hiccup
             && let Some(relays) = self.relays.upgrade()
@@ -356,7 +378,9 @@ impl LiveSystem<'_> {
             match read {
                 Ok(0) => break,
                 Ok(n) => bytes += n as u64,
-                Err(why) => return self.fail_image(&format!("download: broke off after {bytes} bytes: {why}")),
+                Err(why) => {
+                    return self.fail_image(&format!("download: broke off after {bytes} bytes: {why}"));
+                }
             }
             self.board.meet(Mishap::DownloadStalls)?;
         }
@@ -412,10 +436,7 @@ impl LiveSystem<'_> {
     }
 
     /// Repeats a call while the server is away or busy.
-    fn insist(
-        &mut self,
-        call: impl Fn(&Web) -> super::web::Reply,
-    ) -> Powered<Option<(u16, String)>> {
+    fn insist(&mut self, call: impl Fn(&Web) -> super::web::Reply) -> Powered<Option<(u16, String)>> {
         self.repeat(|web| call(web).ok())
     }
 
@@ -438,3 +459,7 @@ impl LiveSystem<'_> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

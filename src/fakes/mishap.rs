@@ -145,7 +145,8 @@ impl Dice {
     /// What this power-on has in store. Always the same number of throws, so that fates stay comparable between rates.
     pub fn power_on(&mut self) -> (Option<Fate>, Option<Hiccup>) {
         let (unlucky, fate) = (self.fate.fraction(), Fate(self.fate.next()));
-        let (hiccup, kind, after) = (self.fate.fraction(), self.fate.below(3), self.fate.below(HICCUP_WITHIN));
+        let (hiccup, kind, after) =
+            (self.fate.fraction(), self.fate.below(3), self.fate.below(HICCUP_WITHIN));
         let kind = match kind {
             0 => HiccupKind::Reset,
             1 => HiccupKind::Garbage,

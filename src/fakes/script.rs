@@ -41,7 +41,9 @@ impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLabel(label) => write!(f, "the boot config has no label `{label}`"),
-            Self::NothingToBoot(label) => write!(f, "label `{label}` names neither a kernel nor the local disk"),
+            Self::NothingToBoot(label) => {
+                write!(f, "label `{label}` names neither a kernel nor the local disk")
+            }
             Self::KernelLine(what) => write!(f, "the kernel line has no usable {what}"),
         }
     }
@@ -115,7 +117,8 @@ impl KernelLine {
         const URL: &str = "mobile-imaging-url";
         let second_stage = word(line, URL).ok_or(ScriptError::KernelLine(URL))?;
         let rest = second_stage.strip_prefix("http://").ok_or(ScriptError::KernelLine(URL))?;
-        let authority = rest.split('/').next().filter(|a| !a.is_empty()).ok_or(ScriptError::KernelLine(URL))?;
+        let authority =
+            rest.split('/').next().filter(|a| !a.is_empty()).ok_or(ScriptError::KernelLine(URL))?;
         let syslog = match word(line, "mozpool-syslog").filter(|s| !s.is_empty()) {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| ScriptError::KernelLine("mozpool-syslog"))?),
@@ -167,13 +170,20 @@ mozpool-server=10.0.0.1:8080 mozpool-syslog=10.0.0.1:514 BOOTIF=01-02-00-00-00-0
 
     #[test]
     fn what_a_line_leaves_out_comes_from_its_url_and_from_dhcp() {
-        let line = KernelLine::parse("quiet mobile-imaging-url=http://10.0.0.1:99/a/b.sh", "panda-2").unwrap();
+        let line =
+            KernelLine::parse("quiet mobile-imaging-url=http://10.0.0.1:99/a/b.sh", "panda-2").unwrap();
         assert_eq!(
             (line.device.as_str(), line.server.as_str(), line.syslog),
             ("panda-2", "10.0.0.1:99", None)
         );
-        for bad in ["quiet", "mobile-imaging-url=ftp://x/y", "mobile-imaging-url=http:///y", "mobile-imaging-url="] {
-            assert_eq!(KernelLine::parse(bad, "x"), Err(ScriptError::KernelLine("mobile-imaging-url")), "{bad}");
+        for bad in
+            ["quiet", "mobile-imaging-url=ftp://x/y", "mobile-imaging-url=http:///y", "mobile-imaging-url="]
+        {
+            assert_eq!(
+                KernelLine::parse(bad, "x"),
+                Err(ScriptError::KernelLine("mobile-imaging-url")),
+                "{bad}"
+            );
         }
         let bad = "mobile-imaging-url=http://a/b mozpool-syslog=nowhere";
         assert_eq!(KernelLine::parse(bad, "x"), Err(ScriptError::KernelLine("mozpool-syslog")));

@@ -95,7 +95,8 @@ impl Client {
         let answer = self.get(&format!("request/{id}/log/"))?;
         let lines = answer["log"].as_array().cloned().unwrap_or_default();
         let said = lines.iter().rev().filter_map(|l| l["message"].as_str());
-        let words = said.into_iter().find(|m| !m.starts_with("entering state")).unwrap_or("no reason in its log");
+        let words =
+            said.into_iter().find(|m| !m.starts_with("entering state")).unwrap_or("no reason in its log");
         Ok(format!("request {id} {state}: {words}"))
     }
 

@@ -118,8 +118,9 @@ impl Drop for Home {
 }
 
 fn import(store_url: &str, lab: &Lab) -> Result<(), StoreError> {
-    let location: Location =
-        store_url.parse().map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
+    let location: Location = store_url
+        .parse()
+        .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
     location.open()?.apply_lab(lab, false, SystemClock.now()).map(|_| ())
 }
 

@@ -73,9 +73,8 @@ pub(super) fn head(title: &str) -> Line {
 
 /// Where the daemon listens.
 pub(super) fn where_it_is(addresses: &Addresses) -> Vec<Line> {
-    let list = |list: &[std::net::SocketAddr]| {
-        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     vec![
         Line::entry("API", format!("http://{}/api/", addresses.http)),
         Line::entry("TFTP", list(&addresses.tftp)),
@@ -111,7 +110,10 @@ fn board(row: &Row, now_ms: u64) -> Line {
     let seconds = now_ms.saturating_sub(row.since_ms) / 1000;
     let mut line = Line::plain(format!("  {}  ", row.name))
         .with(style, mark(row.mood()))
-        .with(if row.mood() == Mood::Busy { Style::Plain } else { style }, format!(" {:<WORDS_WIDTH$}", row.words()))
+        .with(
+            if row.mood() == Mood::Busy { Style::Plain } else { style },
+            format!(" {:<WORDS_WIDTH$}", row.words()),
+        )
         .with(Style::Dim, format!("  {request:<11} {seconds:>4} s"));
     if row.tries > 1 {
         line = line.with(Style::Plain, format!("   try {}", row.tries));
@@ -168,10 +170,9 @@ pub(super) fn summary(summary: &Summary) -> Vec<Line> {
     let Summary { boards, ready, failed, to_ready_ms, took_ms, mishaps, healed, hiccups, given_up } = summary;
     let mut lines = vec![Line::new()];
     lines.push(
-        Line::entry("boards", "").with(Style::Good, format!("{ready} of {boards} ready")).with(
-            Style::Plain,
-            format!(" after {}", clock(*took_ms)),
-        ),
+        Line::entry("boards", "")
+            .with(Style::Good, format!("{ready} of {boards} ready"))
+            .with(Style::Plain, format!(" after {}", clock(*took_ms))),
     );
     if let Some((middle, longest)) = to_ready_ms {
         let text = format!("{} in the middle, {} at most", seconds(*middle), seconds(*longest));
@@ -243,7 +244,11 @@ mod tests {
                 request: *request,
             })
             .collect();
-        let hung = Story { mishaps: [(Mishap::FirmwareHangs, 1)].into(), last: Some(Mishap::FirmwareHangs), ..Story::default() };
+        let hung = Story {
+            mishaps: [(Mishap::FirmwareHangs, 1)].into(),
+            last: Some(Mishap::FirmwareHangs),
+            ..Story::default()
+        };
         let mut stories = vec![Story::default(); states.len()];
         stories[0] = hung;
         progress.update(&Snapshot { devices, requests: vec![] }, &stories, 1000);
@@ -252,7 +257,12 @@ mod tests {
 
     #[test]
     fn boards_stand_in_columns() {
-        let progress = progress(&[("pxe_booting", Some(12)), ("ready", Some(3)), ("ready", None), ("failed_self_test", None)]);
+        let progress = progress(&[
+            ("pxe_booting", Some(12)),
+            ("ready", Some(3)),
+            ("ready", None),
+            ("failed_self_test", None),
+        ]);
         let lines: Vec<String> = frame(&progress, &[], 9500, 40).iter().map(text).collect();
         assert_eq!(
             lines,
@@ -279,7 +289,13 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_there_is_to_say_and_no_more() {
-        let good = Summary { boards: 10, ready: 10, to_ready_ms: Some((6100, 9250)), took_ms: 75_000, ..Summary::default() };
+        let good = Summary {
+            boards: 10,
+            ready: 10,
+            to_ready_ms: Some((6100, 9250)),
+            took_ms: 75_000,
+            ..Summary::default()
+        };
         let lines: Vec<String> = summary(&good).iter().map(text).collect();
         assert_eq!(
             lines,

@@ -330,7 +330,11 @@ mod tests {
     }
 
     fn story(mishaps: &[(Mishap, u32)]) -> Story {
-        Story { mishaps: mishaps.iter().copied().collect(), last: mishaps.last().map(|m| m.0), ..Story::default() }
+        Story {
+            mishaps: mishaps.iter().copied().collect(),
+            last: mishaps.last().map(|m| m.0),
+            ..Story::default()
+        }
     }
 
     #[test]
