@@ -14,11 +14,11 @@ fn demo(folder: &Path, args: &[&str]) -> Command {
 
 /// Runs it in a temporary folder of its own, which must be empty afterwards.
 fn run(args: &[&str]) -> (Output, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let output = demo(folder.path(), args).output().unwrap();
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = demo(folder.path(), args).output().expect("the built program runs");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder is still there").collect();
     assert!(left.is_empty(), "left behind: {left:?}");
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let text = String::from_utf8(output.stdout.clone()).expect("text");
     (output, text)
 }
 
