@@ -12,14 +12,15 @@
 #   BOOTIF=01-MAC                  the interface to use (else all wired ones)
 #
 # Syslog goes through busybox syslogd -R: logger can only write to /dev/log and
-# this busybox's nc has no UDP. klogd beside it carries the kernel's messages too.
+# this busybox's nc has no UDP. The kernel's warnings go the same way.
 #
 # Environment (tests): MOZPOOL_CMDLINE, MOZPOOL_TMP, MOZPOOL_NO_NETWORK=1.
 
 export MOZPOOL_TAG=mobile-init
 here=$(dirname "$0")
+own_lib=${MOZPOOL_LIB:-$here/lib.sh}
 # shellcheck source=lib.sh
-. "${MOZPOOL_LIB:-$here/lib.sh}"
+. "$own_lib"
 
 # remain REASON: reports and stays up with whatever shell the console has; the
 # server's time limit decides what happens to the board.
@@ -70,6 +71,25 @@ bring_up_network() {
     done
 }
 
+# forward_kernel_warnings: what the kernel says of failing disks and links. Not klogd:
+# it sends 300 lines at every boot, and syslogd -l holds back nothing that goes to -R.
+# A record of /dev/kmsg is "PRIORITY,NUMBER,TIME,FLAGS;text" (Linux, Documentation/ABI/testing/dev-kmsg).
+# cat ends when the kernel was faster than we; then it goes on from the oldest record left.
+forward_kernel_warnings() {
+    while :; do
+        cat /dev/kmsg 2>/dev/null
+        sleep 5
+    done | {
+        fk_last=-1
+        while IFS=, read -r fk_level fk_number fk_rest; do
+            case $fk_level in [0-4]) ;; *) continue ;; esac
+            [ "$fk_number" -gt "$fk_last" ] || continue
+            fk_last=$fk_number
+            logger -p "kern.$fk_level" -t kernel -- "${fk_rest#*;}"
+        done
+    }
+}
+
 [ -n "$MOZPOOL_NO_NETWORK" ] || bring_up_network
 
 url=$(kernel_arg mobile-imaging-url) || remain "the kernel line has no mobile-imaging-url="
@@ -91,10 +111,7 @@ esac
 
 if [ -z "$MOZPOOL_NO_NETWORK" ]; then
     hostname "$MOZPOOL_DEVICE"
-    # Notices and worse: a kernel says 300 lines at boot, a rack of boards would
-    # fill the server's log with them. Our own lines are notices.
-    syslogd -l 6 -R "$syslog"
-    klogd
+    syslogd -R "$syslog"
     # /dev/log is made by the daemon after it has detached: a tenth of a second at most.
     tries=0
     while [ ! -S /dev/log ] && [ "$tries" -lt 10 ]; do
@@ -102,6 +119,7 @@ if [ -z "$MOZPOOL_NO_NETWORK" ]; then
         tries=$((tries + 1))
     done
 fi
+[ -n "$MOZPOOL_NO_NETWORK" ] || forward_kernel_warnings &
 log "board $MOZPOOL_DEVICE, server $MOZPOOL_SERVER, second stage $url"
 
 event mobile_init_started
@@ -112,7 +130,7 @@ if fetch "$MOZPOOL_BASE/lib.sh" "$MOZPOOL_LIB" && head -n 1 "$MOZPOOL_LIB" | gre
     :
 else
     log "no library at $MOZPOOL_BASE/lib.sh (${fetch_error:-not a library}), using the live image's"
-    cp "$here/lib.sh" "$MOZPOOL_LIB"
+    cp "$own_lib" "$MOZPOOL_LIB"
 fi
 export MOZPOOL_LIB
 
@@ -127,4 +145,6 @@ rm -f "$MOZPOOL_TMP/mozpool-reason"
 sh "$stage"
 status=$?
 log "second stage ended with status $status"
+# 3: the second stage has told the server by itself (fail in lib.sh).
+[ "$status" != 3 ] || exit 1
 [ "$status" = 0 ] || remain "second stage ${url##*/} ended with status $status: $(cat "$MOZPOOL_TMP/mozpool-reason" 2>/dev/null)" second_stage_failed

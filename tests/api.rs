@@ -6,6 +6,8 @@
 
 #[path = "api/client.rs"]
 mod client;
+#[path = "api/clients.rs"]
+mod clients;
 #[path = "api/device.rs"]
 mod device;
 #[path = "api/files.rs"]

@@ -44,11 +44,16 @@ impl Layer {
 
     /// Fast settings: no rest, no pause, no patience; `change` changes them.
     fn start_with(change: impl FnOnce(&mut BmmSettings)) -> Self {
+        Self::start_before(1000, change)
+    }
+
+    /// Before a lifeguard that has room for so many answers.
+    fn start_before(room: usize, change: impl FnOnce(&mut BmmSettings)) -> Self {
         let mut settings = BmmSettings::new(PingSockets::open());
         (settings.rest_ms, settings.pause, settings.patience) = (0, Duration::ZERO, Duration::ZERO);
         change(&mut settings);
         let (jobs, from_jobs) = bounded(1000);
-        let (to_answers, answers) = bounded(1000);
+        let (to_answers, answers) = bounded(room);
         let (stop, stopped) = bounded(0);
         let (end, ended) = unbounded();
         let thread = spawn(settings, from_jobs, to_answers, stopped, end);
@@ -324,6 +329,19 @@ fn it_ends_when_its_neighbours_do() {
     layer.answers = nobody;
     layer.probe("d", 1, "127.0.0.1", "none", ProbeMode::Once);
     assert_eq!(layer.join(), Exit::Lost("lifeguard"));
+}
+
+#[test]
+fn a_lifeguard_that_is_slow_gets_every_answer_in_order() {
+    let layer = Layer::start_before(1, |_| {});
+    for epoch in 0..50 {
+        layer.probe("d", epoch, "127.0.0.1", "none", ProbeMode::Once);
+    }
+    // Answered although nobody takes the others yet: the layer waits for no neighbour.
+    assert_eq!(layer.by_hand(ManualWork::Ping("127.0.0.1".into())), ManualAnswer::Ok);
+    for epoch in 0..50 {
+        assert_eq!(layer.next(), format!("d {epoch} ping_ok"));
+    }
 }
 
 #[test]

@@ -85,11 +85,12 @@ event() {
     done
 }
 
-# fail EVENT REASON: log line, event with the reason, end of the script.
+# fail EVENT REASON: log line, event with the reason, end of the script with status 3,
+# by which mobile-init.sh knows that the server has been told.
 fail() {
     log "failed: $2"
     event "$1" "$(reason_json "$2")"
-    exit 1
+    exit 3
 }
 
 # give_up REASON: a failure that is the board's own (disk, memory): a log line and

@@ -144,6 +144,10 @@ test_disk() {
     # and back in its place a moment later.
     last=$((mib - 1))
     dd if="$disk" of="$work/kept" bs=1M skip="$last" count=1 2>/dev/null
+    if [ "$(stat -c %s "$work/kept")" != 1048576 ]; then
+        bad "disk $disk: cannot read its last MiB"
+        return
+    fi
     kept=$(sha256sum <"$work/kept")
     dd if=/dev/urandom of="$work/pattern" bs=1M count=1 iflag=fullblock 2>/dev/null
     wrote=$(sha256sum <"$work/pattern")

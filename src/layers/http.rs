@@ -3,11 +3,18 @@
 //! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
 //! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
+mod body;
+mod transfers;
+mod wire;
+
+use self::body::{BodyIs, body_of, read_body};
+use self::transfers::Transfers;
+use self::wire::{Arrived, call_of, conditions, headers, respond};
 use super::supervise::{Exit, spawn};
 use crate::api::call::{Call, Verb};
-use crate::api::files::{self, Conditions, Download};
+use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
-use crate::api::{self, BODY_MAX, Commands, Ctx, Settings};
+use crate::api::{self, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -15,15 +22,15 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tftpd::root::Root;
-use tiny_http::{Header, Request, Response, StatusCode};
+use tiny_http::{Request, Response, StatusCode};
 
 /// Threads that answer API calls. Most calls take a millisecond; a ping takes one second and a relay board's test up to ten, and
 /// a handful of those must not keep eighty boards' events waiting. Each has a connection to the store of its own.
@@ -36,15 +43,6 @@ pub const TRANSFERS_MAX: usize = 256;
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
 pub const SILENCE: Duration = Duration::from_secs(60);
-
-/// A body that says it is longer than this is not even read to its end: `tiny_http` would make room for all of it at once.
-const DRAIN_MAX: usize = 1 << 28;
-
-/// How long a request body that is still on its way may take in all.
-const BODY_WAIT: Duration = Duration::from_secs(60);
-
-/// The server name in answers.
-const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
 
 /// The address could not be listened on.
 #[derive(Debug)]
@@ -140,13 +138,8 @@ impl HttpServer {
 /// Connections inherit these from the listener (Linux, `sk_clone_lock`): `tiny_http` sets no time limit of its own.
 fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result<()> {
     let ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-    setsockopt(listener, sockopt::SendTimeout, &TimeVal::milliseconds(ms))?;
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
-    // For peers that have vanished without a word while an answer is being worked on.
-    setsockopt(listener, sockopt::KeepAlive, &true)?;
-    setsockopt(listener, sockopt::TcpKeepIdle, &30)?;
-    setsockopt(listener, sockopt::TcpKeepInterval, &10)?;
-    setsockopt(listener, sockopt::TcpKeepCount, &3)?;
+    // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
     Ok(())
 }
@@ -284,32 +277,6 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     }
 }
 
-/// Where a body is.
-enum BodyIs {
-    /// So many bytes, which are in memory already.
-    Here(usize),
-    /// At most so many are to be read.
-    OnItsWay(usize),
-    /// It will never be read.
-    Absurd,
-}
-
-fn body_of(request: &Request) -> BodyIs {
-    /// `tiny_http` reads bodies up to this length before it passes the call on.
-    const READ_AHEAD: usize = 1024;
-    let upgrade = header(request, "Connection").is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
-    let waits = header(request, "Expect").is_some() || upgrade;
-    match request.body_length() {
-        Some(0) => BodyIs::Here(0),
-        Some(len) if len <= READ_AHEAD && !waits => BodyIs::Here(len),
-        Some(len) if len > DRAIN_MAX => BodyIs::Absurd,
-        // Whoever offers to upgrade the connection has a reader without an end of its own.
-        Some(len) => BodyIs::OnItsWay(len.min(BODY_MAX + 1)),
-        None if header(request, "Transfer-Encoding").is_some() && !upgrade => BodyIs::OnItsWay(BODY_MAX + 1),
-        None => BodyIs::Here(0),
-    }
-}
-
 /// Has a transfer thread do the rest, or says that there is none.
 fn hand_over(
     shared: &Arc<Shared>,
@@ -348,24 +315,6 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
         },
     };
     respond(request, reply, arrived);
-}
-
-fn read_body(reader: &mut dyn Read, limit: usize, since: Instant) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
-    let mut chunk = [0; 8192];
-    while body.len() < limit {
-        let room = chunk.len().min(limit - body.len());
-        match reader.read(&mut chunk[..room]) {
-            Ok(0) => break,
-            Ok(n) => body.extend_from_slice(&chunk[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ApiError::BadJson { why: format!("it did not arrive whole: {error}") }),
-        }
-        if since.elapsed() > BODY_WAIT {
-            return Err(ApiError::BadJson { why: "it arrived too slowly".into() });
-        }
-    }
-    if body.len() > BODY_MAX { Err(ApiError::TooLarge) } else { Ok(body) }
 }
 
 /// Answers a call whose body claims a size that must not be taken seriously.
@@ -454,122 +403,5 @@ impl Read for FileBody<'_> {
         self.left -= n as u64;
         self.sent += n as u64;
         Ok(n)
-    }
-}
-
-fn conditions(request: &Request, verb: Verb) -> Conditions {
-    Conditions {
-        // A range means nothing to HEAD (RFC 9110 section 14.2).
-        range: header(request, "Range").filter(|_| verb == Verb::Get),
-        if_range: header(request, "If-Range"),
-        if_none_match: header(request, "If-None-Match"),
-        if_modified_since: header(request, "If-Modified-Since"),
-    }
-}
-
-fn call_of(request: &Request) -> Call {
-    let verb = match request.method() {
-        tiny_http::Method::Get => Verb::Get,
-        tiny_http::Method::Head => Verb::Head,
-        tiny_http::Method::Post => Verb::Post,
-        tiny_http::Method::Options => Verb::Options,
-        _ => Verb::Other,
-    };
-    let mut call = Call::new(verb, request.url());
-    call.origin = header(request, "Origin");
-    call.host = header(request, "Host");
-    call.wants_headers = header(request, "Access-Control-Request-Headers");
-    call.peer = peer(request);
-    call
-}
-
-fn header(request: &Request, name: &'static str) -> Option<String> {
-    request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
-}
-
-fn peer(request: &Request) -> String {
-    request.remote_addr().map_or_else(|| "(unknown)".to_owned(), |a| a.ip().to_canonical().to_string())
-}
-
-fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
-    let server = [("Server", SERVER)].into_iter();
-    let lines = lines.iter().map(|(name, value)| (*name, value.as_str()));
-    server.chain(lines).filter_map(|(n, v)| Header::from_bytes(n, v).ok()).collect()
-}
-
-fn respond(request: Request, reply: Reply, arrived: &Arrived) {
-    let Reply { status, headers: lines, body } = reply;
-    let len = body.len();
-    let response = Response::new(StatusCode(status), headers(&lines), Cursor::new(body), Some(len), None);
-    if let Err(error) = request.respond(response.with_chunked_threshold(usize::MAX)) {
-        log::debug!("peer={} did not take the answer: {error}", arrived.peer);
-    }
-    arrived.log(status, len as u64);
-}
-
-/// What the access log says of a call.
-struct Arrived {
-    at: Instant,
-    method: String,
-    target: String,
-    peer: String,
-}
-
-impl Arrived {
-    fn of(request: &Request) -> Self {
-        Self {
-            at: Instant::now(),
-            method: request.method().to_string().escape_debug().to_string(),
-            target: request.url().escape_debug().to_string(),
-            peer: peer(request),
-        }
-    }
-
-    /// One line per call.
-    fn log(&self, status: u16, bytes: u64) {
-        let Self { at, method, target, peer } = self;
-        log::info!("{method} {target} {status} {} ms {bytes} B peer={peer}", at.elapsed().as_millis());
-    }
-}
-
-/// Counts the transfer threads.
-struct Transfers {
-    running: Mutex<usize>,
-    changed: Condvar,
-    max: usize,
-}
-
-impl Transfers {
-    fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { running: Mutex::new(0), changed: Condvar::new(), max })
-    }
-
-    fn enter(self: &Arc<Self>) -> Option<Slot> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if *running >= self.max {
-            return None;
-        }
-        *running += 1;
-        Some(Slot(Arc::clone(self)))
-    }
-
-    /// Waits until none runs, `grace` at most; returns how many still do.
-    fn wait_until_idle(&self, grace: Duration) -> usize {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (running, _) = self
-            .changed
-            .wait_timeout_while(running, grace, |n| *n > 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *running
-    }
-}
-
-/// One transfer's place.
-struct Slot(Arc<Transfers>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.changed.notify_all();
     }
 }

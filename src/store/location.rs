@@ -138,6 +138,20 @@ impl Location {
         }
     }
 
+    /// The schema version that the store has and the one that this program will bring it to; changes nothing. For a look from
+    /// outside, which must not upgrade a store under a daemon that runs.
+    ///
+    /// # Errors
+    /// As [`Self::open`]. A file that does not exist is made, empty: look first.
+    pub fn schema(&self) -> Result<(u32, u32)> {
+        let found = match &self.0 {
+            Place::File(path) => migrate::version(&mut Sqlite::open_file(path).doing("open")?)?,
+            // Made by this program, just now.
+            Place::Memory(_) => migrate::known(),
+        };
+        Ok((found, migrate::known()))
+    }
+
     /// Opens a connection of one's own, as each thread does, and brings the schema up to date when it is older. Several
     /// threads may do so at once.
     ///

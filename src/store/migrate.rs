@@ -20,7 +20,7 @@ const MIGRATIONS: &[Migration] =
     &[Migration { sql: include_str!("migrations/sqlite/0001_first.sql"), then: seed::first }];
 
 /// The version this program knows.
-fn known() -> u32 {
+pub(super) fn known() -> u32 {
     u32::try_from(MIGRATIONS.len()).expect("a handful of steps")
 }
 
@@ -50,7 +50,7 @@ pub(super) fn to_latest(conn: &mut Sqlite) -> Result<()> {
 }
 
 /// The version of the store; 0 for an empty database.
-fn version(conn: &mut Sqlite) -> Result<u32> {
+pub(super) fn version(conn: &mut Sqlite) -> Result<u32> {
     let names = conn
         .query(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",

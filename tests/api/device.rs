@@ -109,7 +109,7 @@ fn what_a_board_reports_reaches_its_machine() {
         ),
         (
             "POST",
-            "image_failed?message=b",
+            "image_failed?reason=b",
             r#"{"reason":"a"}"#,
             r#"Signal { signal: ImageFailed, detail: Some("a") }"#,
         ),

@@ -195,6 +195,11 @@ impl World {
         self.answers.lock().unwrap()
     }
 
+    /// Tells it to stop.
+    pub(crate) fn begin_stop(&mut self) {
+        self.running.as_mut().expect("it runs until it is stopped").stop();
+    }
+
     /// Stops it and waits.
     pub(crate) fn stop(&mut self) {
         if let Some(mut running) = self.running.take() {

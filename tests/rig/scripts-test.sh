@@ -290,11 +290,51 @@ write_cases() {
     fi
 }
 
+# ---- mobile-init.sh, without its network ----
+# init_case CASE STAGE EVENTS TEXT: runs it with the second stage STAGE; TEXT must be among events or output.
+init_case() {
+    is_wanted init || return 0
+    rm -rf "$work/tmp"
+    mkdir "$work/tmp"
+    : >"$work/state/events"
+    port=$(cat "$work/state/port")
+    echo "x mobile-imaging-url=http://127.0.0.1:$port/files/$2 mozpool-device=board" >"$work/cmdline"
+    PATH=$work/bin MOZPOOL_NO_NETWORK=1 MOZPOOL_LIB=$stages/lib.sh MOZPOOL_TMP=$work/tmp MOZPOOL_CMDLINE=$work/cmdline \
+        MOZPOOL_RETRY_S=2 timeout 60 busybox ash "$top/init-scripts/mobile-init.sh" >"$work/out" 2>&1
+    got=$(cut -d ' ' -f 2 "$work/state/events" | tr '\n' ' ')
+    if [ "$got" != "$3" ]; then
+        not_ok "init $1" "events $got, not $3: $(cat "$work/out")"
+    elif ! grep -q "$4" "$work/state/events" "$work/out"; then
+        not_ok "init $1" "no '$4' in $(cat "$work/state/events" "$work/out")"
+    else
+        ok "init $1"
+    fi
+}
+init_cases() {
+    mkdir -p "$work/root/stages"
+    # shellcheck disable=SC2016 # expanded on the board
+    printf '#!/bin/sh\n. "$MOZPOOL_LIB"\nevent stage_ran\n' >"$work/root/stages/good.sh"
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\n. "$MOZPOOL_LIB"\ngive_up "disk: is on fire"\n' >"$work/root/stages/bad.sh"
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\n. "$MOZPOOL_LIB"\nfail image_failed "archive: is empty"\n' >"$work/root/stages/bad-image.sh"
+    echo '<html>' >"$work/root/stages/page.sh"
+    init_case stage stages/good.sh 'mobile_init_started stage_ran ' "using the live image's"
+    cp "$stages/lib.sh" "$work/root/stages/lib.sh"
+    echo 'echo library of the server' >>"$work/root/stages/lib.sh"
+    init_case server-library stages/good.sh 'mobile_init_started stage_ran ' '^library of the server'
+    init_case stage-fails stages/bad.sh 'mobile_init_started second_stage_failed ' '"reason": "second stage bad.sh ended with status 1: disk: is on fire"'
+    init_case stage-reported stages/bad-image.sh 'mobile_init_started image_failed ' '"reason": "archive: is empty"'
+    init_case not-a-script stages/page.sh 'mobile_init_started mobile_init_failed ' 'is not a script: it begins with <html>'
+    init_case missing stages/none.sh 'mobile_init_started mobile_init_failed ' '404 Not Found'
+}
+
 lint
 json_cases
 library_cases
 start_server
 event_cases
+init_cases
 write_cases
 stop_server
 [ "$failed" = 0 ] || { echo "$failed cases failed"; exit 1; }

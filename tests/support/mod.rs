@@ -17,13 +17,18 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Looks again and again until `look` finds something.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + LIMIT;
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(LIMIT, what, look)
+}
+
+/// The same, with another limit.
+pub fn wait_at_most<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "waited {LIMIT:?} for {what}");
+        assert!(Instant::now() < end, "waited {limit:?} for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -139,7 +144,7 @@ state = "ready"
 
     /// Starts the daemon.
     pub fn serve(&self) -> Daemon {
-        Daemon::start(&self.config())
+        Daemon::start(&self.config(), LIMIT)
     }
 }
 
@@ -153,6 +158,8 @@ pub fn mozpool(config: &Path) -> Command {
 /// A running `mozpool serve`; killed when dropped.
 pub struct Daemon {
     child: Child,
+    /// How long its boards may take for what is waited for.
+    patience: Duration,
     /// Where the API is.
     pub http: SocketAddr,
     /// Where TFTP is.
@@ -162,7 +169,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn start(config: &Path) -> Self {
+    /// Starts it and waits until it says where it listens.
+    pub fn start(config: &Path, patience: Duration) -> Self {
         let mut child = mozpool(config).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
         let stderr = child.stderr.take().expect("it is piped");
         let (lines_tx, lines) = mpsc::channel();
@@ -190,7 +198,7 @@ impl Daemon {
                 .and_then(|a| a.parse().ok())
                 .unwrap_or_else(|| panic!("{line}"))
         };
-        Self { child, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
+        Self { child, patience, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
     }
 
     /// Process number.
@@ -249,12 +257,14 @@ impl Daemon {
 
     /// Waits until `board-1` is in `state`.
     pub fn wait_for_state(&self, state: &str) {
-        wait_for(&format!("board-1 to be {state}"), || (self.state() == state).then_some(()));
+        wait_at_most(self.patience, &format!("board-1 to be {state}"), || {
+            (self.state() == state).then_some(())
+        });
     }
 
     /// Waits until a request is in `state`.
     pub fn wait_for_request(&self, id: i64, state: &str) {
-        wait_for(&format!("request {id} to be {state}"), || {
+        wait_at_most(self.patience, &format!("request {id} to be {state}"), || {
             (self.get(&format!("request/{id}/status"))["state"] == state).then_some(())
         });
     }

@@ -88,7 +88,7 @@ impl Backlog {
         self.stray.push(StrayLogLine { at, sender: sender.to_owned(), message });
     }
 
-    /// When [`Self::take`] will have something; `None`: not before another line comes.
+    /// When [`Self::next`] will have something; `None`: not before another line comes.
     pub fn due(&self) -> Option<Instant> {
         // While the store fails, a full batch waits for the retry like every other.
         let full = self.retry.is_none() && self.lines() >= BATCH_LINES;

@@ -1,0 +1,128 @@
+//! Is the store there, whole, and free? And do the PXE configs in it make sense?
+//!
+//! Nothing is made and nothing upgraded: a store that does not exist yet is made by the daemon, as the daemon's user.
+
+use super::{Finding, Server};
+use crate::boot::render::{LiveValues, ServerValues, Values, render, sample_values};
+use crate::store::{ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
+use nix::unistd::{AccessFlags, access};
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// What the other checks need of the store.
+pub(super) struct Stored {
+    pub(super) images: Vec<ImageRow>,
+    pub(super) pxe_configs: Vec<PxeConfigRow>,
+    pub(super) relay_boards: Vec<RelayBoardRow>,
+}
+
+/// Looks at the store: findings, the pid of a daemon that has it, and what it holds.
+pub(super) fn look(location: &Location) -> (Vec<Finding>, Option<u32>, Option<Stored>) {
+    let Some(path) = location.path() else {
+        return (
+            vec![Finding::warn("it is in memory", "everything is forgotten when the daemon ends")],
+            None,
+            None,
+        );
+    };
+    if !path.exists() {
+        return (vec![not_made_yet(path)], None, None);
+    }
+    let mut findings = Vec::new();
+    let mut daemon = None;
+    // Without the lock's file nobody has the lock; taking it would make the file, perhaps as the wrong user.
+    let has_lock_file = Path::new(&format!("{}.lock", path.display())).exists();
+    match if has_lock_file { location.lock().map(drop) } else { Ok(()) } {
+        Ok(()) => {}
+        Err(StoreError::Locked { holder, .. }) => {
+            daemon = pid_of(&holder);
+            findings.push(Finding::ok(format!("a running daemon has it: {holder}")));
+        }
+        Err(error) => findings.push(Finding::fail(error, "")),
+    }
+    match read(location) {
+        Ok((finding, stored)) => {
+            findings.push(finding);
+            (findings, daemon, stored)
+        }
+        Err(error) => {
+            findings.push(Finding::fail(error, ""));
+            (findings, daemon, None)
+        }
+    }
+}
+
+fn not_made_yet(path: &Path) -> Finding {
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        return Finding::fail(
+            format!("{}: there is no such folder for the store", folder.display()),
+            format!("mkdir -p {} and give it to the user that runs mozpool", folder.display()),
+        );
+    }
+    match access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => Finding::ok(format!("{} will be made by the daemon", path.display())),
+        Err(error) => Finding::fail(
+            format!("{}: the store cannot be made there: {}", folder.display(), error.desc()),
+            "give the folder to the user that runs mozpool, and run this check as that user",
+        ),
+    }
+}
+
+fn read(location: &Location) -> Result<(Finding, Option<Stored>), StoreError> {
+    let (found, known) = location.schema()?;
+    if found < known {
+        let what = format!("{location} has schema version {found}; the daemon will bring it to {known}");
+        return Ok((Finding::warn(what, "back it up before you start the daemon"), None));
+    }
+    let mut store = location.open()?;
+    let stored = everything(&mut *store)?;
+    let what = format!("{location}: schema version {found}, {} devices", store.device_names()?.len());
+    Ok((Finding::ok(what), Some(stored)))
+}
+
+fn everything(store: &mut dyn Store) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        images: store.images()?,
+        pxe_configs: store.pxe_configs()?,
+        relay_boards: store.relay_boards()?,
+    })
+}
+
+/// `process 123 on host`, as the lock's holder writes it.
+fn pid_of(holder: &str) -> Option<u32> {
+    holder.strip_prefix("process ")?.split(' ').next()?.parse().ok()
+}
+
+/// Every PXE config makes a text, with made-up values for a board.
+pub(super) fn pxe_configs(server: &Server<'_>) -> Vec<Finding> {
+    let Some(stored) = &server.stored else { return Vec::new() };
+    let values = values(server);
+    let mut findings = Vec::new();
+    let mut good = 0;
+    for config in &stored.pxe_configs {
+        match render(&config.name, &config.contents, &values) {
+            Ok(_) => good += 1,
+            Err(error) => {
+                findings
+                    .push(Finding::fail(error, "put it right in a lab file and `mozpool db import` that"));
+            }
+        }
+    }
+    findings.push(Finding::ok(format!("{good} PXE configs make a text")));
+    findings
+}
+
+fn values(server: &Server<'_>) -> Values {
+    let config = server.config;
+    let at = |port| SocketAddr::new(config.server.address, port).to_string();
+    let us = ServerValues {
+        name: config.server.name.clone(),
+        ip: config.server.address.to_string(),
+        http: at(config.http.listen.port()),
+        syslog: config.syslog.udp.first().map(|a| at(a.port())).unwrap_or_default(),
+    };
+    let live = LiveValues { kernel: config.pxe.live_kernel.clone(), initrd: config.pxe.live_initrd.clone() };
+    let (console, site) = (config.pxe.console.clone(), config.pxe.values.clone());
+    Values { live, console, site, ..sample_values(&us) }
+}
