@@ -410,9 +410,10 @@ impl LiveSystem<'_> {
         Err(self.board.stuck(reason))
     }
 
-    /// A failure that the server notices by its time limit.
+    /// Reports that there is nothing more to be expected of this boot.
     fn fail_live(&mut self, reason: &str) -> Powered<()> {
         self.syslog.send("mobile-init", &format!("failed: {reason}"));
+        self.event(Signal::MobileInitFailed.name(), &json!({"reason": reason}))?;
         Err(self.board.stuck(reason))
     }
 

@@ -272,7 +272,8 @@ fn what_is_no_second_stage_is_not_run() {
         bench.text(&format!("/stages/{stage}"), text);
         bench.offer(stage);
         bench.power(PowerState::On);
-        bench.names_to("mobile_init_started");
+        let events = bench.events_to("mobile_init_failed");
+        assert!(events.last().is_some_and(|(_, body)| body.contains("second stage")), "{events:?}");
         bench.wait_for("trouble", || bench.notes.read().trouble.is_some());
     }
 }
