@@ -99,8 +99,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
             serve::run(&config)
         }
         Command::Demo(demo) => {
-            // The demo's own picture is on the terminal; its log is for those who ask for it.
-            logging::init("warn");
+            // The demo draws on the terminal, and a relay board that fails is part of the play; RUST_LOG has the log.
+            logging::init("error");
             demo::run(&demo).map_err(Failure::Demo)
         }
         Command::Check(check) => {

@@ -3,7 +3,7 @@
 //! A thread per board, which shares nothing but sockets with the daemon. Every wait is interruptible: power can go at any
 //! moment, and then the board forgets everything but its disk.
 
-use super::mishap::{Dice, HiccupKind, Mishap};
+use super::mishap::{Dice, Errand, Fate, HiccupKind, Mishap};
 use super::notes::Notes;
 use super::power::{Interrupted, PowerLine};
 use super::script::{self, Boot, KernelLine, Live};
@@ -33,6 +33,9 @@ const TFTP_LIMIT: Duration = Duration::from_secs(5);
 const BOOT_FILE_MAX: usize = 4 << 20;
 /// Bytes of an image that are taken between two looks at the power.
 const CHUNK: usize = 64 << 10;
+
+/// The second stage that installs.
+const WRITE_IMAGE: &str = "write-image.sh";
 
 /// Who a board is: what stands on its labels.
 #[derive(Debug, Clone)]
@@ -102,8 +105,14 @@ pub(super) struct Board {
     pub(super) relays: Weak<FakeBoard>,
     web: Web,
     disk: Disk,
+    /// This power-on's, until it is known what it means.
+    fate: Option<Fate>,
+    /// What is to go wrong on the way.
     mishap: Option<Mishap>,
     up_since: Instant,
+    /// What a test has in store for it instead, one a power-on.
+    #[cfg(test)]
+    scripted: std::collections::VecDeque<Option<Mishap>>,
 }
 
 impl Board {
@@ -117,7 +126,22 @@ impl Board {
         relays: Weak<FakeBoard>,
     ) -> Self {
         let (web, disk, up_since) = (Web::default(), Disk::Nothing, Instant::now());
-        Self { identity, network, pace, line, dice, notes, relays, web, disk, mishap: None, up_since }
+        Self {
+            identity,
+            network,
+            pace,
+            line,
+            dice,
+            notes,
+            relays,
+            web,
+            disk,
+            fate: None,
+            mishap: None,
+            up_since,
+            #[cfg(test)]
+            scripted: Default::default(),
+        }
     }
 
     /// Lives until it is taken out of the rack.
@@ -133,8 +157,13 @@ impl Board {
     }
 
     fn throw_dice(&mut self) {
-        let (mishap, hiccup) = self.dice.power_on();
-        self.mishap = mishap;
+        let (fate, hiccup) = self.dice.power_on();
+        self.fate = fate;
+        self.mishap = fate.filter(|f| f.in_firmware()).map(|_| Mishap::FirmwareHangs);
+        #[cfg(test)]
+        if let Some(mishap) = self.scripted.pop_front() {
+            self.mishap = mishap;
+        }
         self.notes.write(|n| n.power_ons += 1);
         if let Some(hiccup) = hiccup
             && let Some(relays) = self.relays.upgrade()
@@ -161,7 +190,10 @@ impl Board {
         self.meet(Mishap::FirmwareHangs)?;
         let Some(text) = self.boot_config()? else { return self.line.wait(NO_SERVER_PAUSE) };
         match script::choose(&text) {
-            Ok(Boot::LocalDisk) if self.disk == Disk::Installed => self.installed_system(),
+            Ok(Boot::LocalDisk) if self.disk == Disk::Installed => {
+                self.set_out(Errand::Disk);
+                self.installed_system()
+            }
             Ok(Boot::LocalDisk) => Err(self.stuck("nothing to boot on the disk")),
             Ok(Boot::Live(live)) => self.live_system(&live),
             Err(why) => Err(self.stuck(&why.to_string())),
@@ -204,11 +236,13 @@ impl Board {
             }
         }
         self.pass(self.pace.live_boot)?;
-        self.meet(Mishap::LiveSystemHangs)?;
         let kernel_line = match KernelLine::parse(&live.append, &self.identity.name) {
             Ok(kernel_line) => kernel_line,
             Err(why) => return Err(self.stuck(&why.to_string())),
         };
+        let installs = kernel_line.stage_name() == WRITE_IMAGE;
+        self.set_out(if installs { Errand::Install } else { Errand::Live });
+        self.meet(Mishap::LiveSystemHangs)?;
         let syslog = Syslog::new(IpAddr::V4(self.identity.ip), kernel_line.syslog, self.up_since);
         let stage = kernel_line.stage_name().to_owned();
         syslog.send(
@@ -251,6 +285,13 @@ impl Board {
         self.line.wait(time)
     }
 
+    /// The first thing that a board does after power-on decides what its fate means.
+    fn set_out(&mut self, errand: Errand) {
+        if let Some(fate) = self.fate.take() {
+            self.mishap = Some(fate.on(errand));
+        }
+    }
+
     /// Here it happens, if the dice say so.
     fn meet(&mut self, mishap: Mishap) -> Powered<()> {
         if self.mishap != Some(mishap) {
@@ -290,7 +331,7 @@ impl LiveSystem<'_> {
             None => return self.fail_live("the second stage: no answer"),
         }
         match stage {
-            "write-image.sh" => self.write_image(),
+            WRITE_IMAGE => self.write_image(),
             "self-test.sh" => {
                 self.event(Signal::SelfTestRunning.name(), &json!({}))?;
                 self.syslog.send("self-test", "memory, disk and network are tested");
@@ -369,9 +410,10 @@ impl LiveSystem<'_> {
         Err(self.board.stuck(reason))
     }
 
-    /// A failure that the server notices by its time limit.
+    /// Reports that there is nothing more to be expected of this boot.
     fn fail_live(&mut self, reason: &str) -> Powered<()> {
         self.syslog.send("mobile-init", &format!("failed: {reason}"));
+        self.event(Signal::MobileInitFailed.name(), &json!({"reason": reason}))?;
         Err(self.board.stuck(reason))
     }
 
@@ -418,3 +460,7 @@ impl LiveSystem<'_> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

@@ -23,19 +23,6 @@ pub enum Mishap {
     SystemDoesNotComeUp,
 }
 
-impl Mishap {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::FirmwareHangs,
-        Self::LiveSystemHangs,
-        Self::LiveSystemFallsSilent,
-        Self::DownloadStalls,
-        Self::WritingStalls,
-        Self::NeverReboots,
-        Self::SystemDoesNotComeUp,
-    ];
-}
-
 impl fmt::Display for Mishap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -47,6 +34,60 @@ impl fmt::Display for Mishap {
             Self::NeverReboots => "did not reboot",
             Self::SystemDoesNotComeUp => "system did not come up",
         })
+    }
+}
+
+/// What a board is about to do, which limits what can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// Install an image, and boot it.
+    Install,
+    /// Anything else in a live system.
+    Live,
+    /// Boot its own disk.
+    Disk,
+}
+
+impl Errand {
+    fn mishaps(self) -> &'static [Mishap] {
+        use Mishap::{
+            DownloadStalls, LiveSystemFallsSilent, LiveSystemHangs, NeverReboots, SystemDoesNotComeUp,
+            WritingStalls,
+        };
+        match self {
+            Self::Install => &[
+                LiveSystemHangs,
+                LiveSystemFallsSilent,
+                DownloadStalls,
+                WritingStalls,
+                NeverReboots,
+                SystemDoesNotComeUp,
+            ],
+            Self::Live => &[LiveSystemHangs, LiveSystemFallsSilent],
+            Self::Disk => &[SystemDoesNotComeUp],
+        }
+    }
+}
+
+/// What a power-on has in store, before it is known what the board will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate(u64);
+
+impl Fate {
+    /// One unlucky power-on in so many ends in the firmware already.
+    const IN_FIRMWARE: u64 = 6;
+
+    /// The firmware hangs.
+    pub fn in_firmware(self) -> bool {
+        self.0.is_multiple_of(Self::IN_FIRMWARE)
+    }
+
+    /// What goes wrong on this errand, if the firmware did not.
+    pub fn on(self, errand: Errand) -> Mishap {
+        let mishaps = errand.mishaps();
+        // The remainder decided about the firmware.
+        let which = (self.0 / Self::IN_FIRMWARE) % mishaps.len() as u64;
+        mishaps[usize::try_from(which).expect("less than a handful")]
     }
 }
 
@@ -102,8 +143,8 @@ impl Dice {
     }
 
     /// What this power-on has in store. Always the same number of throws, so that fates stay comparable between rates.
-    pub fn power_on(&mut self) -> (Option<Mishap>, Option<Hiccup>) {
-        let (mishap, which) = (self.fate.fraction(), self.fate.below(Mishap::ALL.len() as u64));
+    pub fn power_on(&mut self) -> (Option<Fate>, Option<Hiccup>) {
+        let (unlucky, fate) = (self.fate.fraction(), Fate(self.fate.next()));
         let (hiccup, kind, after) =
             (self.fate.fraction(), self.fate.below(3), self.fate.below(HICCUP_WITHIN));
         let kind = match kind {
@@ -111,12 +152,9 @@ impl Dice {
             1 => HiccupKind::Garbage,
             _ => HiccupKind::Stuck,
         };
-        let mishap = (mishap < self.flaky).then(|| {
-            let which = usize::try_from(which).expect("less than the number of mishaps");
-            Mishap::ALL[which]
-        });
         let after = u32::try_from(after).expect("a handful");
-        (mishap, (hiccup < self.flaky / MISHAPS_PER_HICCUP).then_some(Hiccup { after, kind }))
+        let fate = (unlucky < self.flaky).then_some(fate);
+        (fate, (hiccup < self.flaky / MISHAPS_PER_HICCUP).then_some(Hiccup { after, kind }))
     }
 
     /// A factor between 0.75 and 1.25, so that boards do not march in step. Does not change their fate.
@@ -153,7 +191,7 @@ impl SplitMix {
 mod tests {
     use super::*;
 
-    fn fates(flaky: f64, seed: u64, board: u16) -> Vec<Option<Mishap>> {
+    fn fates(flaky: f64, seed: u64, board: u16) -> Vec<Option<Fate>> {
         let mut dice = Dice::new(flaky, seed, board);
         (0..200).map(|_| dice.power_on().0).collect()
     }
@@ -178,12 +216,16 @@ mod tests {
     fn mishaps_come_as_often_as_asked_for_and_of_every_kind() {
         assert!(fates(0.0, 1, 1).iter().all(Option::is_none));
         assert!(fates(1.0, 1, 1).iter().all(Option::is_some));
-        let many: Vec<_> = (0..50).flat_map(|board| fates(0.3, 1, board)).collect();
-        let hit = many.iter().flatten().count();
-        assert!((2800..3200).contains(&hit), "{hit} of 10000");
-        for mishap in Mishap::ALL {
-            let n = many.iter().flatten().filter(|m| **m == mishap).count();
-            assert!((350..520).contains(&n), "{mishap}: {n} of {hit}");
+        let hit: Vec<Fate> = (0..50).flat_map(|board| fates(0.3, 1, board)).flatten().collect();
+        assert!((2800..3200).contains(&hit.len()), "{} of 10000", hit.len());
+        let in_firmware = hit.iter().filter(|f| f.in_firmware()).count();
+        assert!((420..580).contains(&in_firmware), "{in_firmware} of {}", hit.len());
+        for errand in [Errand::Install, Errand::Live, Errand::Disk] {
+            for mishap in errand.mishaps() {
+                let n = hit.iter().filter(|f| !f.in_firmware() && f.on(errand) == *mishap).count();
+                let fair = (hit.len() - in_firmware) / errand.mishaps().len();
+                assert!(n.abs_diff(fair) <= fair / 5, "{errand:?}: {mishap} {n}, fair is {fair}");
+            }
         }
     }
 

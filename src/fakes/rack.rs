@@ -202,7 +202,7 @@ const HARDWARE: &str = "emulated board";
 /// Seconds; each is a few times what the step takes on a board of [`Pace::default`] on a busy machine. Time to wait for a relay
 /// board is not counted in them.
 const LIMITS: &str = "pxe_power_cycling = 10, pc_power_cycling = 10, image_ping_power_cycle = 10, pxe_booting = 8, \
-                      mobile_init_started = 5, image_downloading = 8, image_extracting = 8, image_pinging = 3, pc_rebooting = 1, \
+                      mobile_init_started = 5, image_downloading = 8, image_extracting = 8, image_pinging = 2, pc_rebooting = 1, \
                       pc_pinging = 3, self_test_running = 10";
 
 impl Drop for Rack {

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test says that it hangs. Generous: the machine may be building something else.
@@ -166,6 +166,10 @@ pub struct Daemon {
     pub tftp: SocketAddr,
     /// Where syslog over UDP is.
     pub syslog: SocketAddr,
+    /// Where syslog over TCP is.
+    pub syslog_tcp: SocketAddr,
+    /// Everything that it has said, a line each.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
@@ -174,6 +178,8 @@ impl Daemon {
         let mut child = mozpool(config).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
         let stderr = child.stderr.take().expect("it is piped");
         let (lines_tx, lines) = mpsc::channel();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&said);
         // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -182,6 +188,7 @@ impl Daemon {
                 {
                     println!("daemon: {line}");
                 }
+                hears.lock().expect("nobody panics with it").push(line.clone());
                 let _ = lines_tx.send(line);
             }
         });
@@ -198,7 +205,20 @@ impl Daemon {
                 .and_then(|a| a.parse().ok())
                 .unwrap_or_else(|| panic!("{line}"))
         };
-        Self { child, patience, http: after("http "), tftp: after("tftp ["), syslog: after("udp [") }
+        Self {
+            child,
+            patience,
+            http: after("http "),
+            tftp: after("tftp ["),
+            syslog: after("udp ["),
+            syslog_tcp: after("tcp ["),
+            said,
+        }
+    }
+
+    /// What it has logged since the start, oldest first.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().expect("nobody panics with it").clone()
     }
 
     /// Process number.

@@ -179,12 +179,14 @@ pub(super) fn summary(summary: &Summary) -> Vec<Line> {
         lines.push(Line::entry("to ready", format!("{text}, from request to installed and checked")));
     }
     let total: u32 = mishaps.iter().map(|(_, n)| n).sum();
-    if total + hiccups > 0 {
+    if total > 0 {
         let kinds: Vec<String> = mishaps.iter().map(|(kind, n)| format!("{n} × {kind}")).collect();
         lines.push(Line::entry("mishaps", format!("{total}: {}", kinds.join(", "))));
-        let word = if *hiccups == 1 { "failure" } else { "failures" };
-        lines.push(Line::entry("relays", format!("{hiccups} {word} arranged")));
         lines.push(Line::entry("healed", format!("{healed} of {total}")));
+    }
+    if *hiccups > 0 {
+        let word = if *hiccups == 1 { "command" } else { "commands" };
+        lines.push(Line::entry("relays", format!("{hiccups} {word} made to fail")));
     }
     for why in failed {
         lines.push(Line::entry("failed", "").with(Style::Bad, why.clone()));
@@ -317,8 +319,8 @@ mod tests {
             lines[3..],
             [
                 "  mishaps   3: 2 × firmware hung, 1 × download stalled",
-                "  relays    1 failure arranged",
                 "  healed    2 of 3",
+                "  relays    1 command made to fail",
                 "  failed    request 4 failed_bad_image: why",
                 "  given up  board-001 given up: self test",
             ]

@@ -108,6 +108,11 @@ impl Run<'_> {
                     return Err(Ignored::OtherState { wanted: from, state });
                 }
                 self.moved.log.push(format!("state forced from {state} to {to} by {who}"));
+                if def(to).please != Please::Nothing || to == State::LockedOut {
+                    // At rest nothing is under way: neither is it offered to the board, nor taken for what it runs.
+                    let next = &mut self.moved.next;
+                    (next.boot, next.next, next.self_testing) = (None, None, false);
+                }
                 self.enter(to);
                 Ok(())
             }
@@ -343,9 +348,11 @@ impl Run<'_> {
                     next.installed = Some(install);
                 }
                 next.boot = None;
-                next.self_testing = false;
                 next.counters.clear(Counter::SelfHeals);
-                self.finish(ImagingResult::Complete);
+                // A self-test that passes has not installed what a request waits for.
+                if !std::mem::take(&mut next.self_testing) {
+                    self.finish(ImagingResult::Complete);
+                }
                 self.enter(State::Ready);
             }
             Enter::GiveUp => self.give_up(ImagingResult::FailedBadDevice, false),

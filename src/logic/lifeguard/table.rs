@@ -119,8 +119,9 @@ const fn rest(state: S, please: Please) -> Def {
     Def { state, enter: Enter::Wait, wait_s: None, retry: state, count: None, on: &[], please }
 }
 
-const fn passing(state: S, enter: Enter) -> Def {
-    Def { state, enter, wait_s: None, retry: state, count: None, on: &[], please: Please::Nothing }
+/// Left in the step that enters it. A row that says it all the same (put there from outside) goes on when its time is up.
+const fn passing(state: S, enter: Enter, wait_s: u32) -> Def {
+    Def { state, enter, wait_s: Some(wait_s), retry: state, count: None, on: &[], please: Please::Nothing }
 }
 
 const fn failed(state: S, enter: Enter) -> Def {
@@ -164,9 +165,9 @@ pub const TABLE: &[Def] = &[
           on: &[(E::PingOk, Go::Up)], please: Nothing },
 
     // Into a live image.
-    passing(S::StartPxeBoot, Enter::StartPxeBoot),
-    passing(S::StartSelfTest, Enter::StartSelfTest),
-    passing(S::StartMaintenance, Enter::StartMaintenance),
+    passing(S::StartPxeBoot, Enter::StartPxeBoot, 0),
+    passing(S::StartSelfTest, Enter::StartSelfTest, 0),
+    passing(S::StartMaintenance, Enter::StartMaintenance, 0),
     Def { state: S::PxePowerCycling, enter: Enter::CycleToPxe, wait_s: Some(60), retry: S::PxePowerCycling,
           count: count(C::PowerCycling, 200, S::FailedPowerCycling),
           on: &[(E::PowerCycleOk, Go::To(S::PxeBooting)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
@@ -216,7 +217,7 @@ pub const TABLE: &[Def] = &[
     Def { state: S::ImagePingPowerCycle, enter: Enter::Cycle, wait_s: Some(60), retry: S::ImagePingPowerCycle,
           count: count(C::ImagePingPowerCycle, 3, S::FailedImagePinging),
           on: &[(E::PowerCycleOk, Go::To(S::ImagePinging)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
-    passing(S::OperationComplete, Enter::Complete),
+    passing(S::OperationComplete, Enter::Complete, 60),
 
     // Under inspection.
     rest(S::MaintenanceMode, Basic),
@@ -280,6 +281,13 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_may_wake_wakes_itself() {
+        for d in TABLE.iter().filter(|d| d.please == Nothing && d.state != S::LockedOut) {
+            assert!(d.wait_s.is_some(), "{} has no way out", d.state);
+        }
+    }
+
+    #[test]
     fn every_failed_state_can_be_sent_through_self_test() {
         for d in TABLE.iter().filter(|d| d.state.is_failed()) {
             assert_eq!(d.please, Basic, "{}", d.state);
@@ -333,6 +341,7 @@ mod tests {
             (S::SutSdcardVerifying, Some(200), Some(2)),
             (S::ImagePinging, Some(10), Some(30)),
             (S::SelfTestRunning, Some(3600), None),
+            (S::OperationComplete, Some(60), None),
             (S::MaintenanceMode, None, None),
         ] {
             assert_eq!(limits(state), (wait_s, limit), "{state}");

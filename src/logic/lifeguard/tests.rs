@@ -450,6 +450,41 @@ fn a_self_test_without_a_live_image_is_a_power_cycle_and_the_images_check() {
 }
 
 #[test]
+fn a_board_that_failed_and_healed_does_not_say_that_it_was_imaged() {
+    let mut d = Story::of(S::PcPinging).running("debian").claimed();
+    d.device.self_testing = true;
+    assert_eq!(d.answered(Sig::PingOk), S::Ready);
+    assert_eq!((d.result, d.device.self_testing), (None, false));
+    assert!(!d.has_effect(|e| matches!(e, Effect::Report { .. })));
+}
+
+#[test]
+fn a_row_in_a_passing_state_goes_on() {
+    for (state, next) in [
+        (S::StartPxeBoot, S::PxePowerCycling),
+        (S::StartSelfTest, S::PxePowerCycling),
+        (S::StartMaintenance, S::PxePowerCycling),
+        (S::OperationComplete, S::Ready),
+    ] {
+        let mut d = Story::of(state).installing("debian");
+        d.device.deadline = Some(NOW);
+        assert_eq!(d.hear(Event::Deadline { waiting: false }), next, "{state}");
+    }
+}
+
+#[test]
+fn a_board_forced_to_rest_is_offered_nothing() {
+    for to in [S::Ready, S::Troubleshooting, S::LockedOut, S::FailedSelfTest] {
+        let mut d = Story::of(S::Ready).running("b2g");
+        d.please(Ask::Image(install("debian")));
+        assert!(d.device.boot.is_some());
+        let from = d.device.state.name().into();
+        assert_eq!(d.hear(Event::Force { from, to, who: "ann".into() }), to);
+        assert_eq!((&d.device.boot, &d.device.next), (&None, &None), "{to}");
+    }
+}
+
+#[test]
 fn self_healing_ends() {
     let mut d = Story::of(S::Ready).running("debian").without_live_test();
     for heal in 1..=SELF_HEALS_MAX {

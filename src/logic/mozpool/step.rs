@@ -11,6 +11,8 @@ use crate::logic::time::Timestamp;
 
 /// Tries after which a named device counts as busy.
 const NAMED_TRIES: u16 = 2;
+/// Searches that may follow at once upon refusals; later ones wait for the time limit of `finding_device`.
+const SEARCHES_AT_ONCE: u16 = 5;
 /// Bad results after which the image, not the board, must be at fault.
 const BAD_IMAGES: u16 = 2;
 
@@ -97,6 +99,8 @@ impl Run {
                     return not_expected("lifeguard_contacted");
                 }
                 self.moved.next.counters.clear(Counter::ContactingLifeguard);
+                // Every board gets its whole time, whatever the one before it used up.
+                self.moved.next.counters.clear(Counter::Pending);
                 self.enter(State::Pending);
             }
             Event::LifeguardRefused { epoch, why } => {
@@ -105,7 +109,7 @@ impl Run {
                     return not_expected("lifeguard_refused");
                 }
                 self.say(format!("Device {} was not prepared: {why}", self.assigned()));
-                self.enter(State::FindingDevice);
+                self.refused();
             }
             Event::LifeguardFinished { device, result } => {
                 if state != State::Pending {
@@ -223,6 +227,19 @@ impl Run {
         }
     }
 
+    /// A board that is free and refuses will be found again: without an end, and without a pause after the first few, a
+    /// request that no board can serve would go round and round as fast as the disk commits.
+    fn refused(&mut self) {
+        let tries = self.moved.next.counters.get(Counter::FindingDevice);
+        if tries >= limit(State::FindingDevice) {
+            return self.enter(State::FailedDeviceNotFound);
+        }
+        self.enter(State::FindingDevice);
+        if tries >= SEARCHES_AT_ONCE {
+            self.moved.effects.retain(|effect| !matches!(effect, Effect::Find { .. }));
+        }
+    }
+
     fn none_free(&mut self, named: Option<Option<Named>>) {
         let next = &self.moved.next;
         let tries = next.counters.get(Counter::FindingDevice);
@@ -240,6 +257,12 @@ impl Run {
             Some(Some(named)) if named.state.starts_with("failed_") => {
                 self.say(format!("Request failed! Device {name} is in state {}.", named.state));
                 self.enter(State::FailedBadDevice);
+            }
+            Some(Some(Named { state, claimed_by: None }))
+                if state == "ready" && (tries >= NAMED_TRIES || waited_enough) =>
+            {
+                self.say(format!("Request failed! Device {name} is free and does not fit what is wanted."));
+                self.enter(State::FailedDeviceNotFound);
             }
             Some(Some(_)) if tries >= NAMED_TRIES || waited_enough => {
                 self.say(format!("Requested device {name} is busy."));

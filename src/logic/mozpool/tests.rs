@@ -194,6 +194,47 @@ fn a_refusal_and_a_lost_claim_lead_back_to_the_search() {
 }
 
 #[test]
+fn refusals_slow_down_and_end() {
+    let mut r = Story::searching(None);
+    let (mut at_once, mut waited) = (0, 0);
+    loop {
+        r.found("panda-1");
+        let epoch = r.request.epoch;
+        if r.hear(Event::LifeguardRefused { epoch, why: "no PXE config".into() }) != S::FindingDevice {
+            break;
+        }
+        assert!(r.request.deadline.is_some());
+        if r.effects.iter().any(|e| matches!(e, Effect::Find { .. })) { at_once += 1 } else { waited += 1 }
+    }
+    assert_eq!((r.request.state, at_once, waited), (S::FailedDeviceNotFound, 4, 55));
+    assert_eq!(r.claim, ClaimChange::Drop("panda-1".into()));
+}
+
+#[test]
+fn a_named_device_that_is_free_and_does_not_fit_is_said_so() {
+    let mut r = Story::searching(Some("panda-1"));
+    assert_eq!(r.none_free(Some(Some(("ready", None)))), S::FindingDevice, "it may have become free just now");
+    r.time_out();
+    assert_eq!(r.none_free(Some(Some(("ready", None)))), S::FailedDeviceNotFound);
+    assert!(r.log[0].contains("does not fit"), "{:?}", r.log);
+}
+
+#[test]
+fn every_device_gets_its_whole_time() {
+    let mut r = Story::pending(None);
+    r.request.expires = NOW.plus_s(100_000);
+    for device in 0..3 {
+        for minute in 1..20 {
+            assert_eq!(r.time_out(), S::Pending, "device {device}, minute {minute}");
+        }
+        assert_eq!(r.time_out(), S::FindingDevice);
+        r.found("panda-2");
+        let epoch = Some(r.request.epoch);
+        assert_eq!(r.hear(Event::LifeguardContacted { epoch }), S::Pending);
+    }
+}
+
+#[test]
 fn lifeguard_is_asked_five_times() {
     let mut r = Story::searching(None);
     r.found("panda-1");
