@@ -211,7 +211,7 @@ pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<Dev
 }
 
 pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-    let Wanted { device, environment, install: _, hardware_type, hardware_model, processor, tags } = wanted;
+    let Wanted { device, environment, install, hardware_type, hardware_model, processor, tags } = wanted;
     let (device, environment, processor) = (device.as_ref(), environment.as_ref(), processor.as_ref());
     let (hardware_type, hardware_model) = (hardware_type.as_ref(), hardware_model.as_ref());
     let args = args![
@@ -225,6 +225,8 @@ pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Resul
         hardware_model,
         processor,
         processor,
+        device,
+        install.image.as_ref(),
     ];
     let fits = |d: &Stored| tags.iter().all(|t| d.tags.contains(t));
     Ok(list(c, sql::DEVICES_FREE, args)?.into_iter().filter(fits).map(|d| d.candidate(now)).collect())

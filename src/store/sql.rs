@@ -41,7 +41,10 @@ pub(super) const DEVICES_FILTERED: &str = select_devices!(
 pub(super) const DEVICES_FREE: &str = select_devices!(
     "WHERE d.state = 'ready' AND c.request_id IS NULL "
     "AND (? IS NULL OR d.name = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR h.type = ?) "
-    "AND (? IS NULL OR h.model = ?) AND (? IS NULL OR d.processor = ?) ORDER BY d.name"
+    "AND (? IS NULL OR h.model = ?) AND (? IS NULL OR d.processor = ?) "
+    // Who names a device is told by it why the image cannot be put there; for others it is no candidate.
+    "AND (? IS NOT NULL OR EXISTS (SELECT 1 FROM image_pxe_configs m WHERE m.image = ? AND m.hardware_id = d.hardware_id)) "
+    "ORDER BY d.name"
 );
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
 pub(super) const DEVICE_NAMED: &str =
