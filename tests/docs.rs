@@ -139,11 +139,11 @@ fn files_that_are_named_exist() {
     }
 }
 
-/// Rows of `document` that speak of states (or of what `is_one` says), by name.
-fn rows_of<'d>(document: &'d str, is_one: impl Fn(&str) -> bool) -> BTreeMap<&'d str, Vec<Vec<&'d str>>> {
+/// Table rows by what stands between backticks in their first cell.
+fn rows_by_name(document: &str) -> BTreeMap<&str, Vec<Vec<&str>>> {
     let mut found: BTreeMap<&str, Vec<Vec<&str>>> = BTreeMap::new();
     for row in rows(document) {
-        for name in spans(row[0]).filter(|n| is_one(n)) {
+        for name in spans(row[0]) {
             found.entry(name).or_default().push(row.clone());
         }
     }
@@ -159,7 +159,7 @@ fn numbers(cell: &str) -> BTreeSet<u32> {
 fn every_state_of_a_device_is_documented_with_its_limits() {
     let text = read("docs/operating.md");
     let section = text.split("\n## ").find(|s| s.starts_with("The states of a device")).unwrap();
-    let documented = rows_of(section, |_| true);
+    let documented = rows_by_name(section);
     for name in documented.keys() {
         let known = lifeguard::State::parse(name).is_some();
         assert!(known || PleaseName::parse(name).is_some(), "there is no state {name}");
@@ -209,7 +209,7 @@ fn every_state_of_a_request_is_documented() {
     {
         let text = read(document);
         let section = text.split("\n#").find(|s| s.trim_start_matches(['#', ' ']).starts_with(heading));
-        let documented = rows_of(section.unwrap_or_else(|| panic!("{document}: {heading}")), |_| true);
+        let documented = rows_by_name(section.unwrap_or_else(|| panic!("{document}: {heading}")));
         for def in requests::TABLE {
             assert!(documented.contains_key(def.state.name()), "{document}: {} is missing", def.state);
         }
@@ -535,6 +535,36 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A line with every number replaced by `#`, and blanks by one.
+fn without_numbers(line: &str) -> String {
+    let mut out = String::new();
+    for c in line.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
+        match c {
+            '0'..='9' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[test]
+fn the_demo_says_what_the_readme_shows() {
+    let demo = Command::new(programs().join("mozpool"))
+        .args(["demo", "--once", "--boards", "10"])
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    assert!(demo.status.success(), "{}", String::from_utf8_lossy(&demo.stderr));
+    let said: BTreeSet<String> =
+        String::from_utf8(demo.stdout).unwrap().lines().map(without_numbers).collect();
+    let readme = read("README.md");
+    let (_, shown, _) = blocks(&readme).into_iter().find(|(info, ..)| info == "text").unwrap();
+    for line in shown.lines().filter(|l| l.trim() != "…") {
+        assert!(said.contains(&without_numbers(line)), "README.md shows {line}; the demo says {said:#?}");
     }
 }
 
