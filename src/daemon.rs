@@ -110,9 +110,7 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
         config.server.name,
         config.store_url
     );
-    daemon.wait(&signals)?;
-    log::info!("stopping");
-    daemon.stop()
+    daemon.serve(&signals)
 }
 
 /// Everything bound, nothing running: what root may be needed for.
@@ -289,6 +287,21 @@ impl Daemon {
         }
     }
 
+    /// Serves until `stop` says something or a thread ends unasked, and stops in order in both cases: a power cycle that was
+    /// started must end with power on.
+    ///
+    /// # Errors
+    /// [`DaemonError::Ended`] names the first thread that ended unasked or badly.
+    pub fn serve(self, stop: &Receiver<()>) -> Result<(), DaemonError> {
+        let served = self.wait(stop);
+        match &served {
+            Ok(()) => log::info!("stopping"),
+            Err(error) => log::error!("{error}; stopping the rest"),
+        }
+        let stopped = self.stop();
+        served.and(stopped)
+    }
+
     /// Stops in the order that loses nothing: no new work, commits, a started power cycle, the journal, TFTP.
     ///
     /// # Errors
@@ -413,4 +426,47 @@ fn become_user(name: &str) -> Result<(), DaemonError> {
         .and_then(|()| nix::unistd::setgid(user.gid))
         .and_then(|()| nix::unistd::setuid(user.uid))
         .map_err(|e| failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Host;
+    use crate::lab::Lab;
+    use crate::logic::time::Timestamp;
+    use relayctl::{Bank, FakeBoard, FakeSettings, PowerState, Relay};
+
+    /// More than anything here takes.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_thread_that_ends_unasked_leaves_no_board_without_power() {
+        let relays = FakeBoard::start("127.0.0.1:0".parse().unwrap(), FakeSettings::default()).unwrap();
+        let (bank, relay) = (Bank::new(1).unwrap(), Relay::new(1).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let config = format!(
+            "[server]\nname = \"s1\"\naddress = \"127.0.0.1\"\n[store]\nurl = \"sqlite:{path}/db\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\nfiles = \"{path}\"\n[tftp]\nenabled = false\n[syslog]\nenabled = false\n"
+        );
+        let host = Host { name: "s1".into(), route_address: None, addresses: vec![] };
+        let config = Config::parse(&config, &host).unwrap();
+        // A new device tests itself at once, without a live image by a power cycle.
+        let lab = format!(
+            "[[device]]\nname = \"b\"\nfqdn = \"127.0.0.1\"\nrelay_info = \"{}:bank1:relay1\"\n",
+            relays.addr()
+        );
+        let location: Location = config.store_url.parse().unwrap();
+        let lab = Lab::parse(&lab, "lab.toml", "s1").unwrap();
+        location.open().unwrap().apply_lab(&lab, false, Timestamp(0)).unwrap();
+
+        let mut daemon = Daemon::start(&config).unwrap();
+        assert!(relays.wait_for_power(bank, relay, PowerState::Off, LIMIT), "the power cycle begins");
+        // The journal ends as if by itself.
+        daemon.journal.stop = bounded(0).0;
+        let (_nobody, never) = bounded(0);
+        let ended = daemon.serve(&never).unwrap_err();
+        assert!(matches!(&ended, DaemonError::Ended { thread, .. } if thread == "journal"), "{ended}");
+        assert_eq!(relays.power(bank, relay), PowerState::On);
+    }
 }

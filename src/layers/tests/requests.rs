@@ -6,7 +6,7 @@ use crate::layers::messages::*;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
 use crate::logic::lifeguard::{Ask, Install, State as S};
 use crate::logic::mozpool::{ClaimChange, State as R};
-use crate::store::RequestCommit;
+use crate::store::{DeviceCommit, RequestCommit};
 use std::collections::HashSet;
 
 #[test]
@@ -89,16 +89,16 @@ fn an_order_that_comes_twice_is_taken_once() {
 #[test]
 fn a_board_lost_to_another_server_is_not_taken() {
     let mut w = World::of(2);
-    w.please("b2", Ask::Offline);
-    w.settle();
+    // The search finds `b1`: the other one has failed lately.
+    let mut next = w.store.load_device("b2").unwrap().unwrap().machine;
+    next.failures = vec![super::world::T0];
+    let commit = DeviceCommit { expected: next.epoch, next, log: vec![], result: None, at: super::world::T0 };
+    w.store.commit_devices(&[commit]).unwrap();
+    w.start();
     w.rival_takes("b1");
     let request = w.request(None, "debian");
-    assert_eq!(w.of_request(request), (R::FindingDevice, None), "it looked again at once, and there is none");
-    w.please("b2", Ask::Online);
-    w.settle();
-    w.pass_self_test("b2");
-    assert_eq!(w.of_request(request), (R::Pending, Some("b2".into())));
-    assert!(w.power_cycles().iter().all(|d| d == "b2"));
+    assert_eq!(w.of_request(request), (R::Pending, Some("b2".into())), "it looked again at once");
+    assert_eq!(w.power_cycles(), ["b2"]);
 }
 
 #[test]
