@@ -16,6 +16,11 @@ pub const TEST_LIMIT: Duration = Duration::from_secs(10);
 /// How long a refusing board is asked again: it may still rest from a connection of somebody who works by hand.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What the layers call a relay board when they speak of it: `host:port` in lower case, as names differ by more than case.
+pub fn board_key(board: &BoardAddress) -> String {
+    board.to_string().to_ascii_lowercase()
+}
+
 /// What a relay board is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
@@ -26,12 +31,12 @@ pub enum Task {
 }
 
 impl Task {
-    /// The board's queue, `host:port`. Names differ by more than case.
+    /// The board's queue; see [`board_key`].
     pub fn board(&self) -> String {
-        match self {
-            Self::Relay(address, _) => address.board.to_string().to_ascii_lowercase(),
-            Self::Test(board) => board.to_string().to_ascii_lowercase(),
-        }
+        board_key(match self {
+            Self::Relay(address, _) => &address.board,
+            Self::Test(board) => board,
+        })
     }
 
     /// What the manual work is for the relays; `None` for a ping.

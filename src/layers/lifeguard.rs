@@ -4,22 +4,26 @@
 //! then answers, publishes boot configs and hands out work. A crash between commit and effect is safe: every state that waits
 //! for an answer has a time limit, and its passing asks again.
 
+use super::boot_text::boot_text;
 use super::deadlines::Deadlines;
-use super::messages::{BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LifeguardCommand, MozpoolNotice, Reply};
+use super::messages::{
+    BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE, LifeguardCommand, MozpoolNotice, Reply,
+};
 use super::supervise::Exit;
-use crate::boot::render::{DeviceValues, ImageValues, LiveValues, RenderError, ServerValues, Values, render};
+use crate::bmm::power::board_key;
+use crate::boot::render::{LiveValues, ServerValues};
 use crate::boot::table::BootTable;
-use crate::clock::Clock;
+use crate::clock::{Clock, StepWatch};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, def, step,
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, step, time_limit_s,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
 use crate::logic::time::Timestamp;
-use crate::store::{Committed, DeviceCommit, DeviceInfo, DeviceRecord, Store, StoreError};
+use crate::store::{Committed, DeviceCommit, DeviceEdit, DeviceInfo, DeviceRecord, Store, StoreError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
 use relayctl::RelayAddress;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -31,6 +35,11 @@ use std::time::Duration;
 const BATCH_MAX: usize = 256;
 /// After the store has failed, time limits rest for so long before the next try.
 const STORE_REST_MS: i64 = 1000;
+/// News that may wait for a store that fails: as many as may wait in the channel. Beyond, time limits ask again.
+const AGAIN_MAX: usize = LIFEGUARD_QUEUE;
+/// How long a power cycle may wait in the queue of a healthy relay board: 32 relays whose turns all take the 30 s that one
+/// may. Later its answer must have been lost.
+const QUEUED_MAX_MS: i64 = 20 * 60 * 1000;
 
 /// What the layer needs to know of its server.
 #[derive(Debug, Clone)]
@@ -83,12 +92,15 @@ pub struct Lifeguard {
     catalog: Catalog,
     devices: HashMap<DeviceName, Entry>,
     deadlines: Deadlines<DeviceName>,
-    /// Power cycles that wait in a relay board's queue, by device.
-    queued: HashMap<DeviceName, Epoch>,
+    /// Power cycles that wait in a relay board's queue, by device, and since when.
+    queued: HashMap<DeviceName, (Epoch, Timestamp)>,
     /// Relay boards whose last connection failed.
     unwell: HashSet<String>,
     /// Time limits rest until then, because the store failed.
     rests_until: Option<Timestamp>,
+    /// What nobody else would say again, and could not be committed.
+    again: Vec<Item>,
+    steps: StepWatch,
 }
 
 #[derive(Debug)]
@@ -122,7 +134,12 @@ struct Item {
 enum Asker {
     Nobody,
     Api(Reply<DeviceAnswer>),
-    Request { request: RequestId, epoch: Epoch },
+    /// `known`: the device layer knew of its claim before this order.
+    Request {
+        request: RequestId,
+        epoch: Epoch,
+        known: bool,
+    },
 }
 
 /// A decision that waits for its commit.
@@ -131,6 +148,8 @@ struct Decided {
     before: State,
     effects: Vec<Effect>,
     asker: Asker,
+    /// To be decided anew when the commit fails.
+    event: Option<Event>,
 }
 
 impl Lifeguard {
@@ -144,6 +163,7 @@ impl Lifeguard {
     ) -> Result<Self, StoreError> {
         let catalog = store.catalog()?;
         let records = store.load_devices(&settings.server)?;
+        let steps = StepWatch::of(&*clock);
         let mut layer = Self {
             settings,
             store,
@@ -156,6 +176,8 @@ impl Lifeguard {
             queued: HashMap::new(),
             unwell: HashSet::new(),
             rests_until: None,
+            again: Vec::new(),
+            steps,
         };
         for record in records {
             layer.adopt(record);
@@ -166,6 +188,7 @@ impl Lifeguard {
     /// Runs until told to stop or until a neighbour is gone.
     pub fn run(mut self, inbox: &Inbox) -> Exit {
         loop {
+            self.follow_clock();
             let timer = match self.next_wake() {
                 Some(at) => after(Duration::from_millis(at.ms_since(self.clock.now()).max(0).unsigned_abs())),
                 None => never(),
@@ -178,24 +201,55 @@ impl Lifeguard {
                 recv(timer) -> _ => {}
                 recv(inbox.commands) -> m => match m { Ok(c) => self.command(c, &mut items), Err(_) => return Exit::Lost("http") },
             }
-            // What has come in meanwhile shares the commit.
-            while items.len() < BATCH_MAX
-                && let Ok(answer) = inbox.answers.try_recv()
-            {
-                self.answer(answer, &mut items);
-            }
-            while items.len() < BATCH_MAX
-                && let Ok(command) = inbox.commands.try_recv()
-            {
-                self.command(command, &mut items);
-            }
-            self.due(&mut items);
-            self.decide_and_commit(items);
+            self.go_on(items, inbox);
         }
     }
 
+    /// Takes what has come in meanwhile into the same commit, and what is due.
+    fn go_on(&mut self, mut items: Vec<Item>, inbox: &Inbox) {
+        while items.len() < BATCH_MAX
+            && let Ok(answer) = inbox.answers.try_recv()
+        {
+            self.answer(answer, &mut items);
+        }
+        while items.len() < BATCH_MAX
+            && let Ok(command) = inbox.commands.try_recv()
+        {
+            self.command(command, &mut items);
+        }
+        self.follow_clock();
+        self.due(&mut items);
+        self.decide_and_commit(items);
+    }
+
+    /// Deadlines are waits: when the system's clock is put right, they move with it. Stored ones follow with the next commit.
+    fn follow_clock(&mut self) {
+        let step_ms = self.steps.step_ms(&*self.clock);
+        if step_ms == 0 {
+            return;
+        }
+        log::warn!("the system's clock was put right by {} s; all time limits move with it", step_ms / 1000);
+        for (device, entry) in &mut self.devices {
+            entry.machine.deadline = entry.machine.deadline.map(|at| at.plus_ms(step_ms));
+            self.deadlines.set(device, entry.machine.deadline);
+        }
+        self.rests_until = self.rests_until.map(|at| at.plus_ms(step_ms));
+        for (_, since) in self.queued.values_mut() {
+            *since = since.plus_ms(step_ms);
+        }
+    }
+
+    /// One turn without waiting.
+    #[cfg(test)]
+    pub(super) fn turn(&mut self, inbox: &Inbox) {
+        self.go_on(Vec::new(), inbox);
+    }
+
     /// When time alone brings the next work.
-    fn next_wake(&self) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        if !self.again.is_empty() {
+            return self.rests_until;
+        }
         let first = self.deadlines.first()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
@@ -206,16 +260,40 @@ impl Lifeguard {
             return;
         }
         self.rests_until = None;
+        let mut again = std::mem::take(&mut self.again);
+        // Somebody who has the device by now does not want it treated as returned.
+        again.retain(|item| match item.event {
+            Event::Released { .. } => self.devices.get(&item.device).is_some_and(|e| e.claim.is_none()),
+            _ => true,
+        });
+        again.append(items);
+        *items = again;
         for device in self.deadlines.due(now, BATCH_MAX) {
+            if let Some(request) = self.left_by(&device) {
+                self.released(device, request, items);
+                continue;
+            }
             let waiting = self.waits_in_healthy_queue(&device);
             items.push(Item { device, event: Event::Deadline { waiting }, asker: Asker::Nobody });
         }
     }
 
+    /// The request that a device at rest is thought to belong to and which has let go of it: that message was lost.
+    fn left_by(&mut self, device: &DeviceName) -> Option<RequestId> {
+        let entry = self.devices.get(device)?;
+        let request = entry.claim.as_ref().filter(|_| entry.machine.state == State::Ready)?.request;
+        let named = self.store.named(device).ok()??;
+        named.claimed_by.is_none().then_some(request)
+    }
+
     fn waits_in_healthy_queue(&self, device: &DeviceName) -> bool {
         let Some(entry) = self.devices.get(device) else { return false };
-        let board_is_well = entry.relay.as_ref().is_some_and(|r| !self.unwell.contains(&r.board.to_string()));
-        board_is_well && self.queued.get(device) == Some(&entry.machine.epoch)
+        let board_is_well = entry.relay.as_ref().is_some_and(|r| !self.unwell.contains(&board_key(&r.board)));
+        let now = self.clock.now();
+        board_is_well
+            && self.queued.get(device).is_some_and(|(epoch, since)| {
+                *epoch == entry.machine.epoch && now.ms_since(*since) < QUEUED_MAX_MS
+            })
     }
 
     fn answer(&mut self, answer: BmmAnswer, items: &mut Vec<Item>) {
@@ -243,7 +321,7 @@ impl Lifeguard {
     }
 
     fn no_longer_queued(&mut self, device: &DeviceName, epoch: Epoch) {
-        if self.queued.get(device) == Some(&epoch) {
+        if self.queued.get(device).is_some_and(|(queued, _)| *queued == epoch) {
             self.queued.remove(device);
         }
     }
@@ -262,18 +340,22 @@ impl Lifeguard {
             }
             LifeguardCommand::Released { device, request } => self.released(device, request, items),
             LifeguardCommand::Edit { device, edit, reply } => {
-                let answer = match self.store.edit_device(&device, &edit) {
-                    Ok(true) => self.devices.get_mut(&device).map_or(DeviceAnswer::UnknownDevice, |entry| {
-                        if let crate::store::DeviceEdit::Environment(environment) = edit {
-                            entry.info.environment = environment;
-                        }
-                        DeviceAnswer::Accepted { state: entry.machine.state }
-                    }),
-                    Ok(false) => DeviceAnswer::UnknownDevice,
-                    Err(error) => DeviceAnswer::Unavailable { why: error.to_string() },
-                };
-                let _ = reply.send(answer);
+                let _ = reply.send(self.edit(&device, edit));
             }
+        }
+    }
+
+    fn edit(&mut self, device: &DeviceName, edit: DeviceEdit) -> DeviceAnswer {
+        let Some(entry) = self.devices.get_mut(device) else { return DeviceAnswer::UnknownDevice };
+        match self.store.edit_device(device, &edit) {
+            Ok(true) => {
+                if let DeviceEdit::Environment(environment) = edit {
+                    entry.info.environment = environment;
+                }
+                DeviceAnswer::Accepted { state: entry.machine.state }
+            }
+            Ok(false) => DeviceAnswer::UnknownDevice,
+            Err(error) => DeviceAnswer::Unavailable { why: error.to_string() },
         }
     }
 
@@ -291,33 +373,17 @@ impl Lifeguard {
             let why = "this server does not have it".to_owned();
             return self.notify(MozpoolNotice::Refused { request, epoch, why });
         };
-        // The order may come twice, when the answer to the first was lost.
         let known = entry.claim.as_ref() == Some(&claim);
-        let under_way = match prepare {
-            Preparation::Image => entry.machine.next.as_ref() == Some(&install),
-            Preparation::PowerCycle => matches!(
-                entry.machine.state,
-                State::PcPowerCycling | State::PcRebooting | State::PcPinging | State::OperationComplete
-            ),
-        };
         entry.claim = Some(claim);
-        if entry.machine.state != State::Ready {
-            let notice = if known && under_way {
-                MozpoolNotice::Contacted { request, epoch }
-            } else {
-                MozpoolNotice::Refused {
-                    request,
-                    epoch,
-                    why: format!("it is in state {}", entry.machine.state),
-                }
-            };
-            return self.notify(notice);
-        }
         let ask = match prepare {
             Preparation::PowerCycle => Ask::PowerCycle,
             Preparation::Image => Ask::Image(install),
         };
-        items.push(Item { device, event: Event::Please(ask), asker: Asker::Request { request, epoch } });
+        items.push(Item {
+            device,
+            event: Event::Please(ask),
+            asker: Asker::Request { request, epoch, known },
+        });
     }
 
     fn released(&mut self, device: DeviceName, request: RequestId, items: &mut Vec<Item>) {
@@ -342,6 +408,7 @@ impl Lifeguard {
         let mut drafts: HashMap<DeviceName, Device> = HashMap::new();
         let mut commits = Vec::new();
         let mut decided = Vec::new();
+        let mut orders = Vec::new();
         for Item { device, event, asker } in items {
             let Some(entry) = self.devices.get(&device) else {
                 self.reply(&device, asker, DeviceAnswer::UnknownDevice);
@@ -349,8 +416,14 @@ impl Lifeguard {
             };
             let machine = drafts.get(&device).unwrap_or(&entry.machine);
             let (before, expected) = (machine.state, machine.epoch);
+            if let (Asker::Request { .. }, true) = (&asker, before != State::Ready) {
+                orders.push((device, event, asker));
+                continue;
+            }
             let quiet =
                 matches!(event, Event::Deadline { .. } | Event::PowerStarted { .. } | Event::Released { .. });
+            let said_once = matches!(asker, Asker::Nobody) && !matches!(event, Event::Deadline { .. });
+            let again = said_once.then(|| event.clone());
             let facts = Facts {
                 catalog: &self.catalog,
                 hardware: entry.info.hardware,
@@ -369,14 +442,23 @@ impl Lifeguard {
                 }
                 Step::Moved(moved) => {
                     drafts.insert(device.clone(), moved.next.clone());
-                    decided.push(Decided { device, before, effects: moved.effects, asker });
+                    decided.push(Decided { device, before, effects: moved.effects, asker, event: again });
                     let (next, log, result) = (moved.next, moved.log, moved.result);
                     commits.push(DeviceCommit { next, expected, log, result, at: now });
                 }
             }
         }
+        if self.commit(commits, decided, now) {
+            for (device, event, asker) in orders {
+                self.answer_order(&device, &event, asker);
+            }
+        }
+    }
+
+    /// Commits and acts; false when the store failed and nothing has changed.
+    fn commit(&mut self, commits: Vec<DeviceCommit>, decided: Vec<Decided>, now: Timestamp) -> bool {
         if commits.is_empty() {
-            return;
+            return true;
         }
         match self.store.commit_devices(&commits) {
             Ok(outcomes) => {
@@ -386,20 +468,57 @@ impl Lifeguard {
                         Committed::Stale | Committed::ClaimLost => self.reload(decided),
                     }
                 }
+                true
+            }
+            // One row that cannot be written must not hold up the others.
+            Err(error) if commits.len() > 1 && !matches!(error, StoreError::Unavailable { .. }) => {
+                log::error!("{error}; {} changes are written one by one", commits.len());
+                for (decided, commit) in decided.into_iter().zip(commits) {
+                    self.commit(vec![commit], vec![decided], now);
+                }
+                true
             }
             Err(error) => {
                 log::error!("{error}; {} changes wait for the store", commits.len());
                 self.rests_until = Some(now.plus_ms(STORE_REST_MS));
-                for Decided { device, asker, .. } in decided {
-                    self.reply(&device, asker, DeviceAnswer::Unavailable { why: error.to_string() });
+                let will_pass = matches!(error, StoreError::Unavailable { .. });
+                for Decided { device, asker, event, .. } in decided {
+                    if let Some(event) = event.filter(|_| will_pass && self.again.len() < AGAIN_MAX) {
+                        self.again.push(Item { device, event, asker });
+                    } else {
+                        self.reply(&device, asker, DeviceAnswer::Unavailable { why: error.to_string() });
+                    }
                 }
+                false
             }
         }
     }
 
+    /// A request wants a device that is not `ready`. It may have asked before, and not have heard the answer.
+    fn answer_order(&mut self, device: &DeviceName, event: &Event, asker: Asker) {
+        let (Asker::Request { request, epoch, known }, Some(entry)) = (asker, self.devices.get(device))
+        else {
+            return;
+        };
+        let machine = &entry.machine;
+        let under_way = match event {
+            Event::Please(Ask::Image(install)) => machine.next.as_ref() == Some(install),
+            _ => {
+                let cycling = [State::PcPowerCycling, State::PcRebooting, State::PcPinging];
+                cycling.contains(&machine.state) && !machine.self_testing
+            }
+        };
+        self.notify(if known && under_way {
+            MozpoolNotice::Contacted { request, epoch }
+        } else {
+            let why = format!("it is in state {}", machine.state);
+            MozpoolNotice::Refused { request, epoch, why }
+        });
+    }
+
     /// What was decided is on disk: make it so.
     fn act(&mut self, decided: Decided, commit: DeviceCommit) {
-        let Decided { device, before, effects, asker } = decided;
+        let Decided { device, before, effects, asker, .. } = decided;
         let Some(entry) = self.devices.get_mut(&device) else { return };
         let old = std::mem::replace(&mut entry.machine, commit.next);
         let machine = &entry.machine;
@@ -409,16 +528,19 @@ impl Lifeguard {
         }
         self.deadlines.set(&device, machine.deadline);
         let freed = state == State::Ready && before != State::Ready && entry.claim.is_none();
-        if machine.boot != old.boot || (machine.boot.is_some() && machine.next != old.next) {
+        // Before every power cycle once more: the last time the store or the template may have failed.
+        let cycles = effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
+        if machine.boot != old.boot || (machine.boot.is_some() && (cycles || machine.next != old.next)) {
             self.publish(&device);
         }
+        // Before the effects: a request must hear that its order was taken before it hears what came of it.
+        self.reply(&device, asker, DeviceAnswer::Accepted { state });
         for effect in effects {
             self.hand_out(&device, effect);
         }
         if freed {
-            self.notify(MozpoolNotice::DeviceFreed { device: device.clone() });
+            self.notify(MozpoolNotice::DeviceFreed { device });
         }
-        self.reply(&device, asker, DeviceAnswer::Accepted { state });
     }
 
     fn hand_out(&mut self, device: &DeviceName, effect: Effect) {
@@ -430,7 +552,7 @@ impl Lifeguard {
                 // `step` asks for a power cycle only when there is a relay.
                 let Some(relay) = entry.relay.clone() else { return };
                 let deadline = entry.machine.deadline.unwrap_or(self.clock.now());
-                self.queued.insert(name.clone(), epoch);
+                self.queued.insert(name.clone(), (epoch, self.clock.now()));
                 BmmJob::PowerCycle { device: name, epoch, relay, deadline }
             }
             Effect::Probe { epoch, check, mode, good } => {
@@ -458,7 +580,11 @@ impl Lifeguard {
         match self.store.load_device(&device) {
             Ok(Some(record)) if record.info.imaging_server == self.settings.server => self.adopt(record),
             Ok(_) => self.abandon(&device),
-            Err(error) => log::error!("device={device} {error}"),
+            Err(error) => {
+                log::error!("device={device} {error}");
+                // Its deadline may be due, and would be so again at once.
+                self.rests_until = Some(self.clock.now().plus_ms(STORE_REST_MS));
+            }
         }
         let why = "the device was changed by somebody else at the same time; try again".to_owned();
         self.reply(&device, asker, DeviceAnswer::Unavailable { why });
@@ -467,8 +593,12 @@ impl Lifeguard {
     fn adopt(&mut self, mut record: DeviceRecord) {
         let device = record.machine.name.clone();
         // A row that was put into its state from outside has no deadline yet: the state begins now.
-        if record.machine.deadline.is_none() && def(record.machine.state).wait_s.is_some() {
-            record.machine.deadline = Some(self.clock.now());
+        // And none is further away than the state's time limit, unless the clock was ahead when it was stored.
+        let now = self.clock.now();
+        let limit_s = time_limit_s(&record.machine, &self.catalog, record.info.hardware);
+        if let Some(limit_s) = limit_s {
+            record.machine.deadline =
+                Some(record.machine.deadline.map_or(now, |at| at.min(now.plus_s(limit_s))));
         }
         self.deadlines.set(&device, record.machine.deadline);
         self.devices.insert(device.clone(), record.into());
@@ -486,11 +616,17 @@ impl Lifeguard {
     /// Brings the boot table to what the device's row says.
     fn publish(&mut self, device: &DeviceName) {
         let Some(entry) = self.devices.get(device) else { return };
-        let Some(mac) = entry.info.mac else { return };
+        let Some(mac) = entry.info.mac else {
+            if entry.machine.boot.is_some() {
+                let why = "no boot config: the device has no MAC address to offer it to".to_owned();
+                self.journal(device, "statemachine", why);
+            }
+            return;
+        };
         if entry.machine.boot.is_none() {
             return self.boot.publish(mac, None);
         }
-        match boot_text(self.store.as_mut(), &self.settings, entry) {
+        match boot_text(self.store.as_mut(), &self.settings, &entry.machine, &entry.info) {
             Ok(text) => self.boot.publish(mac, text.as_deref()),
             Err(why) => {
                 // The board boots its own disk, and the state's time limit counts it; the log says why.
@@ -506,10 +642,10 @@ impl Lifeguard {
             (Asker::Nobody, _) => {}
             // Who asked may have stopped waiting.
             (Asker::Api(reply), answer) => drop(reply.send(answer)),
-            (Asker::Request { request, epoch }, DeviceAnswer::Accepted { .. }) => {
+            (Asker::Request { request, epoch, .. }, DeviceAnswer::Accepted { .. }) => {
                 self.notify(MozpoolNotice::Contacted { request, epoch });
             }
-            (Asker::Request { request, epoch }, DeviceAnswer::Ignored { why, .. }) => {
+            (Asker::Request { request, epoch, .. }, DeviceAnswer::Ignored { why, .. }) => {
                 self.notify(MozpoolNotice::Refused { request, epoch, why: why.to_string() });
             }
             (Asker::Request { .. }, DeviceAnswer::UnknownDevice | DeviceAnswer::Unavailable { .. }) => {
@@ -529,70 +665,5 @@ impl Lifeguard {
         if self.out.journal.try_send(line).is_err() {
             log::warn!("device={device} a log line was lost: the journal is full");
         }
-    }
-}
-
-/// The text that the device's boot loader is to read; `None` when its PXE config is gone.
-fn boot_text(store: &mut dyn Store, settings: &Settings, entry: &Entry) -> Result<Option<String>, BootError> {
-    let Some(boot) = &entry.machine.boot else { return Ok(None) };
-    let Some(config) = store.pxe_config(&boot.pxe_config)? else {
-        return Err(BootError::Gone(boot.pxe_config.to_string()));
-    };
-    let next = entry.machine.next.as_ref();
-    let image = match next {
-        Some(install) => store.image(&install.image)?,
-        None => None,
-    };
-    let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
-    let info = &entry.info;
-    let values = Values {
-        device: DeviceValues {
-            name: entry.machine.name.to_string(),
-            fqdn: info.fqdn.clone(),
-            mac: info.mac.map(|m| m.join("-")).unwrap_or_default(),
-            environment: info.environment.clone(),
-            hardware_type: info.hardware_type.clone(),
-            hardware_model: info.hardware_model.clone(),
-        },
-        server: settings.values.clone(),
-        image: ImageValues {
-            name: image.as_ref().map(|i| i.name.clone()).unwrap_or_default(),
-            second_stage: image.map(|i| i.second_stage).unwrap_or_default(),
-        },
-        boot_config: serde_json::from_str(boot_config).unwrap_or(serde_json::Value::Null),
-        live: settings.live.clone(),
-        console: settings.console.clone(),
-        site: settings.site.clone(),
-    };
-    Ok(Some(render(&config.name, &config.contents, &values)?))
-}
-
-/// Why there is no boot config for a board.
-#[derive(Debug)]
-enum BootError {
-    Gone(String),
-    Render(RenderError),
-    Store(StoreError),
-}
-
-impl std::fmt::Display for BootError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Gone(name) => write!(f, "there is no PXE config {name} any more"),
-            Self::Render(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<RenderError> for BootError {
-    fn from(error: RenderError) -> Self {
-        Self::Render(error)
-    }
-}
-
-impl From<StoreError> for BootError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }

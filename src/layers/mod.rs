@@ -4,6 +4,7 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod bmm;
+mod boot_text;
 pub mod deadlines;
 pub mod http;
 pub mod journal;
@@ -13,3 +14,6 @@ pub mod mozpool;
 pub mod supervise;
 pub mod syslog;
 pub mod tftp;
+
+#[cfg(test)]
+mod tests;

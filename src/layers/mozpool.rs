@@ -8,11 +8,12 @@ use super::messages::{
     CreateAnswer, LifeguardCommand, MozpoolCommand, MozpoolNotice, Reply, RequestAnswer, RequestEvent,
 };
 use super::supervise::Exit;
-use crate::clock::Clock;
+use crate::clock::{Clock, StepWatch};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Claim;
 use crate::logic::mozpool::{
-    Candidate, Effect, Event, Ignored, Named, Preparation, Request, Signal, State, Step, pick, step,
+    Candidate, ClaimChange, Effect, Event, Ignored, Named, Preparation, Request, Signal, State, Step, def,
+    pick, step,
 };
 use crate::logic::time::Timestamp;
 use crate::store::{Committed, NewRequest, RequestCommit, Store, StoreError};
@@ -54,6 +55,7 @@ pub struct Mozpool {
     /// Draws lots between equal devices; any start will do, it only must not be the same for every request.
     seed: u64,
     rests_until: Option<Timestamp>,
+    steps: StepWatch,
 }
 
 /// One thing to decide on, and who waits for the answer.
@@ -89,7 +91,9 @@ impl Mozpool {
         lifeguard: Sender<LifeguardCommand>,
     ) -> Result<Self, StoreError> {
         let records = store.load_requests(server)?;
-        let seed = clock.now().0.unsigned_abs();
+        let steps = StepWatch::of(&*clock);
+        let now = clock.now();
+        let seed = now.0.unsigned_abs();
         let mut layer = Self {
             server: server.into(),
             store,
@@ -100,8 +104,14 @@ impl Mozpool {
             deadlines: Deadlines::default(),
             seed,
             rests_until: None,
+            steps,
         };
-        for record in records {
+        for mut record in records {
+            // No deadline is further away than its state's time limit, unless the clock was ahead when it was stored.
+            let limit_s = def(record.machine.state).wait_s;
+            if let (Some(at), Some(limit_s)) = (record.machine.deadline, limit_s) {
+                record.machine.deadline = Some(at.min(now.plus_s(limit_s)));
+            }
             layer.keep(record.machine);
         }
         Ok(layer)
@@ -110,6 +120,7 @@ impl Mozpool {
     /// Runs until told to stop or until a neighbour is gone.
     pub fn run(mut self, inbox: &Inbox) -> Exit {
         loop {
+            self.follow_clock();
             let timer = match self.next_wake() {
                 Some(at) => after(Duration::from_millis(at.ms_since(self.clock.now()).max(0).unsigned_abs())),
                 None => never(),
@@ -122,18 +133,29 @@ impl Mozpool {
                 recv(timer) -> _ => {}
                 recv(inbox.commands) -> m => match m { Ok(c) => wakes.command(c), Err(_) => return Exit::Lost("http") },
             }
-            while wakes.len() < BATCH_MAX
-                && let Ok(notice) = inbox.notices.try_recv()
-            {
-                wakes.notice(notice);
-            }
-            while wakes.len() < BATCH_MAX
-                && let Ok(command) = inbox.commands.try_recv()
-            {
-                wakes.command(command);
-            }
-            self.handle(wakes);
+            self.go_on(wakes, inbox);
         }
+    }
+
+    /// Takes what has come in meanwhile into the same commit, and what is due.
+    fn go_on(&mut self, mut wakes: Wakes, inbox: &Inbox) {
+        while wakes.len() < BATCH_MAX
+            && let Ok(notice) = inbox.notices.try_recv()
+        {
+            wakes.notice(notice);
+        }
+        while wakes.len() < BATCH_MAX
+            && let Ok(command) = inbox.commands.try_recv()
+        {
+            wakes.command(command);
+        }
+        self.handle(wakes);
+    }
+
+    /// One turn without waiting.
+    #[cfg(test)]
+    pub(super) fn turn(&mut self, inbox: &Inbox) {
+        self.go_on(Wakes::default(), inbox);
     }
 
     fn next_wake(&self) -> Option<Timestamp> {
@@ -143,13 +165,23 @@ impl Mozpool {
 
     fn handle(&mut self, wakes: Wakes) {
         let Wakes { mut items, created, freed } = wakes;
+        self.follow_clock();
         let now = self.clock.now();
-        if let Err(error) = self.due(now, &mut items).and_then(|()| self.create(created, &mut items)) {
+        let due = self.due(now, &mut items);
+        // Also when that failed: who asks for a board is answered.
+        if let Err(error) = self.create(created, &mut items).and(due) {
             return self.give_back(&error, now, items);
         }
         let mut batch = Batch::default();
+        // Those who have waited see a device before those who have just come.
+        for device in freed {
+            if let Err(error) = self.show(&device, now, &mut batch) {
+                log::error!("{error}; waiting requests look again within ten seconds");
+            }
+        }
         let mut askers = Vec::new();
         for Item { request, event, asker } in items {
+            let event = self.with_stored_result(request, event);
             match self.drive(request, event, now, &mut batch) {
                 Ok(outcome) => askers.push((request, outcome, asker)),
                 Err(error) => {
@@ -158,21 +190,66 @@ impl Mozpool {
                 }
             }
         }
-        for device in freed {
-            if let Err(error) = self.show(&device, now, &mut batch) {
-                log::error!("{error}; waiting requests look again within ten seconds");
+        match self.commit(batch, now) {
+            Ok(stale) => {
+                for (request, outcome, asker) in askers {
+                    let outcome = if stale.contains(&request) { Outcome::Overtaken } else { outcome };
+                    self.reply(request, outcome, asker);
+                }
+            }
+            Err(error) => {
+                let items = askers.into_iter().map(|(request, _, asker)| Item {
+                    request,
+                    event: Event::FindDevice,
+                    asker,
+                });
+                self.give_back(&error, now, items.collect());
             }
         }
-        if let Err(error) = self.commit(batch, now) {
-            let items = askers.into_iter().map(|(request, _, asker)| Item {
-                request,
-                event: Event::FindDevice,
-                asker,
-            });
-            return self.give_back(&error, now, items.collect());
+    }
+
+    /// When the system's clock is put right, deadlines move with it, and so do the ends of reservations: a board was
+    /// promised for so many seconds, not until somebody set the clock.
+    fn follow_clock(&mut self) {
+        let step_ms = self.steps.step_ms(&*self.clock);
+        if step_ms == 0 {
+            return;
         }
-        for (request, outcome, asker) in askers {
-            self.reply(request, outcome, asker);
+        let line =
+            format!("The system's clock was put right by {} s; all times move with it.", step_ms / 1000);
+        log::warn!("{line}");
+        self.rests_until = self.rests_until.map(|at| at.plus_ms(step_ms));
+        let (at, mut commits) = (self.clock.now(), Vec::new());
+        for request in self.requests.values_mut() {
+            request.deadline = request.deadline.map(|at| at.plus_ms(step_ms));
+            request.queue_until = request.queue_until.map(|at| at.plus_ms(step_ms));
+            request.expires = request.expires.plus_ms(step_ms);
+            self.deadlines.set(&request.id, request.next_wake());
+            let (next, expected) = (request.clone(), request.epoch);
+            commits.push(RequestCommit {
+                next,
+                expected,
+                claim: ClaimChange::Keep,
+                log: vec![line.clone()],
+                at,
+            });
+        }
+        // What is not written now is written with the request's next step.
+        if let Err(error) = self.store.commit_requests(&commits) {
+            log::error!(
+                "{error}; the ends of reservations are shown as they were before the clock was put right"
+            );
+        }
+    }
+
+    /// `lifeguard_finished` may come by the API without a result: then the one that lies with the claim counts.
+    fn with_stored_result(&mut self, request: RequestId, event: Event) -> Event {
+        match event {
+            Event::LifeguardFinished { device, result: None } => {
+                let result = self.store.imaging_result(request).unwrap_or_default();
+                Event::LifeguardFinished { device, result }
+            }
+            other => other,
         }
     }
 
@@ -181,12 +258,13 @@ impl Mozpool {
         log::error!("{error}; {} changes of requests wait for the store", items.len());
         self.rests_until = Some(now.plus_ms(STORE_REST_MS));
         let why = error.to_string();
-        for Item { asker, .. } in items {
+        for Item { request, asker, .. } in items {
             match asker {
                 Asker::Nobody => {}
                 Asker::Api(reply) => drop(reply.send(RequestAnswer::Unavailable { why: why.clone() })),
+                // Its row is on disk, and it goes on when the store is back.
                 Asker::Create { reply, .. } => {
-                    drop(reply.send(CreateAnswer::Unavailable { why: why.clone() }));
+                    drop(reply.send(CreateAnswer::Created { request, busy: false }));
                 }
             }
         }
@@ -201,13 +279,13 @@ impl Mozpool {
             let Some(machine) = self.requests.get(&request) else { continue };
             let (state, assigned, wanted) = (machine.state, machine.assigned.clone(), machine.wanted.clone());
             let stored = match state {
-                State::Pending => self.store.imaging_result(request)?,
+                State::Pending => readable(self.store.imaging_result(request))?,
                 _ => None,
             };
             let prepare = match (state, assigned) {
                 (State::ContactLifeguard | State::ContactingLifeguard, Some(device)) => {
                     let can_reuse = self.can_reuse(&wanted.install.image)?;
-                    let candidate = self.store.candidate(&device, now)?;
+                    let candidate = readable(self.store.candidate(&device, now))?;
                     candidate.map(|c| preparation(pick(&[c], &wanted, can_reuse, &same_json, 0)))
                 }
                 _ => None,
@@ -239,7 +317,8 @@ impl Mozpool {
         };
         for ((id, row), reply) in ids.into_iter().zip(rows).zip(replies) {
             let named = match &row.wanted.device {
-                Some(device) => self.store.named(device)?,
+                // The row is made: whatever the store does now, it is driven.
+                Some(device) => self.store.named(device).unwrap_or_default(),
                 None => None,
             };
             let event = match named {
@@ -321,14 +400,14 @@ impl Mozpool {
             return Ok(Event::Found { epoch, device: candidate.name.clone(), prepare });
         }
         let named = match &wanted.device {
-            Some(device) => Some(self.store.named(device)?),
+            Some(device) => Some(readable(self.store.named(device))?),
             None => None,
         };
         Ok(Event::NoneFree { epoch, named })
     }
 
     fn can_reuse(&mut self, image: &str) -> Result<bool, StoreError> {
-        Ok(self.store.image(image)?.is_some_and(|i| i.can_reuse))
+        Ok(readable(self.store.image(image))?.is_some_and(|i| i.can_reuse))
     }
 
     /// Shows a device that has become free to those who wait, oldest first, until one takes it.
@@ -343,21 +422,38 @@ impl Mozpool {
         Ok(())
     }
 
-    fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<(), StoreError> {
+    /// Commits and acts; says which requests have been moved by somebody else. An error means that nothing was written:
+    /// what goes wrong after the first commit is left to time limits.
+    fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<HashSet<RequestId>, StoreError> {
         let Batch { mut commits, mut effects, .. } = batch;
-        for _ in 0..=CLAIM_TRIES {
+        let mut stale = HashSet::new();
+        for round in 0..=CLAIM_TRIES {
             if commits.is_empty() {
-                return Ok(());
+                return Ok(stale);
             }
-            let outcomes = self.store.commit_requests(&commits)?;
+            let outcomes = match self.store.commit_requests(&commits) {
+                Ok(outcomes) => outcomes,
+                Err(error) if round == 0 => return Err(error),
+                Err(error) => {
+                    self.rest(&error, now);
+                    return Ok(stale);
+                }
+            };
             let mut again = Batch::default();
             for ((commit, effects), outcome) in commits.into_iter().zip(effects).zip(outcomes) {
                 let id = commit.next.id;
                 match outcome {
                     Committed::Done => self.act(commit, effects),
                     // The rest of this request's chain is stale; it goes on from what it was.
-                    Committed::ClaimLost => self.look_again(id, now, &mut again)?,
-                    Committed::Stale => self.reload(id)?,
+                    Committed::ClaimLost => {
+                        if let Err(error) = self.look_again(id, now, &mut again) {
+                            self.rest(&error, now);
+                        }
+                    }
+                    Committed::Stale => {
+                        stale.insert(id);
+                        self.reload(id, now);
+                    }
                 }
             }
             (commits, effects) = (again.commits, again.effects);
@@ -366,7 +462,13 @@ impl Mozpool {
             "{} requests lost several devices to other servers; they look again in ten seconds",
             commits.len()
         );
-        Ok(())
+        Ok(stale)
+    }
+
+    /// Time limits rest a moment; what was due then comes again.
+    fn rest(&mut self, error: &StoreError, now: Timestamp) {
+        log::error!("{error}");
+        self.rests_until = Some(now.plus_ms(STORE_REST_MS));
     }
 
     fn look_again(&mut self, id: RequestId, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
@@ -375,12 +477,12 @@ impl Mozpool {
         self.drive(id, Event::DeviceFreed, now, batch).map(|_| ())
     }
 
-    fn reload(&mut self, id: RequestId) -> Result<(), StoreError> {
-        match self.store.load_request(id)? {
-            Some(record) => self.keep(record.machine),
-            None => self.forget(id),
+    fn reload(&mut self, id: RequestId, now: Timestamp) {
+        match self.store.load_request(id) {
+            Ok(Some(record)) => self.keep(record.machine),
+            Ok(None) => self.forget(id),
+            Err(error) => self.rest(&error, now),
         }
-        Ok(())
     }
 
     /// What was decided is on disk: make it so.
@@ -445,6 +547,9 @@ impl Mozpool {
                     Outcome::Moved { state } => RequestAnswer::Accepted { state },
                     Outcome::Ignored { state, why } => RequestAnswer::Ignored { state, why },
                     Outcome::Unknown => RequestAnswer::UnknownRequest,
+                    Outcome::Overtaken => RequestAnswer::Unavailable {
+                        why: "the request was changed by somebody else at the same time; try again".into(),
+                    },
                 });
             }
             Asker::Create { reply, busy } => drop(reply.send(CreateAnswer::Created { request, busy })),
@@ -454,9 +559,16 @@ impl Mozpool {
 
 /// What became of an event.
 enum Outcome {
-    Moved { state: State },
-    Ignored { state: State, why: Ignored },
+    Moved {
+        state: State,
+    },
+    Ignored {
+        state: State,
+        why: Ignored,
+    },
     Unknown,
+    /// The stored row was another one.
+    Overtaken,
 }
 
 /// All that has come in since the last commit.
@@ -519,6 +631,17 @@ fn to_event(event: RequestEvent) -> Event {
         RequestEvent::Signal { signal: Signal::LifeguardFinished, result } => {
             Event::LifeguardFinished { device: None, result }
         }
+    }
+}
+
+/// What cannot be read counts as not there: one bad row must not keep all requests waiting.
+fn readable<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt { what }) => {
+            log::error!("left out: {what}");
+            Ok(None)
+        }
+        other => other,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
 use crate::logic::mozpool::{Candidate, Named, Wanted};
 use crate::logic::time::Timestamp;
+use std::collections::HashSet;
 
 const READ: &str = "read devices";
 
@@ -225,8 +226,7 @@ pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Resul
         hardware_model,
         processor,
         processor,
-        device,
-        install.image.as_ref(),
+        &install.image,
     ];
     let fits = |d: &Stored| tags.iter().all(|t| d.tags.contains(t));
     Ok(list(c, sql::DEVICES_FREE, args)?.into_iter().filter(fits).map(|d| d.candidate(now)).collect())
@@ -252,7 +252,8 @@ pub(super) fn edit<C: Conn>(c: &mut C, name: &str, edit: &DeviceEdit) -> Result<
 }
 
 /// Writes what can be written, in one transaction. The `UPDATE` asks for the epoch, and everything else of a commit is
-/// only written after it has found its row: a stale commit leaves nothing behind.
+/// only written after it has found its row: a stale commit leaves nothing behind. What follows it for the same device was
+/// decided on what it would have left, and is stale even if the epoch it expects happens to be there.
 pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
     const DOING: &str = "write devices";
     if commits.is_empty() {
@@ -260,8 +261,10 @@ pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec
     }
     c.transaction(DOING, |c| {
         let mut done = Vec::with_capacity(commits.len());
+        let mut stale = HashSet::new();
         for DeviceCommit { next, expected, log, result, at } in commits {
-            if !write_machine(c, next, *expected).doing(DOING)? {
+            if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
+                stale.insert(&next.name);
                 done.push(Committed::Stale);
                 continue;
             }

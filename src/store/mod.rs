@@ -143,8 +143,8 @@ pub trait Store: Send {
     fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>>;
     /// Writes all of `commits` in one durable transaction; the answers are in the same order.
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>>;
-    /// Devices of all servers that are `ready`, unclaimed, and match; failures are counted up to `now`. Unless one is named, only
-    /// those that have a PXE config for the image.
+    /// Devices of all servers that are `ready`, unclaimed, match, and have a PXE config for the image; failures are counted
+    /// up to `now`.
     fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>>;
     /// What is on a device, whatever its state.
     fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>>;

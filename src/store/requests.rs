@@ -14,6 +14,7 @@ use crate::logic::lifeguard::Install;
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, Counter, Request, State, Wanted};
 use crate::logic::time::Timestamp;
+use std::collections::HashSet;
 
 const READ: &str = "read requests";
 const WRITE: &str = "write requests";
@@ -140,8 +141,17 @@ pub(super) fn commit<C: Conn>(c: &mut C, commits: &[RequestCommit]) -> Result<Ve
     }
     c.transaction(WRITE, |c| {
         let mut done = Vec::with_capacity(commits.len());
+        // What follows a refused commit of the same request was decided on what it would have left.
+        let mut refused = HashSet::new();
         for commit in commits {
-            done.push(commit_one(c, commit)?);
+            let one = match refused.contains(&commit.next.id) {
+                true => Committed::Stale,
+                false => commit_one(c, commit)?,
+            };
+            if one != Committed::Done {
+                refused.insert(commit.next.id);
+            }
+            done.push(one);
         }
         Ok((done, Then::Commit))
     })

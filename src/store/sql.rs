@@ -38,13 +38,12 @@ pub(super) const DEVICES_FILTERED: &str = select_devices!(
     "WHERE (? IS NULL OR d.state = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR d.installed_image = ?) "
     "AND (? IS NULL OR h.type = ?) AND (? IS NULL OR d.name > ?) ORDER BY d.name LIMIT ?"
 );
+/// A board that the image cannot be put on would refuse it, so it is not free for it.
 pub(super) const DEVICES_FREE: &str = select_devices!(
     "WHERE d.state = 'ready' AND c.request_id IS NULL "
     "AND (? IS NULL OR d.name = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR h.type = ?) "
     "AND (? IS NULL OR h.model = ?) AND (? IS NULL OR d.processor = ?) "
-    // Who names a device is told by it why the image cannot be put there; for others it is no candidate.
-    "AND (? IS NOT NULL OR EXISTS (SELECT 1 FROM image_pxe_configs m WHERE m.image = ? AND m.hardware_id = d.hardware_id)) "
-    "ORDER BY d.name"
+    "AND EXISTS (SELECT 1 FROM image_pxe_configs m WHERE m.image = ? AND m.hardware_id = d.hardware_id) ORDER BY d.name"
 );
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
 pub(super) const DEVICE_NAMED: &str =

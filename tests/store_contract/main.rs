@@ -207,6 +207,7 @@ macro_rules! on {
             reading::what_is_not_there_is_none_and_no_error,
             moving::a_commit_is_seen_by_every_connection,
             moving::a_stale_commit_writes_nothing_and_harms_no_other,
+            moving::what_follows_a_refused_commit_is_refused,
             moving::a_result_lies_with_the_claim,
             moving::notes_are_changed_and_the_machine_is_not,
             moving::writers_wait_for_each_other,

@@ -44,6 +44,23 @@ pub(crate) fn a_stale_commit_writes_nothing_and_harms_no_other(world: &World) {
     assert_eq!(device(&mut *store, "panda-2"), good);
 }
 
+pub(crate) fn what_follows_a_refused_commit_is_refused(world: &World) {
+    let mut store = world.with_lab();
+    let old = device(&mut *store, "panda-1");
+    put(&mut *store, "panda-1", State::LockedOut);
+    let moved = |epoch: Epoch| Device { state: State::PxeBooting, epoch, ..old.clone() };
+    let (one, two) = (old.epoch.next(), old.epoch.next().next());
+    let commits = [device_commit(moved(one), old.epoch), device_commit(moved(two), one)];
+    assert_eq!(store.commit_devices(&commits).unwrap(), [Committed::Stale; 2], "although epoch 1 is there");
+    assert_eq!(device(&mut *store, "panda-1").state, State::LockedOut);
+
+    let old = request(&mut *store, "here");
+    store.commit_requests(&[claim_commit(&old, ClaimChange::Keep)]).unwrap();
+    let next = Request { epoch: one, ..old.clone() };
+    let commits = [claim_commit(&old, ClaimChange::Keep), claim_commit(&next, ClaimChange::Keep)];
+    assert_eq!(store.commit_requests(&commits).unwrap(), [Committed::Stale; 2]);
+}
+
 pub(crate) fn a_result_lies_with_the_claim(world: &World) {
     let mut store = world.with_lab();
     let holder = request(&mut *store, "here");

@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use step::{Moved, Step, step};
+pub use step::{Moved, Step, step, time_limit_s};
 pub use table::{Count, Def, Enter, Go, OverLimit, Please, TABLE, def};
 
 use super::catalog::Catalog;

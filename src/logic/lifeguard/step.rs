@@ -7,9 +7,10 @@ use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
     SELF_HEALS_MAX, State,
 };
+use crate::logic::catalog::Catalog;
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
-use crate::logic::ids::{MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
+use crate::logic::ids::{HardwareId, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
 use crate::logic::machine::Epoch;
 use crate::logic::time::Timestamp;
 use std::sync::Arc;
@@ -363,18 +364,8 @@ impl Run<'_> {
 
     /// Sets the deadline of the present state from now.
     fn arm(&mut self) {
-        let next = &self.moved.next;
-        let wait_s = def(next.state).wait_s.map(|usual| self.limit_s(next.state).unwrap_or(usual));
+        let wait_s = time_limit_s(&self.moved.next, self.facts.catalog, self.facts.hardware);
         self.moved.next.deadline = wait_s.map(|s| self.now.plus_s(s));
-    }
-
-    /// The time limit that the image or the hardware type sets for `state`, in that order.
-    fn limit_s(&self, state: State) -> Option<u32> {
-        let catalog = self.facts.catalog;
-        let next = &self.moved.next;
-        let image = next.next.as_ref().or(next.installed.as_ref()).and_then(|i| catalog.images.get(&i.image));
-        let hardware = self.facts.hardware.and_then(|h| catalog.hardware.get(&h));
-        image.and_then(|i| i.limits.get(&state)).or_else(|| hardware?.limits.get(&state)).copied()
     }
 
     /// The check of the image that should be running: the one being installed, else the one that is.
@@ -483,6 +474,16 @@ impl Run<'_> {
             self.moved.effects.insert(0, Effect::Cancel);
         }
     }
+}
+
+/// How long `device` may stay in its state: as the image or the hardware type says, in that order, or as usual.
+pub fn time_limit_s(device: &Device, catalog: &Catalog, hardware: Option<HardwareId>) -> Option<u32> {
+    let state = device.state;
+    let usual = def(state).wait_s?;
+    let image = device.next.as_ref().or(device.installed.as_ref()).and_then(|i| catalog.images.get(&i.image));
+    let hardware = hardware.and_then(|h| catalog.hardware.get(&h));
+    let own = image.and_then(|i| i.limits.get(&state)).or_else(|| hardware?.limits.get(&state));
+    Some(own.copied().unwrap_or(usual))
 }
 
 impl Enter {

@@ -261,7 +261,11 @@ impl Run {
             Some(Some(Named { state, claimed_by: None }))
                 if state == "ready" && (tries >= NAMED_TRIES || waited_enough) =>
             {
-                self.say(format!("Request failed! Device {name} is free and does not fit what is wanted."));
+                let image = self.moved.next.wanted.install.image.clone();
+                self.say(format!(
+                    "Request failed! Device {name} is free but does not fit: its environment, hardware or tags differ from \
+                     what is wanted, or there is no PXE config for image {image} on its hardware type."
+                ));
                 self.enter(State::FailedDeviceNotFound);
             }
             Some(Some(_)) if tries >= NAMED_TRIES || waited_enough => {

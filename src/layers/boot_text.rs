@@ -1,0 +1,77 @@
+//! The boot config of one device: its PXE config from the store, and the values that its template may name.
+//!
+//! It decides nothing; which PXE config is offered stands in the device's row.
+
+use super::lifeguard::Settings;
+use crate::boot::render::{DeviceValues, ImageValues, RenderError, Values, render};
+use crate::logic::lifeguard::Device;
+use crate::store::{DeviceInfo, Store, StoreError};
+
+/// The text that the device's boot loader is to read; `None` when its PXE config is gone.
+pub(super) fn boot_text(
+    store: &mut dyn Store,
+    settings: &Settings,
+    machine: &Device,
+    info: &DeviceInfo,
+) -> Result<Option<String>, BootError> {
+    let Some(boot) = &machine.boot else { return Ok(None) };
+    let Some(config) = store.pxe_config(&boot.pxe_config)? else {
+        return Err(BootError::Gone(boot.pxe_config.to_string()));
+    };
+    let next = machine.next.as_ref();
+    let image = match next {
+        Some(install) => store.image(&install.image)?,
+        None => None,
+    };
+    let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
+    let values = Values {
+        device: DeviceValues {
+            name: machine.name.to_string(),
+            fqdn: info.fqdn.clone(),
+            mac: info.mac.map(|m| m.join("-")).unwrap_or_default(),
+            environment: info.environment.clone(),
+            hardware_type: info.hardware_type.clone(),
+            hardware_model: info.hardware_model.clone(),
+        },
+        server: settings.values.clone(),
+        image: ImageValues {
+            name: image.as_ref().map(|i| i.name.clone()).unwrap_or_default(),
+            second_stage: image.map(|i| i.second_stage).unwrap_or_default(),
+        },
+        boot_config: serde_json::from_str(boot_config).unwrap_or(serde_json::Value::Null),
+        live: settings.live.clone(),
+        console: settings.console.clone(),
+        site: settings.site.clone(),
+    };
+    Ok(Some(render(&config.name, &config.contents, &values)?))
+}
+
+/// Why there is no boot config for a board.
+#[derive(Debug)]
+pub(super) enum BootError {
+    Gone(String),
+    Render(RenderError),
+    Store(StoreError),
+}
+
+impl std::fmt::Display for BootError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gone(name) => write!(f, "there is no PXE config {name} any more"),
+            Self::Render(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<RenderError> for BootError {
+    fn from(error: RenderError) -> Self {
+        Self::Render(error)
+    }
+}
+
+impl From<StoreError> for BootError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

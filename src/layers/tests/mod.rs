@@ -1,0 +1,9 @@
+//! *Lifeguard* and *Mozpool* as layers: real, on a store in memory, without threads, sockets or waiting.
+//!
+//! The machines have their own tests; here it is messages that get lost, stores that fail and processes that die.
+
+mod devices;
+mod faulty;
+mod requests;
+mod restart;
+mod world;

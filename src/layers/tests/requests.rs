@@ -1,0 +1,285 @@
+//! Requests and devices together: who gets what, and what a lost message costs.
+
+use super::faulty::Trouble;
+use super::world::World;
+use crate::layers::messages::*;
+use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
+use crate::logic::lifeguard::{Ask, Install, State as S};
+use crate::logic::mozpool::{ClaimChange, State as R};
+use crate::store::RequestCommit;
+use std::collections::HashSet;
+
+#[test]
+fn a_request_is_prepared_imaged_and_returned() {
+    let mut w = World::of(1);
+    let request = w.request(None, "debian");
+    assert_eq!(w.of_request(request), (R::Pending, Some("b1".into())), "without any waiting");
+    assert_eq!(w.state("b1"), S::PxePowerCycling);
+    assert_eq!(w.power_cycles(), ["b1"]);
+    assert!(w.boots(1).is_some(), "what it boots was published before its power was cycled");
+    w.install("b1");
+    assert_eq!(w.of_request(request), (R::Ready, Some("b1".into())));
+    assert_eq!((w.boots(1), w.result(request)), (None, Some(ImagingResult::Complete)));
+    let closed = w.close(request);
+    w.settle();
+    assert_eq!(closed.try_recv(), Ok(RequestAnswer::Accepted { state: R::Closed }));
+    assert_eq!(w.of_request(request), (R::Closed, None));
+}
+
+#[test]
+fn eighty_requests_at_once_get_eighty_boards() {
+    let mut w = World::of(80);
+    let answers: Vec<_> = (0..80).map(|_| w.ask(None, "debian")).collect();
+    w.settle();
+    let mut boards = HashSet::new();
+    for answer in answers {
+        let Ok(CreateAnswer::Created { request, busy: false }) = answer.try_recv() else { panic!() };
+        let (state, board) = w.of_request(request);
+        assert_eq!(state, R::Pending);
+        assert!(boards.insert(board.unwrap()), "given twice");
+    }
+    let cycled: HashSet<_> = w.power_cycles().into_iter().collect();
+    assert_eq!((boards.len(), cycled), (80, boards));
+}
+
+#[test]
+fn who_waits_longest_gets_the_board_that_becomes_free() {
+    let mut w = World::of(1);
+    let first = w.request(None, "debian");
+    w.install("b1");
+    let second = w.request(None, "debian");
+    let third = w.request(None, "debian");
+    w.close(first);
+    w.settle();
+    assert_eq!(w.of_request(second).0, R::FindingDevice, "its pool's policy is a self-test first");
+    w.pass_self_test("b1");
+    let fourth = w.ask(None, "debian");
+    w.settle();
+    drop(fourth);
+    assert_eq!(w.of_request(second), (R::Pending, Some("b1".into())));
+    assert_eq!(w.of_request(third).0, R::FindingDevice);
+}
+
+#[test]
+fn a_failure_before_the_order_is_acknowledged_is_not_overlooked() {
+    let mut w = World::of(2);
+    w.describe("[[device]]\nname = \"b1\"\nfqdn = \"10.0.0.1\"\nrelay_info = \"\"\n");
+    w.start();
+    // A named request ends at once when its board fails while the order is carried out.
+    let request = w.request(Some("b1"), "debian");
+    assert_eq!(w.state("b1"), S::FailedPowerCycling);
+    assert_eq!(w.of_request(request), (R::FailedBadDevice, None), "not a minute later");
+}
+
+#[test]
+fn an_order_that_comes_twice_is_taken_once() {
+    let mut w = World::of(1);
+    let request = w.ask(None, "debian");
+    w.mozpool();
+    // The device layer is slow: the request asks again before the first order is read.
+    w.clock.advance_ms(30_000);
+    w.mozpool();
+    assert_eq!(w.devices.len(), 2);
+    w.settle();
+    let Ok(CreateAnswer::Created { request, .. }) = request.try_recv() else { panic!() };
+    assert_eq!(w.of_request(request), (R::Pending, Some("b1".into())));
+    assert_eq!(w.power_cycles(), ["b1"]);
+}
+
+#[test]
+fn a_board_lost_to_another_server_is_not_taken() {
+    let mut w = World::of(2);
+    w.please("b2", Ask::Offline);
+    w.settle();
+    w.rival_takes("b1");
+    let request = w.request(None, "debian");
+    assert_eq!(w.of_request(request), (R::FindingDevice, None), "it looked again at once, and there is none");
+    w.please("b2", Ask::Online);
+    w.settle();
+    w.pass_self_test("b2");
+    assert_eq!(w.of_request(request), (R::Pending, Some("b2".into())));
+    assert!(w.power_cycles().iter().all(|d| d == "b2"));
+}
+
+#[test]
+fn a_request_that_no_board_can_serve_does_not_spin() {
+    let mut w = World::of(1);
+    // The store has learnt of a PXE config since the layer took its catalog.
+    w.describe("[[image]]\nname = \"new\"\npxe = { \"pc\" = \"image\" }\n");
+    let request = w.request(None, "new");
+    assert_eq!(w.of_request(request), (R::FindingDevice, None));
+    w.pass_s(600);
+    assert_eq!(w.of_request(request).0, R::FailedDeviceNotFound);
+}
+
+#[test]
+fn full_channels_cost_time_and_nothing_else() {
+    let mut w = World::with(3, 1);
+    let answers: Vec<_> = (0..3).map(|_| w.ask(None, "debian")).collect();
+    w.mozpool().lifeguard();
+    let asked: Vec<_> = answers.iter().map(|a| a.try_recv().unwrap()).collect();
+    let mut cycled = HashSet::new();
+    for _ in 0..300 {
+        w.pass_s(1);
+        cycled.extend(w.power_cycles());
+    }
+    assert_eq!(cycled.len(), 3, "every board was cycled in the end");
+    for answer in asked {
+        let CreateAnswer::Created { request, .. } = answer else { panic!() };
+        assert_eq!(w.of_request(request).0, R::Pending);
+    }
+}
+
+#[test]
+fn a_lost_release_is_noticed() {
+    let mut w = World::with(1, 1);
+    w.policy = ReturnPolicy::Check;
+    w.describe("[[device]]\nname = \"b1\"\nfqdn = \"10.0.0.1\"\nenvironment = \"lab\"\n");
+    w.start();
+    let request = w.request(None, "debian");
+    w.install("b1");
+    w.jobs.try_iter().for_each(drop);
+    let in_the_way = w.please("b1", Ask::Image(Install { image: "?".into(), boot_config: "".into() }));
+    w.close(request);
+    w.mozpool();
+    w.lifeguard();
+    drop(in_the_way);
+    assert_eq!(w.of_request(request), (R::Closed, None));
+    w.pass_s(601);
+    let checks = w.jobs.try_iter().filter(|j| matches!(j, BmmJob::Probe { .. })).count();
+    assert_eq!(checks, 1, "nobody has the board, so it is checked");
+    let offline = w.please("b1", Ask::Offline);
+    w.settle();
+    assert_eq!(offline.try_recv(), Ok(DeviceAnswer::Accepted { state: S::LockedOut }));
+}
+
+#[test]
+fn a_lost_result_is_found_with_the_claim() {
+    let mut w = World::of(1);
+    let request = w.request(None, "debian");
+    w.says_until_ping("b1");
+    let epoch = w.epoch("b1");
+    let signal = Signal::PingOk;
+    w.answers.send(BmmAnswer::Finished { device: "b1".into(), epoch, signal, detail: None }).unwrap();
+    w.trouble(Trouble::Verb("commit_requests"));
+    w.settle();
+    w.trouble(None);
+    assert_eq!(w.of_request(request).0, R::Pending, "the news came while the store failed");
+    w.pass_s(61);
+    assert_eq!(w.of_request(request).0, R::Ready);
+}
+
+#[test]
+fn a_store_that_fails_makes_nothing_and_says_so() {
+    let mut w = World::of(2);
+    let held = w.request(None, "debian");
+    for trouble in [Trouble::All, Trouble::Verb("insert_requests")] {
+        w.trouble(trouble);
+        let asked = w.ask(None, "debian");
+        w.settle();
+        assert!(matches!(asked.try_recv(), Ok(CreateAnswer::Unavailable { .. })), "{trouble:?}");
+        w.trouble(None);
+        w.pass_s(2);
+    }
+    w.trouble(Trouble::All);
+    // A deadline is due as well: whoever asks at that moment is answered, too.
+    w.clock.advance_ms(60_000);
+    let (asked, closed) = (w.ask(None, "debian"), w.close(held));
+    w.settle();
+    assert!(matches!(asked.try_recv(), Ok(CreateAnswer::Unavailable { .. })));
+    assert!(matches!(closed.try_recv(), Ok(RequestAnswer::Unavailable { .. })));
+    w.trouble(None);
+    w.pass_s(2);
+    assert_eq!(w.store.requests(false).unwrap().len(), 1);
+    let request = w.request(None, "debian");
+    assert_eq!(w.of_request(request).0, R::Pending);
+}
+
+#[test]
+fn a_request_that_was_made_is_said_to_be_made() {
+    for verb in ["named", "free_devices", "commit_requests"] {
+        let mut w = World::of(1);
+        w.trouble(Trouble::Verb(verb));
+        let asked = w.ask(Some("b1"), "debian");
+        w.settle();
+        let answer = asked.try_recv();
+        let Ok(CreateAnswer::Created { request, busy: false }) = answer else {
+            panic!("{verb}: it is on disk, and {answer:?}")
+        };
+        w.trouble(None);
+        w.pass_s(12);
+        assert_eq!(w.of_request(request), (R::Pending, Some("b1".into())), "{verb}: it goes on");
+    }
+}
+
+#[test]
+fn one_unreadable_row_does_not_stop_the_others() {
+    for verb in ["candidate", "imaging_result"] {
+        let mut w = World::of(3);
+        w.trouble(Trouble::Corrupt(verb));
+        let first = w.ask(None, "debian");
+        w.mozpool();
+        if verb == "imaging_result" {
+            w.settle();
+        }
+        drop(first);
+        w.clock.advance_ms(61_000);
+        let second = w.request(None, "debian");
+        assert_eq!(w.of_request(second).0, R::Pending, "{verb}");
+    }
+}
+
+#[test]
+fn a_close_behind_a_lost_claim_is_not_acknowledged() {
+    let mut w = World::of(1);
+    let request = w.request(Some("b1"), "debian");
+    w.install("b1");
+    // The row moves behind the layer's back.
+    let mut next = w.store.load_request(request).unwrap().unwrap().machine;
+    let expected = next.epoch;
+    next.epoch = next.epoch.next();
+    let moved = RequestCommit { next, expected, claim: ClaimChange::Keep, log: vec![], at: super::world::T0 };
+    w.store.commit_requests(&[moved]).unwrap();
+    let closed = w.close(request);
+    w.settle();
+    assert!(matches!(closed.try_recv(), Ok(RequestAnswer::Unavailable { .. })));
+    assert_eq!(w.of_request(request).0, R::Ready);
+    let closed = w.close(request);
+    w.settle();
+    assert_eq!(closed.try_recv(), Ok(RequestAnswer::Accepted { state: R::Closed }), "it was loaded again");
+
+    // In one batch: the board becomes free, a rival takes it, and the request that was to have it is closed.
+    let mut w = World::of(1);
+    w.please("b1", Ask::Offline);
+    w.settle();
+    let request = w.request(None, "debian");
+    w.please("b1", Ask::Online);
+    w.settle();
+    w.answered("b1", Signal::PowerCycleOk);
+    w.pass_s(121);
+    let epoch = w.epoch("b1");
+    let signal = Signal::PingOk;
+    w.answers.send(BmmAnswer::Finished { device: "b1".into(), epoch, signal, detail: None }).unwrap();
+    w.rival_takes("b1");
+    w.lifeguard();
+    let closed = w.close(request);
+    w.settle();
+    assert!(matches!(closed.try_recv(), Ok(RequestAnswer::Unavailable { .. })));
+    assert_eq!(w.of_request(request), (R::FindingDevice, None));
+}
+
+#[test]
+fn a_board_that_runs_the_image_is_only_power_cycled() {
+    let mut w = World::of(2);
+    let first = w.request(Some("b1"), "b2g");
+    w.install("b1");
+    w.close(first);
+    w.settle();
+    let second = w.request(None, "b2g");
+    assert_eq!(w.of_request(second), (R::Pending, Some("b1".into())), "least work first");
+    assert_eq!((w.state("b1"), w.boots(1)), (S::PcPowerCycling, None));
+    w.pass_self_test("b1");
+    assert_eq!(w.of_request(second).0, R::Ready);
+    let result = w.result(second);
+    assert_eq!(result, Some(ImagingResult::Complete));
+}
