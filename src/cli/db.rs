@@ -78,7 +78,9 @@ fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {
     }
     match (changes.len(), dry_run) {
         (0, _) => writeln!(out, "nothing to change"),
+        (1, true) => writeln!(out, "1 change; nothing was written (--dry-run)"),
         (n, true) => writeln!(out, "{n} changes; nothing was written (--dry-run)"),
+        (1, false) => writeln!(out, "1 change written"),
         (n, false) => writeln!(out, "{n} changes written"),
     }
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "mozpool", version, after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Configuration [default: $MOZPOOL_CONFIG, else /etc/mozpool/mozpool.toml, else all as built in]
+    /// Configuration; the demo brings its own [default: $MOZPOOL_CONFIG, else /etc/mozpool/mozpool.toml, else all as built in]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
