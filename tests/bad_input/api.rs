@@ -12,8 +12,21 @@ const FORGED: &str = "x\r\n2001-01-01T00:00:00.000Z info forged: entering state 
 /// Bodies that are no object.
 fn no_objects() -> Vec<Vec<u8>> {
     let texts = [
-        "[", "[]", "3", "\"x\"", "true", "{\"a\":", "{\"a\" 1}", "{'a':1}", "{}{}", "NaN", "\0", "a=1&b=2",
-        "{\"duration\":1e999999}", "<xml/>", "\u{feff}{}",
+        "[",
+        "[]",
+        "3",
+        "\"x\"",
+        "true",
+        "{\"a\":",
+        "{\"a\" 1}",
+        "{'a':1}",
+        "{}{}",
+        "NaN",
+        "\0",
+        "a=1&b=2",
+        "{\"duration\":1e999999}",
+        "<xml/>",
+        "\u{feff}{}",
     ];
     let mut all: Vec<Vec<u8>> = texts.iter().map(|t| t.as_bytes().to_vec()).collect();
     all.push(b"{\"a\":\"\xff\"}".to_vec());
@@ -26,10 +39,30 @@ fn no_objects() -> Vec<Vec<u8>> {
 /// Values of every type and at every limit.
 fn odd_values() -> Vec<Value> {
     let mut all = vec![
-        json!(null), json!(true), json!(-1), json!(0), json!(0.5), json!(1e300), json!(-1e300), json!(i64::MAX),
-        json!(i64::MIN), json!(u64::MAX), json!(4_294_967_296_u64), json!(""), json!(" "), json!("12x"),
-        json!("-1"), json!("99999999999999999999"), json!("../../etc/passwd"), json!("<b>&\"'{{7*7}}"),
-        json!([]), json!([1]), json!([[]]), json!({}), json!({"a": {"b": []}}), json!(FORGED),
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(0.5),
+        json!(1e300),
+        json!(-1e300),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(4_294_967_296_u64),
+        json!(""),
+        json!(" "),
+        json!("12x"),
+        json!("-1"),
+        json!("99999999999999999999"),
+        json!("../../etc/passwd"),
+        json!("<b>&\"'{{7*7}}"),
+        json!([]),
+        json!([1]),
+        json!([[]]),
+        json!({}),
+        json!({"a": {"b": []}}),
+        json!(FORGED),
     ];
     all.push(json!("x".repeat(100_000)));
     all
@@ -37,9 +70,24 @@ fn odd_values() -> Vec<Value> {
 
 /// Every key that any call reads.
 const KEYS: &[&str] = &[
-    "assignee", "requester", "duration", "image", "environment", "hardware_type", "hardware_model", "processor",
-    "tags", "queue_limit", "reason", "message", "percent", "comments", "pxe_config", "boot_config",
-    "imaging_result", "url",
+    "assignee",
+    "requester",
+    "duration",
+    "image",
+    "environment",
+    "hardware_type",
+    "hardware_model",
+    "processor",
+    "tags",
+    "queue_limit",
+    "reason",
+    "message",
+    "percent",
+    "comments",
+    "pxe_config",
+    "boot_config",
+    "imaging_result",
+    "url",
 ];
 
 /// Paths of a route with good and bad names.
@@ -63,9 +111,11 @@ fn paths(pattern: &str) -> Vec<String> {
 }
 
 fn send(rig: &Rig, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
-    let mut bytes =
-        format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len())
-            .into_bytes();
+    let mut bytes = format!(
+        "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     bytes.extend_from_slice(body);
     let answer = rig.raw(&bytes);
     let status = answer.get(9..12).and_then(|s| s.parse().ok());
@@ -97,7 +147,11 @@ fn no_body_and_no_name_is_a_fault_of_ours() {
         for path in paths(route.path) {
             for body in no_objects() {
                 let (status, answer) = send(&rig, method, &path, &body);
-                is_useful(status, &answer, &format!("{method} {path} {}", body[..body.len().min(40)].escape_ascii()));
+                is_useful(
+                    status,
+                    &answer,
+                    &format!("{method} {path} {}", body[..body.len().min(40)].escape_ascii()),
+                );
                 calls += 1;
             }
             if route.verb != Verb::Post {
@@ -113,7 +167,11 @@ fn no_body_and_no_name_is_a_fault_of_ours() {
                     body[key] = value;
                     let text = body.to_string();
                     let (status, answer) = send(&rig, method, &path, text.as_bytes());
-                    is_useful(status, &answer, &format!("{method} {path} {key}: {}", &text[..text.len().min(300)]));
+                    is_useful(
+                        status,
+                        &answer,
+                        &format!("{method} {path} {key}: {}", &text[..text.len().min(300)]),
+                    );
                     calls += 1;
                 }
             }
@@ -171,7 +229,8 @@ fn refusals_say_what_would_be_right() {
         ("/api/device/board-1/power-cycle", "boot_config", json!([1]), "JSON object"),
     ];
     for (path, key, value, words) in rows {
-        let mut body = json!({"assignee": "ci", "duration": 60, "image": "web", "url": null, "boot_config": "{}"});
+        let mut body =
+            json!({"assignee": "ci", "duration": 60, "image": "web", "url": null, "boot_config": "{}"});
         body[*key] = value.clone();
         let (status, answer) = send(&rig, "POST", path, body.to_string().as_bytes());
         let message = answer["error"]["message"].as_str().unwrap_or_default();
@@ -179,17 +238,30 @@ fn refusals_say_what_would_be_right() {
         assert!(message.len() < 500, "{message}");
     }
     for (query, status) in [
-        ("limit=x", 400), ("limit=-1", 400), ("limit=1e3", 400), ("timeperiod=12x", 400), ("timeperiod=%00", 400),
-        ("limit=99999999999999999999999", 200), ("timeperiod=99999999999999999999999", 200), ("limit=%31", 200),
-        ("limit=&timeperiod=", 200), ("limit", 200), ("%zz=%zz&&&===", 200),
+        ("limit=x", 400),
+        ("limit=-1", 400),
+        ("limit=1e3", 400),
+        ("timeperiod=12x", 400),
+        ("timeperiod=%00", 400),
+        ("limit=99999999999999999999999", 200),
+        ("timeperiod=99999999999999999999999", 200),
+        ("limit=%31", 200),
+        ("limit=&timeperiod=", 200),
+        ("limit", 200),
+        ("%zz=%zz&&&===", 200),
     ] {
         let (got, answer) = send(&rig, "GET", &format!("/api/device/board-1/log?{query}"), b"");
         assert_eq!(got, status, "{query}: {answer}");
     }
-    for device in ["none", "board-1%00", "board-1%0a", "BOARD-1%20", "%ff", "<script>", "any", "..", "%2e%2e"] {
+    for device in ["none", "board-1%00", "board-1%0a", "BOARD-1%20", "%ff", "<script>", "any", "..", "%2e%2e"]
+    {
         for call in ["state", "log", "status", "bootconfig", "event/ping_ok", "power", "ping"] {
             let (status, answer) = send(&rig, "GET", &format!("/api/device/{device}/{call}"), b"");
-            assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")), "{device} {call}: {answer}");
+            assert_eq!(
+                (status, &answer["error"]["code"]),
+                (404, &json!("not_found")),
+                "{device} {call}: {answer}"
+            );
         }
     }
     for id in ["0", "-1", "1.5", "x", "99999999999999999999", "+1", "%31%00", "0x1"] {
@@ -207,7 +279,12 @@ fn nobody_forges_a_log_line() {
     let body = json!({"reason": FORGED}).to_string();
     send(&rig, "POST", "/api/device/board-1/event/image_failed", body.as_bytes());
     send(&rig, "POST", "/api/device/board-1/event/%0d%0a2001-01-01T00:00:00.000Z%20info", b"{}");
-    send(&rig, "GET", "/api/device/board-1/event/image_failed?reason=a%0a2001-01-01T00:00:00.000Z%20info", b"");
+    send(
+        &rig,
+        "GET",
+        "/api/device/board-1/event/image_failed?reason=a%0a2001-01-01T00:00:00.000Z%20info",
+        b"",
+    );
     send(&rig, "POST", "/api/device/board-1/state-change/x%0a2001-01-01/to/ready", b"{}");
     send(&rig, "POST", "/api/device/board-1/state-change/ready/to/pc_rebooting%0a2001-01-01", b"{}");
     rig.daemon.event("please_power_cycle", json!({}));

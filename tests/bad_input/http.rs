@@ -184,8 +184,10 @@ fn thousands_of_connections_do_not_end_the_daemon() {
     rig.remember();
     let (soft, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     let wanted = hard.min(4096);
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, wanted.max(soft), hard).unwrap();
-    let crowd: Vec<_> = (0..2000).filter_map(|_| std::net::TcpStream::connect(rig.daemon.http).ok()).collect();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, wanted.max(soft), hard)
+        .unwrap();
+    let crowd: Vec<_> =
+        (0..2000).filter_map(|_| std::net::TcpStream::connect(rig.daemon.http).ok()).collect();
     assert!(crowd.len() > 1500, "{}", crowd.len());
     assert!(rig.daemon.fetch("hello").is_ok(), "TFTP does not mind");
     rig.memory_is_bounded("2000 connections");

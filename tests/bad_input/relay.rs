@@ -25,8 +25,15 @@ const WAYS: &[(Misbehaviour, bool)] = &[
 #[test]
 fn a_bad_relay_board_is_reported_as_such_and_stops_nothing_else() {
     let mut rig = Rig::start();
-    let test = format!("relay/{}/test", rig.daemon.get("device/list?details=1")["devices"][0]["relay_info"]
-        .as_str().unwrap().split(':').next().unwrap());
+    let test = format!(
+        "relay/{}/test",
+        rig.daemon.get("device/list?details=1")["devices"][0]["relay_info"]
+            .as_str()
+            .unwrap()
+            .split(':')
+            .next()
+            .unwrap()
+    );
     // Not every lab file names its relay boards; the test's path is then simply not there.
     let (known, _) = rig.daemon.call("GET", &test, None);
     rig.remember();
@@ -55,7 +62,9 @@ fn a_bad_relay_board_is_reported_as_such_and_stops_nothing_else() {
 
 #[test]
 fn a_power_cycle_through_a_bad_board_is_logged_and_tried_again_until_it_works() {
-    for way in [Misbehaviour::Garbage(42), Misbehaviour::HalfReply, Misbehaviour::Close, Misbehaviour::StuckRelay] {
+    for way in
+        [Misbehaviour::Garbage(42), Misbehaviour::HalfReply, Misbehaviour::Close, Misbehaviour::StuckRelay]
+    {
         let rig = Rig::start();
         // The first connections fail; it is well when the machine tries again.
         rig.lab.relays.set_misbehaviour(way);

@@ -41,7 +41,8 @@ impl Rig {
             symlink("loop", root.join("loop")).unwrap();
         }
         let daemon = lab.serve();
-        let mut rig = Self { lab, daemon, heard: 0, device: Value::Null, rss_kib: 0, asked: AtomicU32::new(0) };
+        let mut rig =
+            Self { lab, daemon, heard: 0, device: Value::Null, rss_kib: 0, asked: AtomicU32::new(0) };
         rig.is_well();
         rig.remember();
         rig
@@ -143,9 +144,12 @@ pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
 pub(crate) fn hear_out(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     if let Err(error) = stream.read_to_end(&mut all) {
-        let timed_out =
-            matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
-        assert!(!timed_out, "the server neither answers nor closes; so far: {}", String::from_utf8_lossy(&all));
+        let timed_out = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+        assert!(
+            !timed_out,
+            "the server neither answers nor closes; so far: {}",
+            String::from_utf8_lossy(&all)
+        );
     }
     String::from_utf8_lossy(&all).into_owned()
 }
