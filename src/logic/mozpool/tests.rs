@@ -213,7 +213,11 @@ fn refusals_slow_down_and_end() {
 #[test]
 fn a_named_device_that_is_free_and_does_not_fit_is_said_so() {
     let mut r = Story::searching(Some("panda-1"));
-    assert_eq!(r.none_free(Some(Some(("ready", None)))), S::FindingDevice, "it may have become free just now");
+    assert_eq!(
+        r.none_free(Some(Some(("ready", None)))),
+        S::FindingDevice,
+        "it may have become free just now"
+    );
     r.time_out();
     assert_eq!(r.none_free(Some(Some(("ready", None)))), S::FailedDeviceNotFound);
     assert!(r.log[0].contains("does not fit"), "{:?}", r.log);
