@@ -1,7 +1,8 @@
 //! The daemon: bind everything, drop root, open the store, start the threads, watch them, stop them.
 //!
-//! TFTP is up first and goes down last: a boot loader that gets no answer waits for minutes. Whatever ends unasked ends the
-//! daemon, with the name of what it was.
+//! TFTP is bound first, answers as soon as it knows what boards are to get, and goes down last: a boot loader that gets no answer
+//! waits for minutes, and one that gets a wrong answer boots the wrong system. Whatever ends unasked ends the daemon, with the
+//! name of what it was.
 
 use crate::api;
 use crate::bmm::PingSockets;
@@ -172,11 +173,6 @@ impl Daemon {
             become_user(user)?;
         }
         let (ended_tx, ended) = bounded(ENDED_QUEUE);
-        let tftp = sockets.tftp.map(|server| {
-            let stopper = server.stopper();
-            (stopper, spawn("tftp", ended_tx.clone(), move || tftp::run(server)))
-        });
-
         let lock = location.lock()?;
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
@@ -237,6 +233,12 @@ impl Daemon {
         };
         let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
         let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
+        // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
+        // while a request that waits in the socket, or is sent again, does no harm.
+        let tftp = sockets.tftp.map(|server| {
+            let stopper = server.stopper();
+            (stopper, spawn("tftp", ended_tx.clone(), move || tftp::run(server)))
+        });
         let (lifeguard_stop, stop) = bounded(0);
         let inbox = lifeguard::Inbox { stop, answers: answers_rx, commands: lifeguard_rx };
         let thread = spawn("lifeguard", ended_tx.clone(), move || layer.run(&inbox));
@@ -399,7 +401,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
     Ok(Sockets { tftp, syslog, http, ping })
 }
 
-/// What boards get until the store is open, and if it never opens.
+/// What boards get when the store has no such PXE config.
 fn built_in_local_boot() -> Result<String, DaemonError> {
     let contents = include_str!("../pxe-templates/local-boot.cfg.j2");
     render(LOCAL_BOOT, contents, &sample_values(&ServerValues::default())).map_err(DaemonError::LocalBoot)

@@ -1,6 +1,6 @@
 //! The *tftp* thread: boot configs from the boot table, everything else from the TFTP root.
 //!
-//! It is up first and goes down last, and it asks nobody: a boot loader that gets no answer waits for minutes.
+//! It starts when the boot table is filled, goes down last, and asks nobody: a boot loader that gets no answer waits for minutes.
 
 use super::supervise::Exit;
 use crate::boot::table::{Answer, BootTable};
