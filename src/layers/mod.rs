@@ -4,7 +4,6 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod bmm;
-mod boot_text;
 pub mod deadlines;
 pub mod http;
 pub mod journal;

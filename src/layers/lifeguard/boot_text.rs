@@ -2,7 +2,7 @@
 //!
 //! It decides nothing; which PXE config is offered stands in the device's row.
 
-use super::lifeguard::Settings;
+use super::Settings;
 use crate::boot::render::{DeviceValues, ImageValues, RenderError, Values, render};
 use crate::logic::lifeguard::Device;
 use crate::store::{DeviceInfo, Store, StoreError};

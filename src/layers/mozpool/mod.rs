@@ -3,6 +3,13 @@
 //! As *lifeguard*: decide with the pure `step`, commit all that came together in one transaction, then act. The search for a
 //! device is part of the decision, so that a request which finds one at once claims it in the same commit.
 
+mod decide;
+mod orders;
+mod search;
+
+use orders::Wakes;
+use search::{preparation, readable, same_json};
+
 use super::deadlines::Deadlines;
 use super::messages::{
     CreateAnswer, LifeguardCommand, MozpoolCommand, MozpoolNotice, Reply, RequestAnswer, RequestEvent,
@@ -152,12 +159,6 @@ impl Mozpool {
         self.handle(wakes);
     }
 
-    /// One turn without waiting.
-    #[cfg(test)]
-    pub(super) fn turn(&mut self, inbox: &Inbox) {
-        self.go_on(Wakes::default(), inbox);
-    }
-
     fn next_wake(&self) -> Option<Timestamp> {
         let first = self.deadlines.first()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
@@ -270,6 +271,12 @@ impl Mozpool {
         }
     }
 
+    /// One turn without waiting.
+    #[cfg(test)]
+    pub(super) fn turn(&mut self, inbox: &Inbox) {
+        self.go_on(Wakes::default(), inbox);
+    }
+
     fn due(&mut self, now: Timestamp, items: &mut Vec<Item>) -> Result<(), StoreError> {
         if self.rests_until.is_some_and(|until| now < until) {
             return Ok(());
@@ -342,177 +349,6 @@ impl Mozpool {
         Ok(())
     }
 
-    /// Decides on one event and, where that leads to a search, on what the search finds.
-    fn drive(
-        &mut self,
-        request: RequestId,
-        event: Event,
-        now: Timestamp,
-        batch: &mut Batch,
-    ) -> Result<Outcome, StoreError> {
-        let mut event = Some(event);
-        let mut outcome = Outcome::Unknown;
-        while let Some(this) = event.take() {
-            let Some(machine) = batch.drafts.get(&request).or_else(|| self.requests.get(&request)) else {
-                return Ok(Outcome::Unknown);
-            };
-            let expected = machine.epoch;
-            match step(machine, this, now) {
-                Step::Ignored(why) => {
-                    // Only the first event is somebody's; what a search answers is ours and always fits.
-                    if matches!(outcome, Outcome::Unknown) {
-                        outcome = Outcome::Ignored { state: machine.state, why };
-                    }
-                }
-                Step::Moved(moved) => {
-                    outcome = Outcome::Moved { state: moved.next.state };
-                    let (next, claim, log) = (moved.next, moved.claim, moved.log);
-                    batch.drafts.insert(request, next.clone());
-                    let (find, act): (Vec<_>, Vec<_>) =
-                        moved.effects.into_iter().partition(|e| matches!(e, Effect::Find { .. }));
-                    batch.commits.push(RequestCommit { next: next.clone(), expected, claim, log, at: now });
-                    batch.effects.push(act);
-                    if let Some(Effect::Find { epoch }) = find.first() {
-                        event = Some(self.find(&next, *epoch, now, &mut batch.taken)?);
-                    }
-                }
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// Looks for a device. What it finds is taken for the rest of the batch.
-    fn find(
-        &mut self,
-        request: &Request,
-        epoch: crate::logic::machine::Epoch,
-        now: Timestamp,
-        taken: &mut HashSet<DeviceName>,
-    ) -> Result<Event, StoreError> {
-        let wanted = &request.wanted;
-        let can_reuse = self.can_reuse(&wanted.install.image)?;
-        let mut free = self.store.free_devices(wanted, now)?;
-        free.retain(|c| !taken.contains(&c.name));
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        if let Some((candidate, reuse)) = pick(&free, wanted, can_reuse, &same_json, self.seed) {
-            taken.insert(candidate.name.clone());
-            let prepare = if reuse { Preparation::PowerCycle } else { Preparation::Image };
-            return Ok(Event::Found { epoch, device: candidate.name.clone(), prepare });
-        }
-        let named = match &wanted.device {
-            Some(device) => Some(readable(self.store.named(device))?),
-            None => None,
-        };
-        Ok(Event::NoneFree { epoch, named })
-    }
-
-    fn can_reuse(&mut self, image: &str) -> Result<bool, StoreError> {
-        Ok(readable(self.store.image(image))?.is_some_and(|i| i.can_reuse))
-    }
-
-    /// Shows a device that has become free to those who wait, oldest first, until one takes it.
-    fn show(&mut self, device: &DeviceName, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
-        let waiting: Vec<_> = self.finding.iter().take(SHOWN_MAX).copied().collect();
-        for request in waiting {
-            if batch.taken.contains(device) {
-                break;
-            }
-            self.drive(request, Event::DeviceFreed, now, batch)?;
-        }
-        Ok(())
-    }
-
-    /// Commits and acts; says which requests have been moved by somebody else. An error means that nothing was written:
-    /// what goes wrong after the first commit is left to time limits.
-    fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<HashSet<RequestId>, StoreError> {
-        let Batch { mut commits, mut effects, .. } = batch;
-        let mut stale = HashSet::new();
-        for round in 0..=CLAIM_TRIES {
-            if commits.is_empty() {
-                return Ok(stale);
-            }
-            let outcomes = match self.store.commit_requests(&commits) {
-                Ok(outcomes) => outcomes,
-                Err(error) if round == 0 => return Err(error),
-                Err(error) => {
-                    self.rest(&error, now);
-                    return Ok(stale);
-                }
-            };
-            let mut again = Batch::default();
-            for ((commit, effects), outcome) in commits.into_iter().zip(effects).zip(outcomes) {
-                let id = commit.next.id;
-                match outcome {
-                    Committed::Done => self.act(commit, effects),
-                    // The rest of this request's chain is stale; it goes on from what it was.
-                    Committed::ClaimLost => {
-                        if let Err(error) = self.look_again(id, now, &mut again) {
-                            self.rest(&error, now);
-                        }
-                    }
-                    Committed::Stale => {
-                        stale.insert(id);
-                        self.reload(id, now);
-                    }
-                }
-            }
-            (commits, effects) = (again.commits, again.effects);
-        }
-        log::info!(
-            "{} requests lost several devices to other servers; they look again in ten seconds",
-            commits.len()
-        );
-        Ok(stale)
-    }
-
-    /// Time limits rest a moment; what was due then comes again.
-    fn rest(&mut self, error: &StoreError, now: Timestamp) {
-        log::error!("{error}");
-        self.rests_until = Some(now.plus_ms(STORE_REST_MS));
-    }
-
-    fn look_again(&mut self, id: RequestId, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
-        let Some(epoch) = self.requests.get(&id).map(|r| r.epoch) else { return Ok(()) };
-        self.drive(id, Event::ClaimLost { epoch }, now, batch)?;
-        self.drive(id, Event::DeviceFreed, now, batch).map(|_| ())
-    }
-
-    fn reload(&mut self, id: RequestId, now: Timestamp) {
-        match self.store.load_request(id) {
-            Ok(Some(record)) => self.keep(record.machine),
-            Ok(None) => self.forget(id),
-            Err(error) => self.rest(&error, now),
-        }
-    }
-
-    /// What was decided is on disk: make it so.
-    fn act(&mut self, commit: RequestCommit, effects: Vec<Effect>) {
-        let request = commit.next;
-        let before = self.requests.get(&request.id).map_or(State::New, |r| r.state);
-        if request.state != before {
-            log::info!("request={} {before} -> {} epoch={}", request.id, request.state, request.epoch);
-        }
-        for effect in effects {
-            let command = match effect {
-                // Taken out when the decision was made.
-                Effect::Find { .. } => continue,
-                Effect::Contact { epoch, device, prepare } => {
-                    let claim = Claim { request: request.id, server: self.server.clone() };
-                    let install = request.wanted.install.clone();
-                    LifeguardCommand::Prepare { device, claim, epoch, install, prepare }
-                }
-                Effect::Release { device } => LifeguardCommand::Released { device, request: request.id },
-            };
-            if let Err(TrySendError::Full(_)) = self.lifeguard.try_send(command) {
-                log::warn!(
-                    "request={} the device layer is full; the state's time limit asks again",
-                    request.id
-                );
-            }
-        }
-        self.keep(request);
-    }
-
     fn keep(&mut self, request: Request) {
         if request.state == State::Closed {
             return self.forget(request.id);
@@ -530,6 +366,12 @@ impl Mozpool {
         self.deadlines.set(&id, None);
         self.finding.remove(&id);
         self.requests.remove(&id);
+    }
+
+    /// Time limits rest a moment; what was due then comes again.
+    fn rest(&mut self, error: &StoreError, now: Timestamp) {
+        log::error!("{error}");
+        self.rests_until = Some(now.plus_ms(STORE_REST_MS));
     }
 
     fn reply(&self, request: RequestId, outcome: Outcome, asker: Asker) {
@@ -569,103 +411,4 @@ enum Outcome {
     Unknown,
     /// The stored row was another one.
     Overtaken,
-}
-
-/// All that has come in since the last commit.
-#[derive(Default)]
-struct Wakes {
-    items: Vec<Item>,
-    created: Vec<(NewRequest, Reply<CreateAnswer>)>,
-    freed: Vec<DeviceName>,
-}
-
-impl Wakes {
-    fn len(&self) -> usize {
-        self.items.len() + self.created.len() + self.freed.len()
-    }
-
-    fn notice(&mut self, notice: MozpoolNotice) {
-        let (request, event) = match notice {
-            MozpoolNotice::DeviceFreed { device } => return self.freed.push(device),
-            MozpoolNotice::Contacted { request, epoch } => {
-                (request, Event::LifeguardContacted { epoch: Some(epoch) })
-            }
-            MozpoolNotice::Refused { request, epoch, why } => {
-                (request, Event::LifeguardRefused { epoch, why })
-            }
-            MozpoolNotice::Finished { request, device, result } => {
-                (request, Event::LifeguardFinished { device: Some(device), result: Some(result) })
-            }
-        };
-        self.items.push(Item { request, event, asker: Asker::Nobody });
-    }
-
-    fn command(&mut self, command: MozpoolCommand) {
-        match command {
-            MozpoolCommand::Create { new, reply } => self.created.push((*new, reply)),
-            MozpoolCommand::Event { request, event, who, reply } => {
-                log::info!("request={request} {} by {who}", event_name(&event));
-                self.items.push(Item { request, event: to_event(event), asker: Asker::Api(reply) });
-            }
-        }
-    }
-}
-
-fn event_name(event: &RequestEvent) -> &'static str {
-    match event {
-        RequestEvent::Close => "close",
-        RequestEvent::Renew { .. } => "renew",
-        RequestEvent::Signal { signal, .. } => signal.name(),
-    }
-}
-
-fn to_event(event: RequestEvent) -> Event {
-    match event {
-        RequestEvent::Close | RequestEvent::Signal { signal: Signal::Close, .. } => Event::Close,
-        RequestEvent::Renew { expires } => Event::Renew { expires },
-        RequestEvent::Signal { signal: Signal::Expire, .. } => Event::Expire,
-        RequestEvent::Signal { signal: Signal::FindDevice, .. } => Event::FindDevice,
-        RequestEvent::Signal { signal: Signal::LifeguardContacted, .. } => {
-            Event::LifeguardContacted { epoch: None }
-        }
-        RequestEvent::Signal { signal: Signal::LifeguardFinished, result } => {
-            Event::LifeguardFinished { device: None, result }
-        }
-    }
-}
-
-/// What cannot be read counts as not there: one bad row must not keep all requests waiting.
-fn readable<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
-    match read {
-        Err(StoreError::Corrupt { what }) => {
-            log::error!("left out: {what}");
-            Ok(None)
-        }
-        other => other,
-    }
-}
-
-fn preparation(picked: Option<(&Candidate, bool)>) -> Preparation {
-    if picked.is_some_and(|(_, reuse)| reuse) { Preparation::PowerCycle } else { Preparation::Image }
-}
-
-/// Boot configs mean the same when they are the same JSON; what cannot be read counts as `{}`.
-fn same_json(a: &str, b: &str) -> bool {
-    let parse = |text: &str| {
-        serde_json::from_str::<serde_json::Value>(text)
-            .unwrap_or_else(|_| serde_json::Value::Object(serde_json::Map::new()))
-    };
-    a == b || parse(a) == parse(b)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_json;
-
-    #[test]
-    fn boot_configs_are_compared_by_value() {
-        assert!(same_json(r#"{"a": 1, "b": [2]}"#, r#"{ "b":[2],"a":1 }"#));
-        assert!(same_json("", "{}"));
-        assert!(!same_json(r#"{"a": 1}"#, r#"{"a": 2}"#));
-    }
 }

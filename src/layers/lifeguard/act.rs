@@ -1,0 +1,139 @@
+//! What is committed is made so: work for the hardware, news for requests, boot configs, replies.
+
+use super::*;
+
+impl Lifeguard {
+    /// What was decided is on disk: make it so.
+    pub(super) fn act(&mut self, decided: Decided, commit: DeviceCommit) {
+        let Decided { device, before, effects, asker, .. } = decided;
+        let Some(entry) = self.devices.get_mut(&device) else { return };
+        let old = std::mem::replace(&mut entry.machine, commit.next);
+        let machine = &entry.machine;
+        let state = machine.state;
+        if state != before {
+            log::info!("device={device} {before} -> {state} epoch={}", machine.epoch);
+        }
+        self.deadlines.set(&device, machine.deadline);
+        let freed = state == State::Ready && before != State::Ready && entry.claim.is_none();
+        // Before every power cycle once more: the last time the store or the template may have failed.
+        let cycles = effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
+        if machine.boot != old.boot || (machine.boot.is_some() && (cycles || machine.next != old.next)) {
+            self.publish(&device);
+        }
+        // Before the effects: a request must hear that its order was taken before it hears what came of it.
+        self.reply(&device, asker, DeviceAnswer::Accepted { state });
+        for effect in effects {
+            self.hand_out(&device, effect);
+        }
+        if freed {
+            self.notify(MozpoolNotice::DeviceFreed { device });
+        }
+    }
+
+    pub(super) fn hand_out(&mut self, device: &DeviceName, effect: Effect) {
+        let Some(entry) = self.devices.get(device) else { return };
+        let host = || entry.info.fqdn.clone();
+        let name = device.clone();
+        let job = match effect {
+            Effect::PowerCycle { epoch } => {
+                // `step` asks for a power cycle only when there is a relay.
+                let Some(relay) = entry.relay.clone() else { return };
+                let deadline = entry.machine.deadline.unwrap_or(self.clock.now());
+                self.queued.insert(name.clone(), (epoch, self.clock.now()));
+                BmmJob::PowerCycle { device: name, epoch, relay, deadline }
+            }
+            Effect::Probe { epoch, check, mode, good } => {
+                BmmJob::Probe { device: name, epoch, host: host(), check, mode, good }
+            }
+            Effect::SdCard { epoch } => BmmJob::SdCard { device: name, epoch, host: host() },
+            Effect::Cancel => {
+                self.queued.remove(device);
+                BmmJob::Cancel { device: name }
+            }
+            Effect::Report { claim, result } => {
+                return self.notify(MozpoolNotice::Finished { request: claim.request, device: name, result });
+            }
+        };
+        if let Err(TrySendError::Full(_)) = self.out.bmm.try_send(job) {
+            self.queued.remove(device);
+            log::warn!("device={device} the hardware layer is full; the state's time limit asks again");
+        }
+    }
+
+    pub(super) fn adopt(&mut self, mut record: DeviceRecord) {
+        let device = record.machine.name.clone();
+        // A row that was put into its state from outside has no deadline yet: the state begins now.
+        // And none is further away than the state's time limit, unless the clock was ahead when it was stored.
+        let now = self.clock.now();
+        let limit_s = time_limit_s(&record.machine, &self.catalog, record.info.hardware);
+        if let Some(limit_s) = limit_s {
+            record.machine.deadline =
+                Some(record.machine.deadline.map_or(now, |at| at.min(now.plus_s(limit_s))));
+        }
+        self.deadlines.set(&device, record.machine.deadline);
+        self.devices.insert(device.clone(), record.into());
+        self.publish(&device);
+    }
+
+    pub(super) fn abandon(&mut self, device: &DeviceName) {
+        self.deadlines.set(device, None);
+        self.queued.remove(device);
+        if let Some(mac) = self.devices.remove(device).and_then(|entry| entry.info.mac) {
+            self.boot.publish(mac, None);
+        }
+    }
+
+    /// Brings the boot table to what the device's row says.
+    pub(super) fn publish(&mut self, device: &DeviceName) {
+        let Some(entry) = self.devices.get(device) else { return };
+        let Some(mac) = entry.info.mac else {
+            if entry.machine.boot.is_some() {
+                let why = "no boot config: the device has no MAC address to offer it to".to_owned();
+                self.journal(device, "statemachine", why);
+            }
+            return;
+        };
+        if entry.machine.boot.is_none() {
+            return self.boot.publish(mac, None);
+        }
+        match boot_text(self.store.as_mut(), &self.settings, &entry.machine, &entry.info) {
+            Ok(text) => self.boot.publish(mac, text.as_deref()),
+            Err(why) => {
+                // The board boots its own disk, and the state's time limit counts it; the log says why.
+                self.boot.publish(mac, None);
+                log::error!("device={device} {why}");
+                self.journal(device, "statemachine", format!("no boot config: {why}"));
+            }
+        }
+    }
+
+    pub(super) fn reply(&self, device: &DeviceName, asker: Asker, answer: DeviceAnswer) {
+        match (asker, answer) {
+            (Asker::Nobody, _) => {}
+            // Who asked may have stopped waiting.
+            (Asker::Api(reply), answer) => drop(reply.send(answer)),
+            (Asker::Request { request, epoch, .. }, DeviceAnswer::Accepted { .. }) => {
+                self.notify(MozpoolNotice::Contacted { request, epoch });
+            }
+            (Asker::Request { request, epoch, .. }, DeviceAnswer::Ignored { why, .. }) => {
+                self.notify(MozpoolNotice::Refused { request, epoch, why: why.to_string() });
+            }
+            (Asker::Request { .. }, DeviceAnswer::UnknownDevice | DeviceAnswer::Unavailable { .. }) => {
+                log::warn!("device={device} could not be prepared now; its request asks again");
+            }
+        }
+    }
+
+    pub(super) fn notify(&self, notice: MozpoolNotice) {
+        if let Err(TrySendError::Full(notice)) = self.out.mozpool.try_send(notice) {
+            log::warn!("the request layer is full, it will look for itself: {notice:?}");
+        }
+    }
+
+    pub(super) fn journal(&self, device: &DeviceName, source: &'static str, message: String) {
+        let line = JournalLine::Device { device: device.clone(), at: self.clock.now(), source, message };
+        if self.out.journal.try_send(line).is_err() {
+            log::warn!("device={device} a log line was lost: the journal is full");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the layer hears, turned into items to decide on. Nothing is decided here but who is asked and who waits for the answer.
+
+use super::*;
+
+impl Lifeguard {
+    pub(super) fn answer(&mut self, answer: BmmAnswer, items: &mut Vec<Item>) {
+        let nobody = |device, event| Item { device, event, asker: Asker::Nobody };
+        match answer {
+            BmmAnswer::PowerStarted { device, epoch } => {
+                self.no_longer_queued(&device, epoch);
+                items.push(nobody(device, Event::PowerStarted { epoch }));
+            }
+            BmmAnswer::Finished { device, epoch, signal, detail } => {
+                self.no_longer_queued(&device, epoch);
+                if let Some(detail) = detail {
+                    self.journal(&device, "bmm", detail);
+                }
+                items.push(nobody(device, Event::Answer { epoch, signal }));
+            }
+            BmmAnswer::Refused { device, epoch } => self.no_longer_queued(&device, epoch),
+            BmmAnswer::BoardHealth { board, healthy: true } => {
+                self.unwell.remove(&board);
+            }
+            BmmAnswer::BoardHealth { board, healthy: false } => {
+                self.unwell.insert(board);
+            }
+        }
+    }
+
+    pub(super) fn no_longer_queued(&mut self, device: &DeviceName, epoch: Epoch) {
+        if self.queued.get(device).is_some_and(|(queued, _)| *queued == epoch) {
+            self.queued.remove(device);
+        }
+    }
+
+    pub(super) fn command(&mut self, command: LifeguardCommand, items: &mut Vec<Item>) {
+        match command {
+            LifeguardCommand::Event { device, event, claim, reply } => {
+                if let (Some(claim), Some(entry)) = (claim, self.devices.get_mut(&device)) {
+                    entry.claim = Some(claim);
+                }
+                let asker = reply.map_or(Asker::Nobody, Asker::Api);
+                items.push(Item { device, event, asker });
+            }
+            LifeguardCommand::Prepare { device, claim, epoch, install, prepare } => {
+                self.prepare(device, claim, epoch, install, prepare, items);
+            }
+            LifeguardCommand::Released { device, request } => self.released(device, request, items),
+            LifeguardCommand::Edit { device, edit, reply } => {
+                let _ = reply.send(self.edit(&device, edit));
+            }
+        }
+    }
+
+    pub(super) fn edit(&mut self, device: &DeviceName, edit: DeviceEdit) -> DeviceAnswer {
+        let Some(entry) = self.devices.get_mut(device) else { return DeviceAnswer::UnknownDevice };
+        match self.store.edit_device(device, &edit) {
+            Ok(true) => {
+                if let DeviceEdit::Environment(environment) = edit {
+                    entry.info.environment = environment;
+                }
+                DeviceAnswer::Accepted { state: entry.machine.state }
+            }
+            Ok(false) => DeviceAnswer::UnknownDevice,
+            Err(error) => DeviceAnswer::Unavailable { why: error.to_string() },
+        }
+    }
+
+    pub(super) fn prepare(
+        &mut self,
+        device: DeviceName,
+        claim: Claim,
+        epoch: Epoch,
+        install: Install,
+        prepare: Preparation,
+        items: &mut Vec<Item>,
+    ) {
+        let request = claim.request;
+        let Some(entry) = self.devices.get_mut(&device) else {
+            let why = "this server does not have it".to_owned();
+            return self.notify(MozpoolNotice::Refused { request, epoch, why });
+        };
+        let known = entry.claim.as_ref() == Some(&claim);
+        entry.claim = Some(claim);
+        let ask = match prepare {
+            Preparation::PowerCycle => Ask::PowerCycle,
+            Preparation::Image => Ask::Image(install),
+        };
+        items.push(Item {
+            device,
+            event: Event::Please(ask),
+            asker: Asker::Request { request, epoch, known },
+        });
+    }
+
+    pub(super) fn released(&mut self, device: DeviceName, request: RequestId, items: &mut Vec<Item>) {
+        let Some(entry) = self.devices.get_mut(&device) else { return };
+        if entry.claim.as_ref().is_some_and(|claim| claim.request != request) {
+            return log::info!(
+                "device={device} is held by another request; request {request} let go of it earlier"
+            );
+        }
+        entry.claim = None;
+        let policies = &self.settings.return_policies;
+        let policy = policies.get(&entry.info.environment).copied().unwrap_or(self.settings.return_policy);
+        if entry.machine.state == State::Ready && matches!(policy, ReturnPolicy::Check | ReturnPolicy::None) {
+            self.notify(MozpoolNotice::DeviceFreed { device: device.clone() });
+        }
+        items.push(Item { device, event: Event::Released { policy }, asker: Asker::Nobody });
+    }
+}
