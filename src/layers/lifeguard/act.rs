@@ -5,11 +5,11 @@ use super::*;
 impl Lifeguard {
     /// What was decided is on disk: make it so.
     pub(super) fn act(&mut self, decided: Decided, commit: DeviceCommit) {
-        let Decided { device, before, effects, asker, .. } = decided;
+        let Decided { device, before, mut effects, asker, .. } = decided;
         let Some(entry) = self.devices.get_mut(&device) else { return };
         let old = std::mem::replace(&mut entry.machine, commit.next);
         let machine = &entry.machine;
-        let state = machine.state;
+        let (state, epoch) = (machine.state, machine.epoch);
         if state != before {
             log::info!("device={device} {before} -> {state} epoch={}", machine.epoch);
         }
@@ -17,8 +17,11 @@ impl Lifeguard {
         let freed = state == State::Ready && before != State::Ready && entry.claim.is_none();
         // Before every power cycle once more: the last time the store or the template may have failed.
         let cycles = effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
-        if machine.boot != old.boot || (machine.boot.is_some() && (cycles || machine.next != old.next)) {
-            self.publish(&device);
+        let changed =
+            machine.boot != old.boot || (machine.boot.is_some() && (cycles || machine.next != old.next));
+        if changed && let Err(why) = self.publish(&device) {
+            effects.retain(|e| !matches!(e, Effect::PowerCycle { .. }));
+            self.no_boot_config(&device, state, epoch, why);
         }
         // Before the effects: a request must hear that its order was taken before it hears what came of it.
         self.reply(&device, asker, DeviceAnswer::Accepted { state });
@@ -72,7 +75,9 @@ impl Lifeguard {
         }
         self.deadlines.set(&device, record.machine.deadline);
         self.devices.insert(device.clone(), record.into());
-        self.publish(&device);
+        if let Err(why) = self.publish(&device) {
+            log::error!("device={device} no boot config: {why}");
+        }
     }
 
     pub(super) fn abandon(&mut self, device: &DeviceName) {
@@ -84,26 +89,41 @@ impl Lifeguard {
     }
 
     /// Brings the boot table to what the device's row says.
-    pub(super) fn publish(&mut self, device: &DeviceName) {
-        let Some(entry) = self.devices.get(device) else { return };
+    ///
+    /// # Errors
+    /// Why there is nothing to offer, where trying again would not help.
+    pub(super) fn publish(&mut self, device: &DeviceName) -> Result<(), String> {
+        let Some(entry) = self.devices.get(device) else { return Ok(()) };
+        let offered = entry.machine.boot.is_some();
         let Some(mac) = entry.info.mac else {
-            if entry.machine.boot.is_some() {
-                let why = "no boot config: the device has no MAC address to offer it to".to_owned();
-                self.journal(device, "statemachine", why);
-            }
-            return;
+            let why = "the device has no MAC address to offer it to".to_owned();
+            return if offered { Err(why) } else { Ok(()) };
         };
-        if entry.machine.boot.is_none() {
-            return self.boot.publish(mac, None);
+        if !offered {
+            self.boot.publish(mac, None);
+            return Ok(());
         }
-        match boot_text(self.store.as_mut(), &self.settings, &entry.machine, &entry.info) {
-            Ok(text) => self.boot.publish(mac, text.as_deref()),
-            Err(why) => {
-                // The board boots its own disk, and the state's time limit counts it; the log says why.
-                self.boot.publish(mac, None);
-                log::error!("device={device} {why}");
-                self.journal(device, "statemachine", format!("no boot config: {why}"));
+        let text = boot_text(self.store.as_mut(), &self.settings, &entry.machine, &entry.info);
+        self.boot.publish(mac, text.as_ref().ok().map(String::as_str));
+        match text {
+            Ok(_) => Ok(()),
+            // Before the next power cycle it is tried again; until then the board boots its own disk.
+            Err(BootError::Store(StoreError::Unavailable { doing, source })) => {
+                log::error!("device={device} no boot config: the store failed to {doing}: {source}");
+                Ok(())
             }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The device was to boot what cannot be offered: the machine decides what that means, before any power is switched.
+    fn no_boot_config(&mut self, device: &DeviceName, state: State, epoch: Epoch, why: String) {
+        log::error!("device={device} no boot config: {why}");
+        if state == State::PxePowerCycling {
+            let event = Event::NoBootConfig { epoch, why };
+            self.follow_ups.push(Item { device: device.clone(), event, asker: Asker::Nobody });
+        } else {
+            self.journal(device, "statemachine", format!("no boot config: {why}"));
         }
     }
 

@@ -7,17 +7,16 @@ use crate::boot::render::{DeviceValues, ImageValues, RenderError, Values, render
 use crate::logic::lifeguard::Device;
 use crate::store::{DeviceInfo, Store, StoreError};
 
-/// The text that the device's boot loader is to read; `None` when its PXE config is gone.
+/// The text that the device's boot loader is to read: what its row offers.
 pub(super) fn boot_text(
     store: &mut dyn Store,
     settings: &Settings,
     machine: &Device,
     info: &DeviceInfo,
-) -> Result<Option<String>, BootError> {
-    let Some(boot) = &machine.boot else { return Ok(None) };
-    let Some(config) = store.pxe_config(&boot.pxe_config)? else {
-        return Err(BootError::Gone(boot.pxe_config.to_string()));
-    };
+) -> Result<String, BootError> {
+    let boot = machine.boot.as_ref().ok_or_else(|| BootError::Gone("(none)".into()))?;
+    let config = store.pxe_config(&boot.pxe_config)?;
+    let config = config.ok_or_else(|| BootError::Gone(boot.pxe_config.to_string()))?;
     let next = machine.next.as_ref();
     let image = match next {
         Some(install) => store.image(&install.image)?,
@@ -43,7 +42,7 @@ pub(super) fn boot_text(
         console: settings.console.clone(),
         site: settings.site.clone(),
     };
-    Ok(Some(render(&config.name, &config.contents, &values)?))
+    Ok(render(&config.name, &config.contents, &values)?)
 }
 
 /// Why there is no boot config for a board.

@@ -28,7 +28,7 @@ use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
 use crate::logic::time::Timestamp;
 use crate::store::{Committed, DeviceCommit, DeviceEdit, DeviceInfo, DeviceRecord, Store, StoreError};
-use boot_text::boot_text;
+use boot_text::{BootError, boot_text};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
 use relayctl::RelayAddress;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -105,6 +105,8 @@ pub struct Lifeguard {
     rests_until: Option<Timestamp>,
     /// What nobody else would say again, and could not be committed.
     again: Vec<Item>,
+    /// What acting on the last commit has shown, to be decided on next.
+    follow_ups: Vec<Item>,
     steps: StepWatch,
 }
 
@@ -182,6 +184,7 @@ impl Lifeguard {
             unwell: HashSet::new(),
             rests_until: None,
             again: Vec::new(),
+            follow_ups: Vec::new(),
             steps,
         };
         for record in records {
@@ -231,6 +234,9 @@ impl Lifeguard {
         self.follow_clock();
         self.due(&mut items);
         self.decide_and_commit(items);
+        // A follow-up gives a device up, which offers nothing: there is no second round of them.
+        let follow_ups = std::mem::take(&mut self.follow_ups);
+        self.decide_and_commit(follow_ups);
     }
 
     /// Deadlines are waits: when the system's clock is put right, they move with it. Stored ones follow with the next commit.

@@ -164,11 +164,25 @@ fn a_board_without_an_address_says_why_it_cannot_boot() {
     w.start();
     w.please("bare", image("debian"));
     w.settle();
-    let said: Vec<_> = w.lines.try_iter().collect();
+    assert_eq!(w.state("bare"), S::FailedPxeBooting, "more power cycles would not help");
+    assert!(w.log("bare").iter().any(|l| l.contains("no MAC address")), "{:?}", w.log("bare"));
+    assert_eq!(w.power_cycles(), Vec::<String>::new());
+}
+
+#[test]
+fn a_template_that_cannot_be_rendered_ends_the_attempt_before_the_power_is_touched() {
+    let mut w = World::of(1);
+    w.describe("[[pxe_config]]\nname = \"image\"\ncontents = \"kernel {{ nonsense.kernel }}\"\n");
+    w.start();
+    w.please("b1", image("debian"));
+    w.settle();
+    assert_eq!(w.state("b1"), S::FailedPxeBooting);
     assert!(
-        said.iter().any(|l| matches!(l, JournalLine::Device { message, .. } if message.contains("MAC"))),
-        "{said:?}"
+        w.log("b1").iter().any(|l| l.contains("no boot config") && l.contains("line 1")),
+        "{:?}",
+        w.log("b1")
     );
+    assert_eq!(w.power_cycles(), Vec::<String>::new());
 }
 
 #[test]

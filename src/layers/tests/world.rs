@@ -344,6 +344,12 @@ impl World {
         }
     }
 
+    /// The messages of a device's log, oldest first.
+    pub(super) fn log(&self, device: &str) -> Vec<String> {
+        let lines = self.open().device_log(device, None, None).expect("the store works");
+        lines.into_iter().map(|l| l.message).collect()
+    }
+
     /// Power cycles that were handed out since the last look.
     pub(super) fn power_cycles(&self) -> Vec<String> {
         self.jobs

@@ -247,6 +247,8 @@ pub enum Event {
     Answer { epoch: Epoch, signal: Signal },
     /// The relay board took up the power cycle that `epoch` asked for; its clock starts now.
     PowerStarted { epoch: Epoch },
+    /// The boot config that the state entry `epoch` offers cannot be made: its template is wrong, or gone.
+    NoBootConfig { epoch: Epoch, why: String },
     /// The deadline may have passed. `waiting`: its power cycle still stands in the queue of a healthy relay board.
     Deadline { waiting: bool },
     /// The board says how far its installation is.

@@ -77,6 +77,16 @@ impl Run<'_> {
             }
             Event::Answer { epoch, signal } => self.current(epoch).and_then(|()| self.signal(signal)),
             Event::PowerStarted { epoch } => self.current(epoch).map(|()| self.arm()),
+            Event::NoBootConfig { epoch, why } => {
+                self.current(epoch)?;
+                if state != State::PxePowerCycling {
+                    return Err(Ignored::NotExpected { event: "no_boot_config", state });
+                }
+                // More power cycles would not mend a template.
+                self.moved.log.push(format!("no boot config: {why}"));
+                self.enter(State::FailedPxeBooting);
+                Ok(())
+            }
             Event::Deadline { waiting } => match self.moved.next.deadline {
                 Some(at) if at <= self.now => {
                     if waiting {
