@@ -3,6 +3,7 @@
 //! It starts when the boot table is filled, goes down last, and asks nobody: a boot loader that gets no answer waits for minutes.
 
 use super::supervise::Exit;
+use crate::boot::path::{ConfigName, config_name};
 use crate::boot::table::{Answer, BootTable};
 use std::sync::Arc;
 use tftpd::{Content, Refusal, Request, Root, Source, TransferRecord};
@@ -20,7 +21,13 @@ impl Source for BootSource {
     fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
         match self.table.answer(request.name) {
             Answer::Text(text) => Ok(Content::Bytes(text)),
-            Answer::NotFound => Err(Refusal::NotFound),
+            Answer::NotFound => {
+                // One line a boot: a board that the server does not know, or whose MAC is wrong, shows here and nowhere else.
+                if let Some(ConfigName::Board(mac)) = config_name(request.name) {
+                    log::info!("peer={} mac={mac} has nothing to install; it gets the default", request.peer);
+                }
+                Err(Refusal::NotFound)
+            }
             Answer::NotOurs => self.root.as_ref().ok_or(Refusal::NotFound)?.open(request),
         }
     }

@@ -89,7 +89,10 @@ pub(super) fn of_device<C: Conn>(
 ) -> Result<Vec<LogLine>> {
     let since = since.unwrap_or(Timestamp(i64::MIN));
     let rows = c.query(sql::DEVICE_LOG, args![name, since, at_most(limit)]).doing(READ)?;
-    Ok(oldest_first(readable(rows, |r| decode("device_logs", r))))
+    let mut lines = oldest_first(readable(rows, |r| decode("device_logs", r)));
+    // What boards say is written in batches, so it is stored a moment after state changes that came later.
+    lines.sort_by_key(|l: &LogLine| l.at);
+    Ok(lines)
 }
 
 pub(super) fn of_request<C: Conn>(c: &mut C, id: RequestId, limit: Option<usize>) -> Result<Vec<LogLine>> {

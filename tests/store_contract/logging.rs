@@ -35,6 +35,16 @@ pub(crate) fn logs_keep_their_order_and_give_the_last_lines(world: &World) {
     assert_eq!(messages(&store.request_log(asker.id, Some(2)).unwrap()), ["two", "three"]);
 }
 
+/// What boards say is stored in batches, a moment after state changes that came later.
+pub(crate) fn a_device_log_is_in_the_order_of_its_times(world: &World) {
+    let mut store = world.open();
+    let at = |s, message: &str| line("panda-1", T0.plus_s(s), message);
+    store.append_device_log(&[at(2, "state"), at(1, "syslog"), at(2, "syslog too")]).unwrap();
+    let log = store.device_log("panda-1", None, None).unwrap();
+    let messages: Vec<_> = log.iter().map(|l| l.message.as_str()).collect();
+    assert_eq!(messages, ["syslog", "state", "syslog too"]);
+}
+
 pub(crate) fn lines_for_what_is_gone_are_left_out(world: &World) {
     let mut store = world.with_lab();
     store.append_device_log(&[line("nope", T0, "x"), line("panda-1", T0, "kept")]).unwrap();

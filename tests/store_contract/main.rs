@@ -223,6 +223,7 @@ macro_rules! on {
             claiming::failures_are_counted_up_to_now,
             claiming::of_two_threads_one_gets_the_device,
             logging::logs_keep_their_order_and_give_the_last_lines,
+            logging::a_device_log_is_in_the_order_of_its_times,
             logging::lines_for_what_is_gone_are_left_out,
             logging::stray_lines_are_kept_to_a_number,
             logging::old_lines_go_in_chunks_and_young_ones_stay,
