@@ -37,7 +37,7 @@ pub(crate) fn logs_keep_their_order_and_give_the_last_lines(world: &World) {
 
 /// What boards say is stored in batches, a moment after state changes that came later.
 pub(crate) fn a_device_log_is_in_the_order_of_its_times(world: &World) {
-    let mut store = world.open();
+    let mut store = world.with_lab();
     let at = |s, message: &str| line("panda-1", T0.plus_s(s), message);
     store.append_device_log(&[at(2, "state"), at(1, "syslog"), at(2, "syslog too")]).unwrap();
     let log = store.device_log("panda-1", None, None).unwrap();
