@@ -266,6 +266,15 @@ impl World {
         self.event(device, Event::Please(ask))
     }
 
+    /// A board reports; nobody insists that it is heard.
+    pub(super) fn says_something(&self, device: &str, signal: Signal) -> Option<Receiver<DeviceAnswer>> {
+        let (reply, answer) = bounded(1);
+        let event = Event::Signal { signal, detail: None };
+        let command =
+            LifeguardCommand::Event { device: device.into(), event, claim: None, reply: Some(reply) };
+        self.devices.try_send(command).ok().map(|()| answer)
+    }
+
     pub(super) fn says(&mut self, device: &str, signal: Signal) {
         let answer = self.event(device, Event::Signal { signal, detail: None });
         self.settle();
