@@ -158,7 +158,7 @@ impl Mozpool {
         self.go_on(Wakes::default(), inbox);
     }
 
-    fn next_wake(&self) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
         let first = self.deadlines.first()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
