@@ -280,7 +280,8 @@ impl Lifeguard {
         again.append(items);
         *items = again;
         for device in self.deadlines.due(now, BATCH_MAX) {
-            if let Some(request) = self.left_by(&device) {
+            let at_rest = self.devices.get(&device).is_some_and(|e| e.machine.state == State::Ready);
+            if at_rest && let Some(request) = self.left_by(&device) {
                 self.released(device, request, items);
                 continue;
             }
@@ -289,10 +290,9 @@ impl Lifeguard {
         }
     }
 
-    /// The request that a device at rest is thought to belong to and which has let go of it: that message was lost.
+    /// The request that a device is thought to belong to and which has let go of it: that message was lost.
     fn left_by(&mut self, device: &DeviceName) -> Option<RequestId> {
-        let entry = self.devices.get(device)?;
-        let request = entry.claim.as_ref().filter(|_| entry.machine.state == State::Ready)?.request;
+        let request = self.devices.get(device)?.claim.as_ref()?.request;
         let named = self.store.named(device).ok()??;
         named.claimed_by.is_none().then_some(request)
     }

@@ -39,6 +39,11 @@ impl Lifeguard {
                 if let (Some(claim), Some(entry)) = (claim, self.devices.get_mut(&device)) {
                     entry.claim = Some(claim);
                 }
+                if matches!(event, Event::Please(Ask::Offline))
+                    && let Some(request) = self.left_by(&device)
+                {
+                    self.released(device.clone(), request, items);
+                }
                 let asker = reply.map_or(Asker::Nobody, Asker::Api);
                 items.push(Item { device, event, asker });
             }

@@ -159,7 +159,7 @@ impl Mozpool {
         self.handle(wakes);
     }
 
-    fn next_wake(&self) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
         let first = self.deadlines.first()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }

@@ -154,6 +154,20 @@ fn a_lost_release_is_noticed() {
 }
 
 #[test]
+fn a_board_whose_release_was_lost_can_be_taken_out_of_service() {
+    let mut w = World::with(2, 1);
+    let request = w.request(Some("b1"), "debian");
+    let in_the_way = w.please("b2", Ask::Online);
+    w.close(request);
+    w.mozpool();
+    w.lifeguard();
+    drop(in_the_way);
+    let offline = w.please("b1", Ask::Offline);
+    w.settle();
+    assert_eq!(offline.try_recv(), Ok(DeviceAnswer::Accepted { state: S::LockedOut }), "in the middle of it");
+}
+
+#[test]
 fn a_lost_result_is_found_with_the_claim() {
     let mut w = World::of(1);
     let request = w.request(None, "debian");

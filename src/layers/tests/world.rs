@@ -156,6 +156,13 @@ impl World {
         self
     }
 
+    /// Neither would be woken by time at once: what is due and stays due makes a layer spin.
+    fn sleeps(&self) -> bool {
+        let wakes =
+            [self.lifeguard.as_ref().unwrap().0.next_wake(), self.mozpool.as_ref().unwrap().0.next_wake()];
+        wakes.into_iter().flatten().all(|at| at > self.clock.now())
+    }
+
     /// Turns for both until they have said to each other what they have to say; a pair that never comes to rest fails.
     pub(super) fn settle(&mut self) -> &mut Self {
         for _ in 0..100 {
@@ -164,6 +171,7 @@ impl World {
                 && self.notices.is_empty()
                 && self.answers.is_empty()
                 && self.requests.is_empty()
+                && self.sleeps()
             {
                 return self;
             }
@@ -264,6 +272,15 @@ impl World {
 
     pub(super) fn please(&self, device: &str, ask: Ask) -> Receiver<DeviceAnswer> {
         self.event(device, Event::Please(ask))
+    }
+
+    /// A board reports; nobody insists that it is heard.
+    pub(super) fn says_something(&self, device: &str, signal: Signal) -> Option<Receiver<DeviceAnswer>> {
+        let (reply, answer) = bounded(1);
+        let event = Event::Signal { signal, detail: None };
+        let command =
+            LifeguardCommand::Event { device: device.into(), event, claim: None, reply: Some(reply) };
+        self.devices.try_send(command).ok().map(|()| answer)
     }
 
     pub(super) fn says(&mut self, device: &str, signal: Signal) {
