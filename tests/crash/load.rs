@@ -49,6 +49,8 @@ pub(crate) struct Client<'t> {
     pub(crate) boards: &'t [String],
     pub(crate) ledger: &'t Mutex<Ledger>,
     pub(crate) alarm: Sender<String>,
+    /// Told of each acknowledgement as it comes, if somebody listens: the moment to kill a daemon that has promised too early.
+    pub(crate) acknowledged: Sender<()>,
     pub(crate) agent: ureq::Agent,
     /// Its requests: number and renewals.
     pub(crate) open: Vec<(i64, u32)>,
@@ -135,7 +137,7 @@ impl Client<'_> {
             }
             Some((503, _)) | None => {}
             Some((status, answer)) => {
-                self.cry(&format!("request {id} cannot be returned: {status} {answer}"))
+                self.cry(&format!("request {id} cannot be returned: {status} {answer}"));
             }
         }
     }
@@ -179,6 +181,9 @@ impl Client<'_> {
         let url = format!("http://{}/api/{path}", self.http);
         let mut answer = self.agent.post(url).send(body.to_string()).ok()?;
         let status = answer.status().as_u16();
+        if matches!(status, 200 | 204) {
+            let _ = self.acknowledged.try_send(());
+        }
         // The status is the acknowledgement; a body that breaks off says nothing more.
         let text = answer.body_mut().read_to_string().ok()?;
         if !matches!(status, 200 | 204 | 409 | 503) {
