@@ -49,6 +49,8 @@ pub(crate) struct Client<'t> {
     pub(crate) boards: &'t [String],
     pub(crate) ledger: &'t Mutex<Ledger>,
     pub(crate) alarm: Sender<String>,
+    /// Told of each acknowledgement as it comes, if somebody listens: the moment to kill a daemon that has promised too early.
+    pub(crate) acknowledged: Sender<()>,
     pub(crate) agent: ureq::Agent,
     /// Its requests: number and renewals.
     pub(crate) open: Vec<(i64, u32)>,
@@ -77,9 +79,9 @@ impl Client<'_> {
         let mine = self.dice.pick(&self.open).copied();
         match (which, mine) {
             (0..40, _) if self.open.len() < OPEN_MAX => self.ask(which < 10),
-            (40..70, Some((id, renewals))) => self.renew(id, renewals + 1),
-            (70..85, Some((id, _))) => self.give_back(id),
-            (85..90, _) => self.report(),
+            (40..65, Some((id, renewals))) => self.renew(id, renewals + 1),
+            (65..68, Some((id, _))) => self.give_back(id),
+            (68..73, _) => self.report(),
             _ => {}
         }
     }
@@ -135,23 +137,22 @@ impl Client<'_> {
             }
             Some((503, _)) | None => {}
             Some((status, answer)) => {
-                self.cry(&format!("request {id} cannot be returned: {status} {answer}"))
+                self.cry(&format!("request {id} cannot be returned: {status} {answer}"));
             }
         }
     }
 
-    /// A board in trouble, or a person at work.
+    /// A board in trouble, or a person at work: something that a board's state accepts, if it is still in it.
     fn report(&mut self) {
-        const EVENTS: [(&str, Option<&str>); 6] = [
-            ("failed", None),
-            ("mobile_init_failed", None),
-            ("second_stage_failed", None),
-            ("image_failed", None),
-            ("please_power_cycle", Some("entering state pc_power_cycling")),
-            ("please_self_test", Some("entering state start_self_test")),
-        ];
-        let (event, line) = *self.dice.pick(&EVENTS).expect("there are some");
-        let device = self.dice.pick(self.boards).expect("there are some").clone();
+        let boards = self.boards_now();
+        let willing: Vec<_> = boards
+            .iter()
+            .map(|(board, state)| (board, expects(state)))
+            .filter(|(_, e)| !e.is_empty())
+            .collect();
+        let Some((device, events)) = self.dice.pick(&willing) else { return };
+        let device = (*device).clone();
+        let (event, line) = *self.dice.pick(events).expect("there are some");
         let reason = format!("{} says {}", self.name, self.calls);
         let sent = SystemClock.now();
         let answer = self.post(&format!("device/{device}/event/{event}"), &json!({"reason": reason}));
@@ -164,11 +165,25 @@ impl Client<'_> {
         }
     }
 
+    /// Names and states of the boards of the rack; none when the daemon does not answer.
+    fn boards_now(&self) -> Vec<(String, String)> {
+        let url = format!("http://{}/api/device/list?details=1", self.http);
+        let text = self.agent.get(url).call().ok().and_then(|mut a| a.body_mut().read_to_string().ok());
+        let list: Value = text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
+        let devices = list["devices"].as_array().into_iter().flatten();
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let boards = devices.map(|d| (text(&d["name"]), text(&d["state"])));
+        boards.filter(|(name, _)| self.boards.contains(name)).collect()
+    }
+
     /// `None`: there was no answer, as is to be expected of a daemon that dies.
     fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
         let url = format!("http://{}/api/{path}", self.http);
         let mut answer = self.agent.post(url).send(body.to_string()).ok()?;
         let status = answer.status().as_u16();
+        if matches!(status, 200 | 204) {
+            let _ = self.acknowledged.try_send(());
+        }
         // The status is the acknowledgement; a body that breaks off says nothing more.
         let text = answer.body_mut().read_to_string().ok()?;
         if !matches!(status, 200 | 204 | 409 | 503) {
@@ -183,6 +198,21 @@ impl Client<'_> {
     }
 }
 
+/// Events that a state accepts, with the log line that each of them leaves, or none if that is the event's own reason.
+fn expects(state: &str) -> &'static [(&'static str, Option<&'static str>)] {
+    const SELF_TEST: (&str, Option<&str>) = ("please_self_test", Some("entering state start_self_test"));
+    match state {
+        "ready" => {
+            &[("failed", None), ("please_power_cycle", Some("entering state pc_power_cycling")), SELF_TEST]
+        }
+        "pxe_booting" => &[("mobile_init_failed", None)],
+        "image_downloading" => &[("image_failed", None), ("second_stage_failed", None)],
+        "mobile_init_started" | "image_extracting" | "self_test_running" => &[("second_stage_failed", None)],
+        failed if failed.starts_with("failed_") => &[SELF_TEST],
+        _ => &[],
+    }
+}
+
 /// A boot loader in the middle of its boot, which asks all the time: it gets its own config or no answer at all.
 pub(crate) fn boot_loader(
     tftp: SocketAddr,
@@ -192,7 +222,7 @@ pub(crate) fn boot_loader(
     stop: &Receiver<()>,
 ) {
     let options = tftpd::FetchOptions {
-        packet_timeout: Duration::from_millis(200),
+        packet_timeout: Duration::from_millis(5),
         overall: Duration::from_secs(1),
         ..tftpd::FetchOptions::default()
     };

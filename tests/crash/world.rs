@@ -105,6 +105,11 @@ rest_ms = 20
     /// The rack's lab and the bench board, whose boot may take as long as the test.
     fn lab(&self) -> String {
         let lab = self.rack.lab("demo", "images/demo.img", IMAGE_BYTES as u64).unwrap();
+        // Without a first self-test, so that the first requests find boards.
+        let lab = lab.replace("environment = \"demo\"", "environment = \"demo\"\nstate = \"ready\"");
+        // A kill loses the relay boards' queues, and this limit is what asks again: with the usual one, boards would do little
+        // else than wait for it between two kills.
+        let lab = lab.replace("power_cycling = 10", "power_cycling = 3");
         format!(
             r#"{lab}
 [[hardware_type]]
