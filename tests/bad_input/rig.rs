@@ -117,7 +117,10 @@ impl Rig {
     /// Its memory has not grown beyond [`GROWTH_MAX_KIB`]; says by how much.
     pub(crate) fn memory_is_bounded(&self, after: &str) {
         let now = self.rss_now_kib();
-        println!("memory after {after}: {} KiB, before {} KiB", now, self.rss_kib);
+        #[allow(clippy::print_stdout, reason = "a figure for whoever reads the test's output")]
+        {
+            println!("memory after {after}: {} KiB, before {} KiB", now, self.rss_kib);
+        }
         let grown = now.saturating_sub(self.rss_kib);
         assert!(grown <= GROWTH_MAX_KIB, "{after} has added {grown} KiB");
     }

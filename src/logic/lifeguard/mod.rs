@@ -8,7 +8,7 @@ mod table;
 mod tests;
 
 pub use step::{Moved, Step, step, time_limit_s};
-pub use table::{Count, Def, Enter, Go, OverLimit, Please, TABLE, def};
+pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, def};
 
 use super::catalog::Catalog;
 use super::check::Check;

@@ -2,7 +2,7 @@
 //!
 //! Nothing happens here. The caller commits `next` and the log lines, and only then hands out the effects.
 
-use super::table::{Count, Enter, Go, OverLimit, Please, def};
+use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, def};
 use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
     SELF_HEALS_MAX, State,
@@ -156,8 +156,8 @@ impl Run<'_> {
             return Err(Ignored::NotExpected { event: signal.name(), state: next.state });
         };
         // A verification that was helped by a power cycle stays counted until the installation ends.
-        let keeps_count =
-            matches!(def.enter, Enter::Cycle) || matches!(go, Go::Timeout | Go::Vanished | Go::Proved);
+        let keeps_count = matches!(def.enter, Enter::Cycle)
+            || matches!(go, Go::Timeout | Go::TimeoutSoon | Go::Vanished | Go::Proved);
         if let (Some(count), false) = (def.count, keeps_count) {
             next.counters.clear(count.counter);
         }
@@ -185,6 +185,10 @@ impl Run<'_> {
                 }
             }
             Go::Timeout => self.time_out(),
+            Go::TimeoutSoon if def.count.is_some_and(|c| next.counters.get(c.counter) >= SOON_MAX) => {
+                return Err(Ignored::AsItWas);
+            }
+            Go::TimeoutSoon => self.time_out(),
             Go::Vanished if next.vanished => return Err(Ignored::AsItWas),
             Go::Vanished => next.vanished = true,
             Go::Proved if !next.counters.clear(Counter::SelfHeals) => return Err(Ignored::AsItWas),

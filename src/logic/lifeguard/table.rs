@@ -42,6 +42,10 @@ pub enum Enter {
     BlameImage,
 }
 
+/// Power cycles that are tried again at once after a failure. One relay that sticks is helped by that; a relay board without
+/// power needs time, and at a minute a try its devices outlast hours of it.
+pub const SOON_MAX: u16 = 3;
+
 /// Where an accepted event leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Go {
@@ -57,6 +61,8 @@ pub enum Go {
     Up,
     /// As if the time limit had passed.
     Timeout,
+    /// The same the first [`SOON_MAX`] times; then the time limit itself is waited for.
+    TimeoutSoon,
     /// Note that the old system is gone and stay.
     Vanished,
     /// The check passed: the board has proved that it works; stay.
@@ -153,7 +159,7 @@ pub const TABLE: &[Def] = &[
     // Power cycle. A minute per try from the moment that the relay board takes up the command.
     Def { state: S::PcPowerCycling, enter: Enter::CycleToDisk, wait_s: Some(60), retry: S::PcPowerCycling,
           count: count(C::PowerCycling, 200, S::FailedPowerCycling),
-          on: &[(E::PowerCycleOk, Go::To(S::PcRebooting)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
+          on: &[(E::PowerCycleOk, Go::To(S::PcRebooting)), (E::PowerCycleFailed, Go::TimeoutSoon)], please: Nothing },
     // Boot loaders answer ping while they load; two minutes are past that on every board of the original's racks.
     Def { state: S::PcRebooting, enter: Enter::Wait, wait_s: Some(120), retry: S::PcPinging, count: None, on: &[], please: Nothing },
     // Nothing leads here any more; a stored row may still say it.
@@ -170,7 +176,7 @@ pub const TABLE: &[Def] = &[
     passing(S::StartMaintenance, Enter::StartMaintenance, 0),
     Def { state: S::PxePowerCycling, enter: Enter::CycleToPxe, wait_s: Some(60), retry: S::PxePowerCycling,
           count: count(C::PowerCycling, 200, S::FailedPowerCycling),
-          on: &[(E::PowerCycleOk, Go::To(S::PxeBooting)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
+          on: &[(E::PowerCycleOk, Go::To(S::PxeBooting)), (E::PowerCycleFailed, Go::TimeoutSoon)], please: Nothing },
     Def { state: S::PxeBooting, enter: Enter::Wait, wait_s: Some(180), retry: S::PxePowerCycling,
           count: count(C::PxeBooting, 30, S::FailedPxeBooting),
           on: &[(E::MobileInitStarted, Go::To(S::MobileInitStarted)), (E::MobileInitFailed, Go::Timeout)], please: Nothing },
@@ -207,7 +213,7 @@ pub const TABLE: &[Def] = &[
           on: &[(E::SutVerifyOk, Go::To(S::SutSdcardVerifying))], please: Nothing },
     Def { state: S::SutVerifyPowerCycle, enter: Enter::Cycle, wait_s: Some(60), retry: S::SutVerifyPowerCycle,
           count: count(C::SutVerifyPowerCycle, 3, S::FailedSutVerifying),
-          on: &[(E::PowerCycleOk, Go::To(S::SutVerifying)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
+          on: &[(E::PowerCycleOk, Go::To(S::SutVerifying)), (E::PowerCycleFailed, Go::TimeoutSoon)], please: Nothing },
     Def { state: S::SutSdcardVerifying, enter: Enter::VerifySdCard, wait_s: Some(200), retry: S::SutSdcardVerifying,
           count: count(C::SutSdcardVerifying, 2, S::FailedSutSdcardVerifying),
           on: &[(E::SutSdcardOk, Go::To(S::OperationComplete)), (E::SutSdcardFailed, Go::Timeout)], please: Nothing },
@@ -216,7 +222,7 @@ pub const TABLE: &[Def] = &[
           on: &[(E::PingOk, Go::To(S::OperationComplete)), (E::Vanished, Go::Vanished)], please: Nothing },
     Def { state: S::ImagePingPowerCycle, enter: Enter::Cycle, wait_s: Some(60), retry: S::ImagePingPowerCycle,
           count: count(C::ImagePingPowerCycle, 3, S::FailedImagePinging),
-          on: &[(E::PowerCycleOk, Go::To(S::ImagePinging)), (E::PowerCycleFailed, Go::Timeout)], please: Nothing },
+          on: &[(E::PowerCycleOk, Go::To(S::ImagePinging)), (E::PowerCycleFailed, Go::TimeoutSoon)], please: Nothing },
     passing(S::OperationComplete, Enter::Complete, 60),
 
     // Under inspection.

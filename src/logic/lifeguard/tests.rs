@@ -214,6 +214,26 @@ fn limits_are_passed_when_the_count_is_over_them() {
 }
 
 #[test]
+fn a_dead_relay_board_is_given_time() {
+    let mut d = Story::of(S::Ready);
+    d.please(Ask::PowerCycle);
+    for _ in 0..SOON_MAX {
+        assert_eq!(
+            d.answered(Sig::PowerCycleFailed),
+            S::PcPowerCycling,
+            "a relay that sticks is tried again at once"
+        );
+        assert!(d.has_effect(is_cycle));
+    }
+    let answer = Event::Answer { epoch: d.device.epoch, signal: Sig::PowerCycleFailed };
+    assert_eq!(d.try_hear(answer), Err(Ignored::AsItWas));
+    let begun = d.now;
+    assert_eq!(d.time_out(), S::PcPowerCycling);
+    assert_eq!(d.now, begun.plus_s(60));
+    assert!(d.has_effect(is_cycle));
+}
+
+#[test]
 fn a_success_clears_its_count() {
     let mut d = Story::of(S::PxeBooting).installing("debian");
     d.device.deadline = Some(NOW);
