@@ -18,18 +18,39 @@ use serde_json::Value;
 
 /// Log lines that come with a status.
 pub(super) const STATUS_LINES: usize = 100;
+/// Longest piece of an unknown event's name that is repeated in logs and answers.
+const SHOWN_MAX: usize = 64;
 /// Seconds for which a state that was asked for with `cache` may be kept.
 const STATE_MAX_AGE_S: u32 = 5;
 
 pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let filter = filter(ctx)?;
     if ctx.call.has("details") {
-        let devices =
-            ctx.store.devices(&DeviceFilter::default())?.into_iter().map(DeviceDetails::from).collect();
-        Ok(Reply::json(&Devices { devices }))
-    } else {
-        let devices = ctx.store.device_names()?.iter().map(ToString::to_string).collect();
-        Ok(Reply::json(&Devices::<String> { devices }))
+        let devices = ctx.store.devices(&filter)?.into_iter().map(DeviceDetails::from).collect();
+        return Ok(Reply::json(&Devices { devices }));
     }
+    // Names alone are cheaper, and what monitors ask for.
+    let devices: Vec<String> = if filter == DeviceFilter::default() {
+        ctx.store.device_names()?.iter().map(ToString::to_string).collect()
+    } else {
+        ctx.store.devices(&filter)?.iter().map(|d| d.name.to_string()).collect()
+    };
+    Ok(Reply::json(&Devices { devices }))
+}
+
+/// What the query asks to see; a key with an empty value is as good as none.
+fn filter(ctx: &Ctx<'_>) -> Result<DeviceFilter> {
+    let given = |key| ctx.call.query(key).filter(|v| !v.is_empty());
+    Ok(DeviceFilter {
+        state: given("state"),
+        environment: given("environment"),
+        image: given("image"),
+        hardware_type: given("hardware_type"),
+        tag: given("tag"),
+        q: given("q"),
+        after: given("after"),
+        limit: number(ctx, "limit")?.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok()),
+    })
 }
 
 pub(super) fn status(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
@@ -77,13 +98,10 @@ pub(super) fn boot_config(_: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply>
 pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let body = event_body(ctx)?;
     let name = ctx.param("event").to_owned();
-    let Some(event) = read_event(ctx, &name, &body)? else {
-        // As the original did: a board that speaks a newer dialect must not stumble over an old server.
-        let shown = name.escape_debug();
-        log::warn!("device={} ignored unknown event {shown} from {}", device.name, ctx.call.peer);
-        let why = Some(format!("there is no event `{shown}`"));
-        return Ok(Reply::json(&EventAnswer { accepted: false, state: &device.state, why }));
-    };
+    // Ignored with a line in the device's log, as the original did: a board that speaks a newer dialect must not stumble over
+    // an old server.
+    let unknown = || Event::Unknown(name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect());
+    let event = read_event(ctx, &name, &body)?.unwrap_or_else(unknown);
     let wants_image = matches!(event, Event::Please(Ask::Image(_)));
     match ctx.commands.device_event(&device.name, event)? {
         DeviceAnswer::Accepted { state } => {

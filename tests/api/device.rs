@@ -36,6 +36,26 @@ fn devices_are_listed_by_name_or_with_all_about_them() {
 }
 
 #[test]
+fn a_device_list_shows_what_was_asked_for() {
+    let world = start();
+    let names = |query: &str| world.get(&format!("/api/device/list/?{query}")).line();
+    for (query, wanted) in [
+        ("state=b2g_downloading", r#"["panda-0002"]"#),
+        ("environment=production&state=ready", r#"["panda-0001","panda-0003","panda-0005"]"#),
+        ("tag=wifi", r#"["panda-0001"]"#),
+        ("image=b2g&hardware_type=panda", r#"["panda-0001"]"#),
+        ("q=PANDA-0003", r#"["panda-0003"]"#),
+        ("limit=2", r#"["panda-0001","panda-0002"]"#),
+        ("after=panda-0002&limit=2", r#"["panda-0003","panda-0004"]"#),
+        ("state=nonsense", "[]"),
+    ] {
+        assert_eq!(names(query), format!(r#"200 {{"devices":{wanted}}}"#), "{query}");
+    }
+    assert!(names("details=1&state=ready").starts_with(r#"200 {"devices":[{"id":1,"name":"panda-0001""#));
+    assert!(names("limit=many").starts_with("400 "));
+}
+
+#[test]
 fn state_status_and_log_are_read_by_any_server() {
     let world = start();
     let old = r#"{"id":1,"timestamp":"2026-11-22T11:46:40.000000","source":"statemachine","message":"entering state ready"}"#;
@@ -143,11 +163,16 @@ fn an_ignored_event_is_no_error_and_says_why() {
     assert!(answer.line().starts_with(r#"200 {"accepted":false"#), "{}", answer.line());
     assert_eq!(world.heard(), "panda-0001 Signal { signal: B2gDownloading, detail: None }");
     assert_eq!(world.heard(), "panda-0001 Please(Offline)");
+    // The device's log is to have it, so the machine hears of it; made fit for a log, and not for ever long.
+    let unknown = || ignored(Ignored::UnknownEvent("party".into()));
+    world.answers().device.extend([unknown(), unknown()]);
     assert_eq!(
         world.get("/api/device/panda-0001/event/party%0a/").line(),
-        r#"200 {"accepted":false,"state":"ready","why":"there is no event `party\\n`"}"#
+        r#"200 {"accepted":false,"state":"maintenance_mode","why":"ignored unknown event party; there is no event of this name"}"#
     );
-    assert!(world.heard_nothing());
+    assert_eq!(world.heard(), r#"panda-0001 Unknown("party\\n")"#);
+    world.get(&format!("/api/device/panda-0001/event/{}/", "x".repeat(500)));
+    assert_eq!(world.heard(), format!("panda-0001 Unknown({:?})", "x".repeat(64)));
 }
 
 #[test]

@@ -253,6 +253,8 @@ pub enum Event {
     Deadline { waiting: bool },
     /// The board says how far its installation is.
     Progress { percent: u8 },
+    /// An event of a name that this program does not know, made fit for a log.
+    Unknown(String),
     /// Somebody asks.
     Please(Ask),
     /// The request that held it has ended.
@@ -293,6 +295,8 @@ pub enum Effect {
 pub enum Ignored {
     /// The state does not know this event.
     NotExpected { event: &'static str, state: State },
+    /// No event has this name.
+    UnknownEvent(String),
     /// The answer to an earlier attempt.
     Late { epoch: Epoch, now: Epoch },
     /// The deadline is later, or there is none.
@@ -313,6 +317,9 @@ impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotExpected { event, state } => write!(f, "ignored event {event} in state {state}"),
+            Self::UnknownEvent(name) => {
+                write!(f, "ignored unknown event {name}; there is no event of this name")
+            }
             Self::Late { epoch, now } => {
                 write!(f, "ignored the answer to attempt {epoch}, the device is at attempt {now}")
             }

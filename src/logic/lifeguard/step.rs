@@ -111,6 +111,7 @@ impl Run<'_> {
                 }
                 _ => Err(Ignored::NotExpected { event: crate::logic::events::IMAGE_PROGRESS, state }),
             },
+            Event::Unknown(name) => Err(Ignored::UnknownEvent(name)),
             Event::Please(ask) => self.please(ask),
             Event::Released { policy } => self.released(policy),
             Event::Force { from, to, who } => {
