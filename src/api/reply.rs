@@ -157,7 +157,7 @@ impl ApiError {
             Self::WrongType { key, wanted, found } => {
                 Some(serde_json::json!({ "key": key, "wanted": wanted, "found": found }))
             }
-            Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": name })),
+            Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": short(name) })),
             Self::MethodNotAllowed { allow } => Some(serde_json::json!({ "allow": allow })),
             _ => None,
         }
@@ -183,7 +183,7 @@ impl fmt::Display for ApiError {
                 f.write_str("there is nothing at this path; the calls of the API begin with /api/")
             }
             Self::MethodNotAllowed { allow } => write!(f, "this path takes {allow}"),
-            Self::NotFound { kind, name } => write!(f, "there is no {kind} `{name}`"),
+            Self::NotFound { kind, name } => write!(f, "there is no {kind} `{}`", short(name)),
             Self::BadJson { why } => write!(f, "the body is not JSON: {why}"),
             Self::NotAnObject { found } => {
                 write!(f, "the body is {found}; it should be a JSON object, such as {{}}")
@@ -222,6 +222,14 @@ impl fmt::Display for ApiError {
         }
     }
 }
+
+/// A name as it is said again: whoever sent a hundred kilobytes of it knows the rest.
+fn short(name: &str) -> String {
+    name.chars().take(NAME_SHOWN).collect()
+}
+
+/// Characters of a name that are said again.
+const NAME_SHOWN: usize = 200;
 
 impl std::error::Error for ApiError {}
 

@@ -108,7 +108,7 @@ rest_ms = 0
 type = "test board"
 model = ""
 ping_steady_s = 1
-limits = {{ pc_rebooting = 1, image_pinging = 2 }}
+limits = {{ pc_power_cycling = 5, pc_rebooting = 1, image_pinging = 2 }}
 
 [[image]]
 name = "web"

@@ -38,30 +38,50 @@ pub struct CreateBody {
 impl CreateBody {
     /// Takes the keys out of a body.
     pub fn read(body: Body) -> Result<Self> {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let owned = |key: &str| body.optional_text(key)?.map(|text| one_line(key, text)).transpose();
         let requester = if body.0.contains_key("assignee") { "assignee" } else { "requester" };
         let assignee = match body.text(requester, "") {
             Err(ApiError::MissingKey { .. }) => {
                 return Err(missing("assignee", "who asks, a name or an e-mail address"));
             }
-            other => other?.to_owned(),
+            other => one_line(requester, other?)?,
         };
+        let tags = body.texts("tags")?;
+        for tag in &tags {
+            one_line("tags", tag)?;
+        }
         Ok(Self {
             assignee,
             duration_s: body.seconds("duration", DURATION)?,
             image: body
                 .text("image", "the name of the image to be installed; image/list has them")?
                 .to_owned(),
-            environment: owned(body.optional_text("environment")?.filter(|e| *e != "any")),
-            hardware_type: owned(body.optional_text("hardware_type")?),
-            hardware_model: owned(body.optional_text("hardware_model")?),
-            processor: owned(body.optional_text("processor")?),
-            tags: body.texts("tags")?,
+            environment: owned("environment")?.filter(|e| e != "any"),
+            hardware_type: owned("hardware_type")?,
+            hardware_model: owned("hardware_model")?,
+            processor: owned("processor")?,
+            tags,
             queue_limit_s: body.optional_seconds("queue_limit")?,
-            reason: owned(body.optional_text("reason")?).unwrap_or_default(),
+            reason: owned("reason")?.unwrap_or_default(),
             all: body,
         })
     }
+}
+
+/// Characters of a name or a reason: what people write, with room; it stands in tables, log lines and boot configs.
+const LINE_MAX: usize = 1000;
+
+/// A text that stands in one line: in logs, tables and boot configs, where a line of its own would say something else.
+fn one_line(key: &str, text: &str) -> Result<String> {
+    if text.chars().any(char::is_control) {
+        let why = format!("the key `{key}` holds control characters; it should be one line of text");
+        return Err(ApiError::BadValue { why });
+    }
+    if text.chars().count() > LINE_MAX {
+        let why = format!("the key `{key}` is too long; {LINE_MAX} characters at most");
+        return Err(ApiError::BadValue { why });
+    }
+    Ok(text.to_owned())
 }
 
 const DURATION: &str = "for how many seconds the device is wanted";
@@ -165,13 +185,14 @@ impl PowerCycleBody {
     }
 }
 
-/// The reason that some events carry: `reason`, or else `message`.
+/// The reason that some events carry: `reason`, or else `message`; made safe to show like everything that boards say.
 pub fn read_detail(body: &Body) -> Result<Option<String>> {
     let given = match body.optional_text("reason")? {
         Some(reason) => Some(reason),
         None => body.optional_text("message")?,
     };
-    Ok(given.filter(|d| !d.is_empty()).map(|d| d.chars().take(DETAIL_MAX).collect()))
+    let shown = given.map(|d| syslogd::text::clean(d.as_bytes()).0).filter(|d| !d.is_empty());
+    Ok(shown.map(|d| d.chars().take(DETAIL_MAX).collect()))
 }
 
 /// Characters of an event's reason that are kept: a log line, not a log file.
@@ -204,7 +225,7 @@ pub fn read_environment(body: &Body) -> Result<String> {
         let why = format!("`{name}` cannot be an environment; requests take `any` for all of them");
         return Err(ApiError::BadValue { why });
     }
-    Ok(name.to_owned())
+    one_line("environment", name)
 }
 
 /// The result that comes with `lifeguard_finished`, by name.
