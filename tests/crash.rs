@@ -33,8 +33,6 @@ const LIFE_MS: u64 = 2000;
 /// One start in so many is killed before it is up, within so many milliseconds.
 const STILLBORN: u64 = 4;
 const STILLBORN_MS: u64 = 150;
-/// Three of four kills follow an acknowledgement at once; the clients together get about twenty a second.
-const ACK_WAIT: Duration = Duration::from_millis(500);
 const CLIENTS: u64 = 4;
 /// How long everything may take to come to rest. What a crash loses is asked for again when a time limit passes; the longest of
 /// them is the minute after which a request looks for its result itself, and then the board may have failed and it needs another.
@@ -73,35 +71,34 @@ fn what_was_acknowledged_survives_every_kill() {
     let daemon = std::thread::scope(|scope| {
         let mut daemon = daemon;
         let (alarm, alarms) = bounded(16);
-        // Nothing is kept in it, so that what comes out is news.
-        let (acknowledged, acks) = bounded(0);
         // Dropped at the end or by a panic: either way all clients end.
         let (stop_tx, stop) = bounded::<()>(0);
         let (http, tftp, wanted) = (daemon.http, daemon.tftp, bench.config.clone());
+        let client = |number| Client {
+            name: format!("client-{number}"),
+            dice: Dice(seed ^ ((number + 1) << 32)),
+            http,
+            boards: &boards,
+            ledger: &ledger,
+            alarm: alarm.clone(),
+            agent: load::agent(),
+            open: Vec::new(),
+            calls: 0,
+        };
         for number in 0..CLIENTS {
-            let client = Client {
-                name: format!("client-{number}"),
-                dice: Dice(seed ^ (number + 1) << 32),
-                http,
-                boards: &boards,
-                ledger: &ledger,
-                alarm: alarm.clone(),
-                acknowledged: acknowledged.clone(),
-                agent: load::agent(),
-                open: Vec::new(),
-                calls: 0,
-            };
-            let stop = stop.clone();
+            let (client, stop) = (client(number), stop.clone());
             scope.spawn(move || client.run(&stop));
         }
+        // Three of four kills follow an acknowledgement at once.
+        let mut killer = client(CLIENTS);
+        let alarm = alarm.clone();
         scope.spawn(move || load::boot_loader(tftp, BENCH_FILE, &wanted, &alarm, &stop));
 
         let mut checked_events = 0;
         for kill in 1..=kills {
             live(Duration::from_millis(dice.below(LIFE_MS)), &alarms);
             if dice.below(4) > 0 {
-                // No acknowledgement for a while is a moment as good as any.
-                let _ = acks.recv_timeout(ACK_WAIT);
+                killer.last_words();
             }
             daemon.kill();
             let store = world.copy_of_store();
