@@ -39,8 +39,8 @@ pub(crate) struct Heard {
 pub(crate) struct Ledger {
     pub(crate) requests: BTreeMap<i64, Promise>,
     pub(crate) events: Vec<Heard>,
-    pub(crate) renewals: u32,
-    pub(crate) returns: u32,
+    pub(crate) renewals: usize,
+    pub(crate) returns: usize,
 }
 
 /// A request as the daemon or its store has it.
