@@ -76,6 +76,7 @@ fn logic_uses_std_and_itself_only() {
                     "crate::logic::",
                     "self::",
                     "table::",
+                    "state::",
                     "step::",
                     "pick::",
                     "Please::",

@@ -4,7 +4,7 @@
 
 use super::check::Check;
 use super::ids::{HardwareId, ImageName, PxeConfigName};
-use super::lifeguard::State;
+use super::lifeguard::state::State;
 use std::collections::{BTreeMap, HashMap};
 
 /// Time limits in seconds that replace a state's own.
