@@ -185,3 +185,21 @@ fn stopping_in_the_middle_of_a_power_cycle_leaves_the_board_on() {
     assert!(daemon.terminate().success());
     assert!(lab.relays.wait_for_power(bank, relay, PowerState::On, support::LIMIT));
 }
+
+#[test]
+fn a_daemon_started_by_root_becomes_its_user_and_still_pings() {
+    assert!(nix::unistd::geteuid().is_root(), "becoming another user needs root: run the tests as root");
+    let lab = Lab::new();
+    let text = std::fs::read_to_string(lab.config()).expect("the configuration");
+    std::fs::write(lab.config(), text.replacen("[server]", "[server]\nuser = \"nobody\"", 1))
+        .expect("the configuration");
+    let owned = std::process::Command::new("chown").args(["-R", "nobody"]).arg(lab.folder.path()).status();
+    assert!(owned.expect("chown runs").success());
+    let daemon = lab.serve();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("it runs");
+    assert!(status.contains("Uid:\t65534\t65534\t65534\t65534"), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+    // The socket was opened before.
+    assert_eq!(daemon.get("device/board-1/ping"), json!({"success": true}));
+    assert!(daemon.terminate().success());
+}
