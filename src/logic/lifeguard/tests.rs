@@ -525,6 +525,17 @@ fn failed() -> Event {
 }
 
 #[test]
+fn the_first_word_to_a_request_counts() {
+    let mut d = Story::of(S::ImageDownloading).installing("debian").claimed();
+    for _ in 0..SELF_HEALS_MAX {
+        d.device.counters.increment(Counter::SelfHeals);
+    }
+    assert_eq!(d.board(Sig::ImageFailed), S::FailedSelfTest, "it may not test itself any more");
+    assert_eq!(d.result, Some(ImagingResult::FailedBadImage), "and yet the image is to blame");
+    assert_eq!(d.effects.iter().filter(|e| matches!(e, Effect::Report { .. })).count(), 1);
+}
+
+#[test]
 fn every_state_accepts_what_its_row_says_and_nothing_else() {
     for d in TABLE {
         for ask in [Ask::SelfTest, Ask::StartMaintenance, Ask::PowerCycle, Ask::Image(install("debian"))] {
