@@ -21,6 +21,8 @@ struct Rig {
     folder: tempfile::TempDir,
     id: String,
     relays: Option<Child>,
+    /// The namespace that we came from.
+    home: File,
     /// sha256 of each variant of the installed system's image, by file name.
     images: Vec<(String, String)>,
 }
@@ -43,7 +45,8 @@ impl Rig {
         );
         let folder = tempfile::tempdir().expect("a temporary folder");
         let id = format!("t{}", std::process::id());
-        let mut rig = Self { folder, id, relays: None, images: Vec::new() };
+        let home = File::open("/proc/thread-self/ns/net").expect("every thread has a network namespace");
+        let mut rig = Self { folder, id, relays: None, home, images: Vec::new() };
         rig.fill_folders();
         run(rig.env(script("tests/rig/net.sh").args(["up", &rig.id, "1"])));
         // From here on this thread lives in the server's namespace, and with it every process that it starts.
@@ -197,6 +200,8 @@ impl Drop for Rig {
             let _ = relays.kill();
             let _ = relays.wait();
         }
+        // From outside, because net.sh ends every process inside.
+        let _ = nix::sched::setns(&self.home, nix::sched::CloneFlags::CLONE_NEWNET);
         let _ = self.env(script("tests/rig/net.sh").args(["down", &self.id])).status();
     }
 }
@@ -343,4 +348,8 @@ fn a_real_board_is_tested_imaged_used_returned_and_survives_our_crash() {
     let log = daemon.get(&format!("request/{id}/log"));
     assert!(!log.to_string().contains("has failed"), "{log}");
     assert!(daemon.terminate().success());
+
+    let namespace = PathBuf::from(format!("/run/netns/mp{}-srv", rig.id));
+    drop(rig);
+    assert!(!namespace.exists(), "{} is left behind", namespace.display());
 }
