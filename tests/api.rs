@@ -10,6 +10,8 @@ mod client;
 mod clients;
 #[path = "api/device.rs"]
 mod device;
+#[path = "api/document.rs"]
+mod document;
 #[path = "api/files.rs"]
 mod files;
 #[path = "api/hardware.rs"]
@@ -18,5 +20,7 @@ mod hardware;
 mod pool;
 #[path = "api/rules.rs"]
 mod rules;
+#[path = "api/schema.rs"]
+mod schema;
 #[path = "api/world.rs"]
 mod world;

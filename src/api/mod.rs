@@ -10,10 +10,12 @@ pub mod call;
 mod device;
 pub mod files;
 mod image;
+pub mod openapi;
 pub mod owner;
 pub mod reply;
 mod request;
 pub mod routes;
+pub mod shapes;
 pub mod time;
 pub mod types;
 

@@ -4,9 +4,11 @@
 //! methods are public: they are added to, never changed.
 
 use super::call::{Call, Verb, decode};
+use super::openapi::about::{About, Fails, Gives, Query, Tag, Takes, empty, json, ok};
+use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Ctx, bmm, device, image, request};
+use super::{Ctx, bmm, device, image, openapi, request, shapes};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -36,6 +38,8 @@ pub struct Route {
     pub run: Run,
     /// What for, in a line.
     pub doc: &'static str,
+    /// What else the API's document says of it.
+    pub about: About,
 }
 
 impl Route {
@@ -43,58 +47,168 @@ impl Route {
     pub fn guarded(&self) -> bool {
         self.owner != Any || self.verb == Verb::Post
     }
+
+    /// Its operation's name, which does not change, and its heading.
+    const fn named(mut self, id: &'static str, tag: Tag) -> Self {
+        self.about.id = id;
+        self.about.tag = tag;
+        self
+    }
+
+    /// More than a line.
+    const fn more(mut self, text: &'static str) -> Self {
+        self.about.more = text;
+        self
+    }
+
+    /// Keys of the query.
+    const fn query(mut self, keys: &'static [Query]) -> Self {
+        self.about.query = keys;
+        self
+    }
+
+    /// A body that must come.
+    const fn takes(mut self, shape: &'static Shape) -> Self {
+        self.about.takes = Takes::This(shape);
+        self
+    }
+
+    /// A body that may come.
+    const fn may_take(mut self, shape: &'static Shape) -> Self {
+        self.about.takes = Takes::Maybe(shape);
+        self
+    }
+
+    /// Answers: 200 first, and errors that have a body of their own.
+    const fn gives(mut self, answers: &'static [Gives]) -> Self {
+        self.about.gives = answers;
+        self
+    }
+
+    /// Errors beyond those that follow from what kind of row it is.
+    const fn fails(mut self, errors: &'static [Fails]) -> Self {
+        self.about.fails = errors;
+        self
+    }
 }
 
 const fn get(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> Route {
-    Route { verb: Verb::Get, path, owner, run, doc }
+    Route { verb: Verb::Get, path, owner, run, doc, about: About::NOTHING }
 }
 
 const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> Route {
-    Route { verb: Verb::Post, path, owner, run, doc }
+    Route { verb: Verb::Post, path, owner, run, doc, about: About::NOTHING }
 }
 
 use Run::{Board, Device, Plain, Request};
+use Tag::{Devices, Hardware, Pool, Requests, Server};
+
+const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
+const BAD_BODY: Fails = (400, "The body is no JSON object, lacks a key, or a value is wrong.");
+const NO_RELAY: Fails = (409, "No relay is known for the device.");
+const HANDS_OFF: Fails = (409, "No relay is known for the device, or it is `locked_out`.");
+const DONE: &[Gives] = &[ok(&shapes::DONE)];
+const NULL: &[Gives] = &[json(200, Kind::Null, "It is done.")];
+const EVENT_ANSWER: &[Gives] = &[ok(&shapes::EVENT_ANSWER)];
+const EVENT_FAILS: &[Fails] = &[
+    (
+        400,
+        "The body is no JSON object, what the event needs is missing or wrong, or `please_image` names no image.",
+    ),
+    (
+        409,
+        "`please_image` cannot be done: the device is busy, or there is no PXE config for it and the image.",
+    ),
+];
+const EVENT_MORE: &str = "An event that the device's state does not take is answered 200 with `accepted: false` and why, and \
+    leaves a line in the device's log.";
 
 #[rustfmt::skip]
 /// Every route. GET that changes something is there for boards, whose wget cannot POST.
 pub const ROUTES: &[Route] = &[
-    get("/api/version", Any, Plain(image::version), "This program's version."),
+    get("/api/version", Any, Plain(image::version), "This program's version.")
+        .named("getVersion", Server).gives(&[ok(&shapes::VERSION)]),
+    get("/api/openapi.json", Any, Plain(openapi::serve), "This document.")
+        .named("getOpenApi", Server).gives(&[json(200, Kind::Object, "An OpenAPI 3.1 document.")]),
 
-    get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them."),
-    post("/api/device/{requested}/request", Any, Plain(request::create), "Asks for a device, `any` or by name, with an image on it."),
-    get("/api/device/{device}/status", Any, Device(device::status), "State and last log lines."),
-    get("/api/device/{device}/state", Any, Device(device::state), "State; with `cache`, to be kept for a few seconds."),
-    get("/api/device/{device}/log", Any, Device(device::log), "Log lines; `limit` of them, of the last `timeperiod` seconds."),
-    get("/api/device/{device}/bootconfig", Any, Device(device::boot_config), "What the second stage is to be told, as JSON text."),
-    get("/api/device/{device}/event/{event}", DeviceServer, Device(device::event), "Something happened to a device."),
-    post("/api/device/{device}/event/{event}", DeviceServer, Device(device::event), "Something happened to a device, or is asked of it."),
-    post("/api/device/{device}/state-change/{from}/to/{to}", DeviceServer, Device(device::force), "Puts a device into a state, if it is in another."),
-    post("/api/device/{device}/set-comments", DeviceServer, Device(device::set_comments), "Changes people's notes."),
-    post("/api/device/{device}/set-environment", DeviceServer, Device(device::set_environment), "Moves a device to another pool."),
+    get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them.")
+        .named("listDevices", Devices).query(shapes::DEVICE_LIST).gives(&[ok(&shapes::DEVICES)]).fails(&[BAD_QUERY]),
+    post("/api/device/{requested}/request", Any, Plain(request::create), "Asks for a device, `any` or by name, with an image on it.")
+        .named("createRequest", Requests).takes(&shapes::NEW_REQUEST)
+        .more("Answered at once; watch the request's `url` for its board. The server that takes the request owns it, wherever the device is.")
+        .gives(&[
+            ok(&shapes::REQUEST_MADE),
+            json(409, Kind::Of(&shapes::REQUEST_MADE), "The device that it names is another request's; this one is closed."),
+        ])
+        .fails(&[BAD_BODY, (404, "There is no such device or image.")]),
+    get("/api/device/{device}/status", Any, Device(device::status), "State and last log lines.")
+        .named("getDeviceStatus", Devices).gives(&[ok(&shapes::DEVICE_STATUS)]),
+    get("/api/device/{device}/state", Any, Device(device::state), "State; with `cache`, to be kept for a few seconds.")
+        .named("getDeviceState", Devices).query(shapes::DEVICE_STATE).gives(&[ok(&shapes::DEVICE_STATE_ONLY)]),
+    get("/api/device/{device}/log", Any, Device(device::log), "Log lines; `limit` of them, of the last `timeperiod` seconds.")
+        .named("getDeviceLog", Devices).query(shapes::DEVICE_LOG).gives(&[ok(&shapes::LOG)]).fails(&[BAD_QUERY]),
+    get("/api/device/{device}/bootconfig", Any, Device(device::boot_config), "What the second stage is to be told, as JSON text.")
+        .named("getBootConfig", Devices).gives(&[json(200, Kind::Anything, "The boot config, or `null`.")]),
+    get("/api/device/{device}/event/{event}", DeviceServer, Device(device::event), "Something happened to a device.")
+        .named("sendDeviceEventByGet", Devices).more(EVENT_MORE).query(shapes::DEVICE_EVENT)
+        .gives(EVENT_ANSWER).fails(EVENT_FAILS),
+    post("/api/device/{device}/event/{event}", DeviceServer, Device(device::event), "Something happened to a device, or is asked of it.")
+        .named("sendDeviceEvent", Devices).more(EVENT_MORE).query(shapes::DEVICE_EVENT).may_take(&shapes::DEVICE_EVENT_BODY)
+        .gives(EVENT_ANSWER).fails(EVENT_FAILS),
+    post("/api/device/{device}/state-change/{from}/to/{to}", DeviceServer, Device(device::force), "Puts a device into a state, if it is in another.")
+        .named("forceDeviceState", Devices).gives(DONE)
+        .fails(&[(400, "There is no such state to put it into."), (409, "The device is in another state than `from`.")]),
+    post("/api/device/{device}/set-comments", DeviceServer, Device(device::set_comments), "Changes people's notes.")
+        .named("setDeviceComments", Devices).takes(&shapes::COMMENTS).gives(NULL).fails(&[BAD_BODY]),
+    post("/api/device/{device}/set-environment", DeviceServer, Device(device::set_environment), "Moves a device to another pool.")
+        .named("setDeviceEnvironment", Devices).takes(&shapes::ENVIRONMENT).gives(NULL).fails(&[BAD_BODY]),
 
-    post("/api/device/{device}/power-cycle", DeviceServer, Device(bmm::power_cycle), "Off and on, to boot a PXE config or its own disk."),
-    get("/api/device/{device}/power-off", DeviceServer, Device(bmm::power_off), "Off."),
-    post("/api/device/{device}/power-off", DeviceServer, Device(bmm::power_off), "Off."),
-    get("/api/device/{device}/power-on", DeviceServer, Device(bmm::power_on), "On."),
-    post("/api/device/{device}/power-on", DeviceServer, Device(bmm::power_on), "On."),
-    get("/api/device/{device}/power", DeviceServer, Device(bmm::power), "Asks the relay whether it is on."),
-    post("/api/device/{device}/clear-pxe", DeviceServer, Device(bmm::clear_pxe), "Lets the device boot its own disk."),
-    get("/api/device/{device}/ping", DeviceServer, Device(bmm::ping), "Asks the device for a sign of life."),
-    get("/api/relay/{board}/test", BoardServer, Board(bmm::test_board), "Asks a relay board for its two-way test."),
-    get("/api/bmm/pxe_config/list", Any, Plain(bmm::pxe_configs), "Names of PXE configs; `active_only` of them."),
-    get("/api/bmm/pxe_config/{name}/details", Any, Plain(bmm::pxe_config), "A PXE config."),
+    post("/api/device/{device}/power-cycle", DeviceServer, Device(bmm::power_cycle), "Off and on, to boot a PXE config or its own disk.")
+        .named("powerCycle", Hardware).more("Answered at once; the cycle runs on.").may_take(&shapes::POWER_CYCLE).gives(DONE)
+        .fails(&[BAD_BODY, (404, "There is no such device or PXE config."), HANDS_OFF]),
+    get("/api/device/{device}/power-off", DeviceServer, Device(bmm::power_off), "Off.")
+        .named("powerOffByGet", Hardware).gives(DONE).fails(&[HANDS_OFF]),
+    post("/api/device/{device}/power-off", DeviceServer, Device(bmm::power_off), "Off.")
+        .named("powerOff", Hardware).gives(DONE).fails(&[HANDS_OFF]),
+    get("/api/device/{device}/power-on", DeviceServer, Device(bmm::power_on), "On.")
+        .named("powerOnByGet", Hardware).gives(DONE).fails(&[HANDS_OFF]),
+    post("/api/device/{device}/power-on", DeviceServer, Device(bmm::power_on), "On.")
+        .named("powerOn", Hardware).gives(DONE).fails(&[HANDS_OFF]),
+    get("/api/device/{device}/power", DeviceServer, Device(bmm::power), "Asks the relay whether it is on.")
+        .named("getPower", Hardware).gives(&[ok(&shapes::POWER)]).fails(&[NO_RELAY]),
+    post("/api/device/{device}/clear-pxe", DeviceServer, Device(bmm::clear_pxe), "Lets the device boot its own disk.")
+        .named("clearPxe", Hardware).gives(DONE).fails(&[(409, "The device is `locked_out`.")]),
+    get("/api/device/{device}/ping", DeviceServer, Device(bmm::ping), "Asks the device for a sign of life.")
+        .named("pingDevice", Hardware).more("Within a second.").gives(&[ok(&shapes::SUCCESS)]),
+    get("/api/relay/{board}/test", BoardServer, Board(bmm::test_board), "Asks a relay board for its two-way test.")
+        .named("testRelayBoard", Hardware).more("Switches nothing; eleven seconds at most.").gives(&[ok(&shapes::SUCCESS)]),
+    get("/api/bmm/pxe_config/list", Any, Plain(bmm::pxe_configs), "Names of PXE configs; `active_only` of them.")
+        .named("listPxeConfigs", Pool).query(shapes::PXE_CONFIG_LIST).gives(&[ok(&shapes::PXE_CONFIGS)]),
+    get("/api/bmm/pxe_config/{name}/details", Any, Plain(bmm::pxe_config), "A PXE config.")
+        .named("getPxeConfig", Pool).gives(&[ok(&shapes::PXE_CONFIG_DETAILS)]).fails(&[(404, "There is no such PXE config.")]),
 
-    get("/api/request/list", Any, Plain(request::list), "Requests of all servers; with `include_closed`, closed ones too."),
-    get("/api/request/{request}/status", Any, Request(request::status), "State and last log lines."),
-    get("/api/request/{request}/details", Any, Request(request::details), "All about a request."),
-    get("/api/request/{request}/log", Any, Request(request::log), "All log lines."),
-    post("/api/request/{request}/renew", RequestServer, Request(request::renew), "Keeps the device for so many seconds from now."),
-    post("/api/request/{request}/return", RequestServer, Request(request::close), "Gives the device back."),
-    get("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request."),
-    post("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request."),
+    get("/api/request/list", Any, Plain(request::list), "Requests of all servers; with `include_closed`, closed ones too.")
+        .named("listRequests", Requests).query(shapes::REQUEST_LIST).gives(&[ok(&shapes::REQUESTS)]),
+    get("/api/request/{request}/status", Any, Request(request::status), "State and last log lines.")
+        .named("getRequestStatus", Requests).gives(&[ok(&shapes::REQUEST_STATUS)]),
+    get("/api/request/{request}/details", Any, Request(request::details), "All about a request.")
+        .named("getRequest", Requests).gives(&[ok(&shapes::REQUEST_DETAILS)]),
+    get("/api/request/{request}/log", Any, Request(request::log), "All log lines.")
+        .named("getRequestLog", Requests).gives(&[ok(&shapes::LOG)]),
+    post("/api/request/{request}/renew", RequestServer, Request(request::renew), "Keeps the device for so many seconds from now.")
+        .named("renewRequest", Requests).takes(&shapes::RENEWAL).gives(&[empty(204, "It ends later.")])
+        .fails(&[BAD_BODY, (409, "The request has ended.")]),
+    post("/api/request/{request}/return", RequestServer, Request(request::close), "Gives the device back.")
+        .named("returnRequest", Requests).gives(&[empty(204, "The request has ended, now or earlier.")]),
+    get("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")
+        .named("sendRequestEventByGet", Requests).gives(DONE).fails(&[BAD_BODY]),
+    post("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")
+        .named("sendRequestEvent", Requests).may_take(&shapes::REQUEST_EVENT).gives(DONE).fails(&[BAD_BODY]),
 
-    get("/api/environment/list", Any, Plain(image::environments), "Environments that devices are in."),
-    get("/api/image/list", Any, Plain(image::images), "Images that are not hidden."),
+    get("/api/environment/list", Any, Plain(image::environments), "Environments that devices are in.")
+        .named("listEnvironments", Pool).gives(&[ok(&shapes::ENVIRONMENTS)]),
+    get("/api/image/list", Any, Plain(image::images), "Images that are not hidden.")
+        .named("listImages", Pool).gives(&[ok(&shapes::IMAGES)]),
 ];
 
 /// What a pattern's `{names}` stand for in a path.

@@ -1,6 +1,7 @@
 //! A server on port 0 with a store in memory, a small pool in it, and scripted layers.
 
 use crate::client::{Answer, send};
+use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
@@ -136,11 +137,7 @@ pub(crate) fn start_with(options: &Options) -> World {
 
     let opens = location.clone();
     let parts = Parts {
-        settings: Settings {
-            server_name: "img1.lab".into(),
-            public_url: "http://img1.lab:8080".into(),
-            duration_max_s: 86_400,
-        },
+        settings: settings(),
         commands: Commands { lifeguard, mozpool, bmm },
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
@@ -163,14 +160,26 @@ pub(crate) fn start_with(options: &Options) -> World {
     }
 }
 
+/// Of the server under test.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        server_name: "img1.lab".into(),
+        public_url: "http://img1.lab:8080".into(),
+        duration_max_s: 86_400,
+    }
+}
+
 impl World {
-    /// A call with headers of its own. The length of the body is told, the connection is closed after it.
+    /// A call with headers of its own. The length of the body is told, the connection is closed after it. The answer must be
+    /// one that the API's document promises.
     pub(crate) fn call(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
         let first = format!("{method} {target} HTTP/1.1");
         let length = format!("Content-Length: {}", body.len());
         let mut head = vec![first.as_str(), "Host: localhost:1", "Connection: close", length.as_str()];
         head.extend_from_slice(headers);
-        send(self.addr, &head, body)
+        let answer = send(self.addr, &head, body);
+        must_allow(method, target, &answer);
+        answer
     }
 
     pub(crate) fn get(&self, target: &str) -> Answer {

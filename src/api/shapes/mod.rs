@@ -1,0 +1,12 @@
+//! The JSON shapes of the API as it promises them: `types` holds what is really written and read, and the tests hold each
+//! answer that they get to the shape that stands here.
+//!
+//! A key that is added to a type is added here; a key that stands here is never taken away.
+
+mod answers;
+mod bodies;
+mod queries;
+
+pub use answers::*;
+pub use bodies::*;
+pub use queries::*;
