@@ -5,6 +5,7 @@
 //! name of what it was.
 
 use crate::api;
+use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
@@ -125,6 +126,7 @@ struct Sockets {
 /// A running daemon.
 pub struct Daemon {
     addresses: Addresses,
+    vitals: Arc<Vitals>,
     ended: Receiver<(String, Exit)>,
     http: http::Running,
     mozpool: Layer,
@@ -251,13 +253,28 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
+        let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp } = addresses.clone();
+        let vitals = Vitals::new(clock.now())
+            .with("http", true, vec![http])
+            .with("mozpool", true, vec![])
+            .with("lifeguard", true, vec![])
+            .with("bmm", true, vec![])
+            .with("journal", true, vec![])
+            .with("tftp", tftp.is_some(), on_tftp)
+            .with("syslog", syslog.is_some(), [syslog_udp, syslog_tcp].concat());
+        let vitals = Arc::new(vitals);
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
                 public_url: url,
                 duration_max_s: config.http.duration_max_s,
             },
-            commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
+            commands: api::Commands {
+                lifeguard: lifeguard_tx,
+                mozpool: mozpool_tx,
+                bmm: jobs_tx,
+                vitals: Arc::clone(&vitals),
+            },
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
@@ -266,7 +283,19 @@ impl Daemon {
             silence: http::SILENCE,
         };
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
-        Ok(Self { addresses, ended, http, mozpool, lifeguard, bmm, syslog, journal, tftp, _lock: lock })
+        Ok(Self {
+            addresses,
+            ended,
+            http,
+            mozpool,
+            lifeguard,
+            bmm,
+            syslog,
+            journal,
+            tftp,
+            vitals,
+            _lock: lock,
+        })
     }
 
     /// Where it listens, with the ports that the system chose where 0 was asked for.
@@ -282,7 +311,10 @@ impl Daemon {
         select! {
             recv(stop) -> _ => Ok(()),
             recv(self.ended) -> report => match report {
-                Ok((thread, exit)) => Err(DaemonError::Ended { thread, exit }),
+                Ok((thread, exit)) => {
+                    self.vitals.ended(&thread);
+                    Err(DaemonError::Ended { thread, exit })
+                }
                 // Every thread holds a sender of its own, so this is the end of all of them.
                 Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
             }

@@ -16,6 +16,8 @@ mod document;
 mod files;
 #[path = "api/hardware.rs"]
 mod hardware;
+#[path = "api/health.rs"]
+mod health;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]

@@ -9,6 +9,7 @@ pub mod body;
 pub mod call;
 mod device;
 pub mod files;
+mod health;
 mod image;
 pub mod openapi;
 pub mod owner;
@@ -18,6 +19,7 @@ pub mod routes;
 pub mod shapes;
 pub mod time;
 pub mod types;
+pub mod vitals;
 
 use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
@@ -29,6 +31,8 @@ use crossbeam_channel::Sender;
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
+use std::sync::Arc;
+use vitals::Vitals;
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
@@ -53,6 +57,8 @@ pub struct Commands {
     pub mozpool: Sender<MozpoolCommand>,
     /// To *bmm*.
     pub bmm: Sender<BmmJob>,
+    /// What the process consists of.
+    pub vitals: Arc<Vitals>,
 }
 
 /// What a handler works with.

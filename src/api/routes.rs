@@ -8,7 +8,7 @@ use super::openapi::about::{About, Fails, Gives, Query, Tag, Takes, empty, json,
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Ctx, bmm, device, image, openapi, request, shapes};
+use super::{Ctx, bmm, device, health, image, openapi, request, shapes};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -128,6 +128,12 @@ const EVENT_MORE: &str = "An event that the device's state does not take is answ
 pub const ROUTES: &[Route] = &[
     get("/api/version", Any, Plain(image::version), "This program's version.")
         .named("getVersion", Server).gives(&[ok(&shapes::VERSION)]),
+    get("/api/health", Any, Plain(health::health), "The process lives, and what it consists of.")
+        .named("getHealth", Server).more("Asks nobody and waits for nothing.")
+        .gives(&[ok(&shapes::HEALTH), json(503, Kind::Of(&shapes::HEALTH), "A part has ended; the process is about to.")]),
+    get("/api/ready", Any, Plain(health::ready), "Whether this server can work: its store and all layers answer.")
+        .named("getReadiness", Server).more("Two seconds at most for the layers.")
+        .gives(&[ok(&shapes::READINESS), json(503, Kind::Of(&shapes::READINESS), "Something does not answer; `checks` says what.")]),
     get("/api/openapi.json", Any, Plain(openapi::serve), "This document.")
         .named("getOpenApi", Server).gives(&[json(200, Kind::Object, "An OpenAPI 3.1 document.")]),
 

@@ -47,6 +47,8 @@ pub enum LifeguardCommand {
     },
     /// A request has let go of a device.
     Released { device: DeviceName, request: RequestId },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody changes a note on a device.
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
 }
@@ -69,6 +71,8 @@ pub enum DeviceAnswer {
 pub enum MozpoolCommand {
     /// Make a request and begin to look for a device.
     Create { new: Box<NewRequest>, reply: Reply<CreateAnswer> },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Something happened to a request. `who`: for the log.
     Event { request: RequestId, event: RequestEvent, who: String, reply: Reply<RequestAnswer> },
 }
@@ -130,6 +134,8 @@ pub enum BmmJob {
     SdCard { device: DeviceName, epoch: Epoch, host: String },
     /// Forget waiting jobs and running watches of this device.
     Cancel { device: DeviceName },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody works by hand, through the same queues.
     Manual { work: ManualWork, reply: Reply<ManualAnswer> },
 }

@@ -3,6 +3,7 @@
 use crate::client::{Answer, send};
 use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mozpool::api::vitals::Vitals;
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
@@ -101,10 +102,11 @@ pub(crate) struct World {
     pub(crate) addr: SocketAddr,
     pub(crate) answers: Arc<Mutex<Answers>>,
     pub(crate) files: tempfile::TempDir,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
     running: Option<Running>,
     heard: Receiver<String>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     _stuck: Option<Unheard>,
 }
 
@@ -136,9 +138,10 @@ pub(crate) fn start_with(options: &Options) -> World {
     };
 
     let opens = location.clone();
+    let vitals = vitals();
     let parts = Parts {
         settings: settings(),
-        commands: Commands { lifeguard, mozpool, bmm },
+        commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),
@@ -152,10 +155,11 @@ pub(crate) fn start_with(options: &Options) -> World {
         addr: running.local_addr(),
         answers,
         files,
+        vitals,
         ended,
         running: Some(running),
         heard,
-        _dir: dir,
+        dir,
         _stuck: stuck,
     }
 }
@@ -167,6 +171,15 @@ pub(crate) fn settings() -> Settings {
         public_url: "http://img1.lab:8080".into(),
         duration_max_s: 86_400,
     }
+}
+
+/// A server whose TFTP is switched off.
+fn vitals() -> Arc<Vitals> {
+    let vitals = Vitals::new(Timestamp(NOW - 90_000))
+        .with("http", true, vec!["127.0.0.1:8080".parse().unwrap()])
+        .with("lifeguard", true, vec![])
+        .with("tftp", false, vec![]);
+    Arc::new(vitals)
 }
 
 impl World {
@@ -204,6 +217,12 @@ impl World {
         self.answers.lock().unwrap()
     }
 
+    /// Takes a table away that every call with an owner reads.
+    pub(crate) fn break_store(&self) {
+        let store = rusqlite::Connection::open(self.dir.path().join("pool.db")).unwrap();
+        store.execute_batch("ALTER TABLE imaging_servers RENAME TO lost").unwrap();
+    }
+
     /// Tells it to stop.
     pub(crate) fn begin_stop(&mut self) {
         self.running.as_mut().expect("it runs until it is stopped").stop();
@@ -232,6 +251,12 @@ fn script_lifeguard(from: Receiver<LifeguardCommand>, says: Sender<String>, answ
                     (format!("{device} {event:?}"), reply)
                 }
                 LifeguardCommand::Edit { device, edit, reply } => (format!("{device} {edit:?}"), reply),
+                LifeguardCommand::Ping { reply } => {
+                    if !answers.lock().unwrap().silent {
+                        reply.send(()).unwrap();
+                    }
+                    continue;
+                }
                 other => panic!("the API does not say {other:?}"),
             };
             says.send(text).unwrap();
@@ -261,6 +286,7 @@ fn script_mozpool(
                     let busy = answers.lock().unwrap().busy;
                     reply.send(CreateAnswer::Created { request, busy }).unwrap();
                 }
+                MozpoolCommand::Ping { reply } => reply.send(()).unwrap(),
                 MozpoolCommand::Event { request, event, who, reply } => {
                     says.send(format!("{request} {event:?} by {who}")).unwrap();
                     let usual = RequestAnswer::Accepted { state: State::Ready };
@@ -275,7 +301,14 @@ fn script_mozpool(
 fn script_bmm(from: Receiver<BmmJob>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
     std::thread::spawn(move || {
         for job in from {
-            let BmmJob::Manual { work, reply } = job else { panic!("the API does not say {job:?}") };
+            let (work, reply) = match job {
+                BmmJob::Manual { work, reply } => (work, reply),
+                BmmJob::Ping { reply } => {
+                    reply.send(()).unwrap();
+                    continue;
+                }
+                other => panic!("the API does not say {other:?}"),
+            };
             says.send(format!("{work:?}")).unwrap();
             let answer = answers.lock().unwrap().manual.pop_front().unwrap_or(ManualAnswer::Ok);
             // Nobody waits for some of these.

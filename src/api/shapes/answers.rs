@@ -66,6 +66,67 @@ pub const VERSION: Shape = Shape {
     example: r#"{"version": "0.1.0"}"#,
 };
 
+const SERVICE: Shape = Shape {
+    name: "Service",
+    doc: "A part of the process.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "As its threads are called."),
+        needed(
+            "state",
+            Kind::Words(|| vec!["running", "off", "ended"]),
+            "`off`: not configured. `ended`: the process is about to end, too.",
+        ),
+        needed("listens", Kind::List(&Kind::Text), "Addresses; none for most."),
+        optional("queued", Kind::Whole(0, None), "Messages that wait for it."),
+        optional(
+            "queue_max",
+            Kind::Whole(0, None),
+            "Messages that may wait for it; beyond that callers get 503.",
+        ),
+    ],
+    example: r#"{"name": "lifeguard", "state": "running", "listens": [], "queued": 0, "queue_max": 4096}"#,
+};
+
+/// `health`
+pub const HEALTH: Shape = Shape {
+    name: "Health",
+    doc: "What the process consists of and whether it runs.",
+    base: None,
+    fields: &[
+        needed("status", Kind::Words(|| vec!["ok", "failing"]), ""),
+        needed("server", Kind::Text, "This server's name."),
+        needed("version", Kind::Text, "This program's version."),
+        needed("started", Kind::Time, "When the process started."),
+        needed("services", Kind::List(&Kind::Of(&SERVICE)), ""),
+    ],
+    example: "",
+};
+
+const READINESS_CHECK: Shape = Shape {
+    name: "ReadinessCheck",
+    doc: "Something that must answer.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "`store` or a layer."),
+        needed("ok", Kind::Bool, "It has answered."),
+        optional("why", Kind::Text, "Why it is not well."),
+    ],
+    example: r#"{"name": "store", "ok": true}"#,
+};
+
+/// `ready`
+pub const READINESS: Shape = Shape {
+    name: "Readiness",
+    doc: "Whether the store and all layers answer.",
+    base: None,
+    fields: &[
+        needed("ready", Kind::Bool, "All of them do."),
+        needed("checks", Kind::List(&Kind::Of(&READINESS_CHECK)), "One by one."),
+    ],
+    example: r#"{"ready": true, "checks": [{"name": "store", "ok": true}]}"#,
+};
+
 /// `device/list`
 pub const DEVICES: Shape = Shape {
     name: "Devices",
