@@ -203,11 +203,7 @@ fn line(min: usize, pattern: &str) -> Value {
 /// A number is cut off before it is compared; a text has no sign. Of texts, those are promised that are within the bounds
 /// for certain, which a pattern can say: fewer digits than the upper bound has.
 fn seconds(min: u32, max: Option<u32>) -> Value {
-    let mut number = json!({ "type": "number" });
-    match min {
-        0 => number["exclusiveMinimum"] = json!(-1),
-        _ => number["minimum"] = json!(min),
-    }
+    let mut number = json!({ "type": "number", "minimum": min });
     if let Some(max) = max {
         number["exclusiveMaximum"] = json!(u64::from(max) + 1);
     }
