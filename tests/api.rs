@@ -8,6 +8,8 @@
 mod client;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/contract.rs"]
+mod contract;
 #[path = "api/device.rs"]
 mod device;
 #[path = "api/document.rs"]
