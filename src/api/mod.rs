@@ -74,6 +74,8 @@ pub struct Ctx<'a> {
     /// The call.
     pub call: &'a Call,
     params: Params,
+    /// Who asked for the request that the call is about.
+    who: Option<String>,
 }
 
 impl<'a> Ctx<'a> {
@@ -85,7 +87,7 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, now, call, params: Params::new() }
+        Self { store, settings, commands, now, call, params: Params::new(), who: None }
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -122,7 +124,8 @@ pub fn handle(mut ctx: Ctx<'_>) -> Reply {
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
         Found::Nothing => outside(ctx.call),
     };
-    result.unwrap_or_else(|error| error.reply())
+    let reply = result.unwrap_or_else(|error| error.reply());
+    Reply { who: ctx.who, ..reply }
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
@@ -190,7 +193,9 @@ fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {
         Ok(id) => ctx.store.request(RequestId(id))?,
         Err(_) => None,
     };
-    found.ok_or(ApiError::NotFound { kind: "request", name })
+    let found = found.ok_or(ApiError::NotFound { kind: "request", name })?;
+    ctx.who = Some(found.assignee.clone());
+    Ok(found)
 }
 
 fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {

@@ -27,6 +27,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
         }
     };
     let body = CreateBody::read(ctx.body()?)?;
+    ctx.who = Some(body.assignee.clone());
     let new = new_request(ctx, named, body)?;
     match ctx.commands.create_request(new)? {
         CreateAnswer::Created { request, busy } => {
