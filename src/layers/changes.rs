@@ -71,8 +71,9 @@ impl Feed {
             }
             match self.read() {
                 Ok(()) if failing => {
-                    log::info!("the store answers again; watchers are told what they have missed")
+                    log::info!("the store answers again; watchers are told what they have missed");
                 }
+
                 Ok(()) => {}
                 Err(error) if failing => log::debug!("{error}"),
                 Err(error) => {

@@ -155,6 +155,9 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
     // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
+    // What is written is to be sent: otherwise the second of two writes waits for the peer to acknowledge the first, which it
+    // does after 40 ms.
+    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
 }
 

@@ -15,6 +15,11 @@ use std::time::Duration;
 /// When everything here happens.
 const AT: Timestamp = Timestamp(crate::world::NOW);
 
+/// Streams on which nothing happens speak soon.
+fn lively() -> Options {
+    Options { silence: Duration::from_secs(2), ..Options::default() }
+}
+
 /// Puts a device into a state, as its layer would.
 fn put(store: &mut dyn Store, name: &str, state: State) {
     let old = store.load_device(name).unwrap().unwrap().machine;
@@ -196,7 +201,7 @@ fn numbers_that_are_gone_or_not_yet_given_are_410() {
 /// More than memory holds is told from the store.
 #[test]
 fn whoever_was_away_for_long_is_told_from_the_store() {
-    let world = start();
+    let world = start_with(&lively());
     let mut store = three(&world);
     let many = mozpool::api::events::RECENT_MAX as u64 + 500;
     ask(&mut *store, many, "ci");
@@ -252,7 +257,7 @@ fn so_many_may_wait_and_others_are_served_all_the_same() {
 
 #[test]
 fn a_stream_tells_of_changes_as_they_come_and_goes_on_where_it_was() {
-    let world = start();
+    let world = start_with(&lively());
     let mut stream = Stream::open(&world, "", &["Accept: text/event-stream"]);
     assert_eq!(stream.header("Content-Type"), "text/event-stream; charset=utf-8");
     let mut store = three(&world);

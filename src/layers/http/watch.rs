@@ -20,8 +20,9 @@ use tiny_http::{HTTPVersion, Request};
 
 /// What a thread that mostly sleeps needs; reading from the store and writing JSON take a part of it.
 const STACK_BYTES: usize = 256 << 10;
-/// A stream on which nothing happens says that it lives, so that proxies keep it and a client that is gone is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A stream on which nothing happens says that it lives four times, 15 seconds apart, before anybody would take it for dead: so
+/// proxies keep it, and a client that is gone is noticed.
+const HEARTBEATS: u32 = 4;
 /// Changes that are written at once.
 const PIECE: usize = 100;
 /// A client that takes longer than this for one piece is so far behind that it had better come back.
@@ -80,7 +81,7 @@ fn follow(shared: &Shared, watch: &Watch, stream: &mut Stream, line: &Line) -> i
     stream.send(&events::stream_begin(at))?;
     let recent = &shared.parts.recent;
     while !line.is_followed() && !recent.is_closed() {
-        let until = Instant::now() + HEARTBEAT;
+        let until = Instant::now() + shared.parts.silence / HEARTBEATS;
         let page = match recent.wait(at, limit, filter, until, || line.is_followed()) {
             Found::Some { entries, seen } => {
                 store = None;
