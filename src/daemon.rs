@@ -5,6 +5,7 @@
 //! name of what it was.
 
 use crate::api;
+use crate::api::events::Recent;
 use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
@@ -12,6 +13,7 @@ use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
@@ -134,6 +136,7 @@ pub struct Daemon {
     bmm: Layer,
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
     journal: Layer,
+    changes: (changes::Stopper, JoinHandle<()>),
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
     /// Nobody else may open the store while this lives.
     _lock: StoreLock,
@@ -178,7 +181,8 @@ impl Daemon {
         let lock = location.lock()?;
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
-        store.register_server(&ServerRow { name: config.server.name.clone(), url: url.clone() })?;
+        let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
+        store.register_server(&row, SystemClock.now())?;
         let values = server_values(config, &addresses);
         if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
             let text = render(&local.name, &local.contents, &sample_values(&values))
@@ -260,9 +264,13 @@ impl Daemon {
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
             .with("journal", true, vec![])
+            .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp)
             .with("syslog", syslog.is_some(), [syslog_udp, syslog_tcp].concat());
         let vitals = Arc::new(vitals);
+        let recent = Arc::new(Recent::default());
+        let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
+        let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
@@ -275,11 +283,13 @@ impl Daemon {
                 bmm: jobs_tx,
                 vitals: Arc::clone(&vitals),
             },
+            recent,
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
+            watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
         };
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
@@ -292,6 +302,7 @@ impl Daemon {
             bmm,
             syslog,
             journal,
+            changes,
             tftp,
             vitals,
             _lock: lock,
@@ -354,6 +365,9 @@ impl Daemon {
             }
         }
         self.journal.stop();
+        let (stopper, thread) = self.changes;
+        stopper.stop();
+        let _ = thread.join();
         if let Some((stopper, thread)) = self.tftp {
             stopper.stop();
             let _ = thread.join();

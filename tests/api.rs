@@ -14,6 +14,8 @@ mod contract;
 mod device;
 #[path = "api/document.rs"]
 mod document;
+#[path = "api/events.rs"]
+mod events;
 #[path = "api/files.rs"]
 mod files;
 #[path = "api/hardware.rs"]

@@ -4,17 +4,19 @@
 //! methods are public: they are added to, never changed.
 
 use super::call::{Call, Verb, decode};
-use super::openapi::about::{About, Fails, Gives, Query, Tag, Takes, empty, json, ok};
+use super::openapi::about::{About, Fails, Gives, Query, Tag, Takes, empty, json, json_or, ok};
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Ctx, bmm, device, health, image, openapi, request, shapes};
+use super::{Answer, Ctx, bmm, device, events, health, image, openapi, request, shapes};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
 /// handler runs.
 #[derive(Debug, Clone, Copy)]
 pub enum Run {
+    /// Names nothing that must exist, and may wait for something to happen.
+    Watch(fn(&mut Ctx<'_>) -> Result<Answer>),
     /// Names nothing that must exist.
     Plain(fn(&mut Ctx<'_>) -> Result<Reply>),
     /// `{device}`
@@ -100,7 +102,7 @@ const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> 
     Route { verb: Verb::Post, path, owner, run, doc, about: About::NOTHING }
 }
 
-use Run::{Board, Device, Plain, Request};
+use Run::{Board, Device, Plain, Request, Watch};
 use Tag::{Devices, Hardware, Pool, Requests, Server};
 
 const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
@@ -136,6 +138,11 @@ pub const ROUTES: &[Route] = &[
         .gives(&[ok(&shapes::READINESS), json(503, Kind::Of(&shapes::READINESS), "Something does not answer; `checks` says what.")]),
     get("/api/openapi.json", Any, Plain(openapi::serve), "This document.")
         .named("getOpenApi", Server).gives(&[json(200, Kind::Object, "An OpenAPI 3.1 document.")]),
+    get("/api/events", Any, Watch(events::follow), "What has changed after a number, or will; also as a stream of server-sent events.")
+        .named("followChanges", Server).query(shapes::CHANGES)
+        .more("Waits for the first change. A stream goes on until one side ends it; the header `Last-Event-ID` counts more than `after` there.")
+        .gives(&[json_or(Kind::Of(&shapes::CHANGES_PAGE), "text/event-stream", "An event a change: `id` its number, `event` its kind, `data` the change.", "What has changed.")])
+        .fails(&[BAD_QUERY, (410, "The changes after that number are not kept any more, or the number has not been given yet.")]),
 
     get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them.")
         .named("listDevices", Devices).query(shapes::DEVICE_LIST).gives(&[ok(&shapes::DEVICES)]).fails(&[BAD_QUERY]),
@@ -337,7 +344,7 @@ mod tests {
     fn every_route_names_what_its_handler_and_its_owner_need() {
         for route in ROUTES {
             let needs = match route.run {
-                Run::Plain(_) => "",
+                Run::Plain(_) | Run::Watch(_) => "",
                 Run::Device(_) => "/api/device/{device}/",
                 Run::Request(_) => "/api/request/{request}/",
                 Run::Board(_) => "/api/relay/{board}/",

@@ -49,9 +49,9 @@ pub(crate) fn must_allow(verb: &str, target: &str, answer: &Answer) {
                 assert!(there || header["required"] != true, "{shown} lacks the header {name}");
             }
             promise["content"].as_object().map(|content| {
-                let (media, content) = content.iter().next().expect("a type of content");
                 let given = answer.header("content-type").unwrap_or_default();
-                assert!(given.starts_with(media), "{shown} is {given}");
+                let promise = content.iter().find(|(media, _)| given.split(';').next() == Some(media));
+                let (_, content) = promise.unwrap_or_else(|| panic!("{shown} is {given}"));
                 &content["schema"]
             })
         }
@@ -75,6 +75,7 @@ pub(crate) fn must_allow(verb: &str, target: &str, answer: &Answer) {
     }
     match schema {
         None => assert!(answer.body.is_empty(), "{shown} has a body: {}", answer.text()),
+        Some(_) if !answer.header("content-type").is_some_and(|t| t.starts_with("application/json")) => {}
         Some(schema) => {
             let faults = faults(promised(), schema, &answer.json());
             assert!(faults.is_empty(), "{shown} is not as documented: {faults:#?}\n{}", answer.text());

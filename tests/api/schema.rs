@@ -144,6 +144,10 @@ fn matches(pattern: &str, text: &str) -> bool {
                     other => have == other,
                 })
         }
+        list if list.starts_with("^(") && list.ends_with(")*$") => {
+            let words = list.split(['(', ')']).nth(1).unwrap_or_default();
+            text.split(',').all(|t| words.split('|').any(|w| w == t))
+        }
         seconds if seconds.starts_with("^0*") || seconds == "^[0-9]+$" => digits,
         other => panic!("the validator does not know the pattern {other}"),
     }

@@ -3,14 +3,16 @@
 use crate::client::{Answer, send};
 use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mozpool::api::events::Recent;
 use mozpool::api::vitals::Vitals;
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
     BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
 };
-use mozpool::layers::supervise::Exit;
+use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
 use mozpool::logic::mozpool::State;
 use mozpool::store::{Location, Store};
@@ -82,6 +84,7 @@ pub(crate) struct Answers {
 pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) transfers_max: usize,
+    pub(crate) watchers_max: usize,
     /// Nobody takes commands, and the channels are of this size.
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
@@ -91,7 +94,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
-        Self { threads: 4, transfers_max: 8, stuck: None, silence: SILENCE, clock }
+        Self { threads: 4, transfers_max: 8, watchers_max: 8, stuck: None, silence: SILENCE, clock }
     }
 }
 
@@ -104,9 +107,11 @@ pub(crate) struct World {
     pub(crate) files: tempfile::TempDir,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
+    pub(crate) location: Location,
+    feed_stop: Stopper,
     running: Option<Running>,
     heard: Receiver<String>,
-    dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
     _stuck: Option<Unheard>,
 }
 
@@ -121,7 +126,10 @@ pub(crate) fn start_with(options: &Options) -> World {
     let location = Location::sqlite(&path);
     drop(location.open().unwrap());
     rusqlite::Connection::open(&path).unwrap().execute_batch(POOL).unwrap();
+    serve(options, location, dir, files)
+}
 
+fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: tempfile::TempDir) -> World {
     let answers = Arc::new(Mutex::new(Answers::default()));
     let (says, heard) = unbounded();
     let size = options.stuck.unwrap_or(64);
@@ -137,19 +145,25 @@ pub(crate) fn start_with(options: &Options) -> World {
         None
     };
 
+    let recent = Arc::new(Recent::default());
+    let (ends, ended) = unbounded();
+    let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
+    let feed_stop = feed.stopper();
+    spawn("changes", ends.clone(), move || feed.run());
     let opens = location.clone();
     let vitals = vitals();
     let parts = Parts {
         settings: settings(),
         commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
+        recent,
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),
         threads: options.threads,
         transfers_max: options.transfers_max,
+        watchers_max: options.watchers_max,
         silence: options.silence,
     };
-    let (ends, ended) = unbounded();
     let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
     World {
         addr: running.local_addr(),
@@ -157,9 +171,11 @@ pub(crate) fn start_with(options: &Options) -> World {
         files,
         vitals,
         ended,
+        location,
+        feed_stop,
         running: Some(running),
         heard,
-        dir,
+        dir: Some(dir),
         _stuck: stuck,
     }
 }
@@ -183,6 +199,13 @@ fn vitals() -> Arc<Vitals> {
 }
 
 impl World {
+    /// Another server on the same store, when this one has ended.
+    pub(crate) fn again(mut self) -> Self {
+        self.stop();
+        let (location, dir) = (self.location.clone(), self.dir.take().unwrap());
+        serve(&Options::default(), location, dir, tempfile::tempdir().unwrap())
+    }
+
     /// A call with headers of its own. The length of the body is told, the connection is closed after it. The answer must be
     /// one that the API's document promises.
     pub(crate) fn call(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
@@ -219,7 +242,7 @@ impl World {
 
     /// Takes a table away that every call with an owner reads.
     pub(crate) fn break_store(&self) {
-        let store = rusqlite::Connection::open(self.dir.path().join("pool.db")).unwrap();
+        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
         store.execute_batch("ALTER TABLE imaging_servers RENAME TO lost").unwrap();
     }
 
@@ -233,6 +256,7 @@ impl World {
         if let Some(mut running) = self.running.take() {
             running.stop();
             running.join(PATIENCE);
+            self.feed_stop.stop();
         }
     }
 }

@@ -88,6 +88,8 @@ pub enum Holds {
     Nothing,
     /// JSON.
     Json(Kind),
+    /// JSON; or, for who asks for it, text of another media type.
+    JsonOr(Kind, &'static str, &'static str),
 }
 
 /// An answer that is no error.
@@ -109,6 +111,11 @@ pub const fn ok(shape: &'static Shape) -> Gives {
 /// JSON with this status.
 pub const fn json(status: u16, kind: Kind, doc: &'static str) -> Gives {
     Gives { status, doc, holds: Holds::Json(kind) }
+}
+
+/// JSON with this status, or text of `media`, of which `says` what it is.
+pub const fn json_or(kind: Kind, media: &'static str, says: &'static str, doc: &'static str) -> Gives {
+    Gives { status: 200, doc, holds: Holds::JsonOr(kind, media, says) }
 }
 
 /// A status without a body.

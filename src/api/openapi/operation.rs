@@ -66,7 +66,7 @@ fn follows(route: &Route) -> Vec<u16> {
     if route.guarded() {
         statuses.push(403);
     }
-    if !matches!(route.run, Run::Plain(_)) {
+    if matches!(route.run, Run::Device(_) | Run::Request(_) | Run::Board(_)) {
         statuses.push(404);
     }
     if route.verb != Verb::Get {
@@ -167,6 +167,12 @@ fn body(takes: Takes, schemas: &mut Schemas<'_>) -> Option<Value> {
 fn answer(gives: &Gives, schemas: &mut Schemas<'_>) -> Value {
     match &gives.holds {
         Holds::Nothing => json!({ "description": gives.doc }),
+        Holds::JsonOr(kind, media, says) => {
+            let mut content = Map::new();
+            content.insert("application/json".into(), json!({ "schema": schemas.of(kind) }));
+            content.insert((*media).into(), json!({ "schema": { "type": "string", "description": says } }));
+            json!({ "description": gives.doc, "content": content })
+        }
         Holds::Json(kind) => json!({
             "description": gives.doc,
             "content": { "application/json": { "schema": schemas.of(kind) } },

@@ -64,6 +64,8 @@ pub enum Kind {
     Environment,
     /// One of these words.
     Words(fn() -> Vec<&'static str>),
+    /// Some of these words, with commas between them.
+    WordList(fn() -> Vec<&'static str>),
     /// A word; these are known today, and there may be others.
     OpenWords(fn() -> Vec<&'static str>),
     /// A whole number from the one to the other.
@@ -126,6 +128,10 @@ impl<'a> Schemas<'a> {
                 schema
             }
             Kind::Words(words) => json!({ "type": "string", "enum": words() }),
+            Kind::WordList(words) => {
+                let one = format!("({})", words().join("|"));
+                json!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
+            }
             Kind::OpenWords(words) => json!({ "type": "string", "examples": words() }),
             Kind::Whole(i64::MIN, _) => json!({ "type": "integer" }),
             Kind::Whole(min, None) => json!({ "type": "integer", "minimum": min }),

@@ -4,8 +4,8 @@ use super::queries::device_states;
 use crate::api::openapi::shape::{Kind, Shape, needed, optional};
 use crate::logic::mozpool;
 
-const DEVICE_STATE_KIND: Kind = Kind::OpenWords(device_states);
-const REQUEST_STATE_KIND: Kind = Kind::Words(request_states);
+pub(super) const DEVICE_STATE_KIND: Kind = Kind::OpenWords(device_states);
+pub(super) const REQUEST_STATE_KIND: Kind = Kind::Words(request_states);
 
 fn request_states() -> Vec<&'static str> {
     mozpool::State::ALL.iter().map(|s| s.name()).collect()
@@ -23,6 +23,7 @@ const CODES: &[&str] = &[
     "not_found",
     "method_not_allowed",
     "conflict",
+    "changes_gone",
     "too_large",
     "bad_range",
     "internal",

@@ -5,8 +5,10 @@
 
 mod answers;
 mod bodies;
+mod changes;
 mod queries;
 
 pub use answers::*;
 pub use bodies::*;
+pub use changes::*;
 pub use queries::*;

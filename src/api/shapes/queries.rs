@@ -4,6 +4,7 @@ use crate::api::openapi::about::{Query, flag, query};
 use crate::api::openapi::shape::Kind;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
 use crate::logic::lifeguard;
+use crate::store::ChangeKind;
 
 /// What `{name}` in a path stands for.
 #[derive(Debug)]
@@ -81,6 +82,22 @@ pub const DEVICE_LIST: &[Query] = &[
     query("after", Kind::Text, "Only names that come after this one: the next page."),
     LIMIT,
 ];
+
+/// Of `events`.
+pub const CHANGES: &[Query] = &[
+    query("after", Kind::Whole(0, None), "The last change that is known; without it, all until now are."),
+    query("limit", Kind::Whole(0, None), "At most so many at once; a thousand at most, and unless given."),
+    query("timeout", Kind::Whole(0, None), "Seconds to wait for the first; 30 unless given, 50 at most."),
+    query("kind", Kind::WordList(change_kinds), "Only changes of these kinds of things."),
+    query("device", Kind::Text, "Only those about this device, or a request that holds it."),
+    query("request", Kind::Whole(0, None), "Only those about this request, or the device that it holds."),
+    flag("stream", "As `Accept: text/event-stream` does, for clients that cannot say it."),
+];
+
+/// Names of the kinds of things that change.
+pub(super) fn change_kinds() -> Vec<&'static str> {
+    ChangeKind::ALL.iter().map(|k| k.name()).collect()
+}
 
 /// Of `device/…/state`.
 pub const DEVICE_STATE: &[Query] = &[flag("cache", "The answer may be kept for five seconds; any value.")];

@@ -1,6 +1,7 @@
 //! Between `tiny_http`'s requests and responses and the API's calls and replies.
 
-use super::access::{AccessLog, Line};
+use super::access::{self, AccessLog};
+use super::lines::{Line, Lines};
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
@@ -11,7 +12,7 @@ use std::time::Instant;
 use tiny_http::{Header, Request, Response, StatusCode};
 
 /// The server name in answers.
-const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
+pub(super) const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
     Conditions {
@@ -35,6 +36,8 @@ pub(super) fn call_of(request: &Request) -> Call {
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
     call.wants_headers = header(request, "Access-Control-Request-Headers");
+    call.accept = header(request, "Accept");
+    call.last_event_id = header(request, "Last-Event-ID");
     call.peer = peer(request);
     call
 }
@@ -71,6 +74,8 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
 /// A call that has come in, for the log.
 pub(super) struct Arrived {
     pub(super) at: Instant,
+    /// Its place among the calls on its connection, until it is answered.
+    pub(super) line: Line,
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
@@ -79,9 +84,10 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) fn of(request: &Request, log: &Arc<AccessLog>) -> Self {
+    pub(super) fn of(request: &Request, log: &Arc<AccessLog>, lines: &Arc<Lines>) -> Self {
         Self {
             at: Instant::now(),
+            line: lines.enter(request.remote_addr().copied()),
             method: request.method().to_string().escape_debug().to_string(),
             target: request.url().to_owned(),
             peer: peer(request),
@@ -95,6 +101,6 @@ impl Arrived {
         let now = Instant::now();
         let Self { at, method, target, address, .. } = self;
         let took = now.saturating_duration_since(*at);
-        self.log.call(&Line { method, target, status, bytes, took, peer: *address, who }, now);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }
