@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+#[path = "api/admin.rs"]
+mod admin;
 #[path = "api/client.rs"]
 mod client;
 #[path = "api/clients.rs"]

@@ -14,7 +14,7 @@ use super::supervise::{Exit, spawn};
 use crate::api::call::{Call, Verb};
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
-use crate::api::{self, Commands, Ctx, Settings};
+use crate::api::{self, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -39,6 +39,9 @@ pub const API_THREADS: usize = 16;
 /// Transfers at once: files, and bodies that are still on their way. Three racks of boards may image at the same moment; a
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
+
+/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
+const LARGE_MAX: usize = 2;
 
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
@@ -123,7 +126,8 @@ impl HttpServer {
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
-        let shared = Arc::new(Shared { server, parts, transfers, stopping: AtomicBool::new(false) });
+        let large = Transfers::new(LARGE_MAX);
+        let shared = Arc::new(Shared { server, parts, transfers, large, stopping: AtomicBool::new(false) });
         let (stop, stopped) = bounded(0);
         let mut handles =
             vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
@@ -202,6 +206,8 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    /// Of those, bodies that may be larger than [`BODY_MAX`].
+    large: Arc<Transfers>,
     stopping: AtomicBool,
 }
 
@@ -254,7 +260,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
         });
         return Handled::Done;
     }
-    match body_of(&request) {
+    match body_of(&request, api::body_max(&call)) {
         BodyIs::Here(len) => {
             call.body = Vec::with_capacity(len);
             if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
@@ -304,7 +310,12 @@ fn hand_over(
 
 /// Reads a body that was not here yet, and answers.
 fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: &Arrived) {
-    let reply = match read_body(request.as_reader(), limit, arrived.at) {
+    let max = api::body_max(&call);
+    let large = if max > BODY_MAX { shared.large.enter() } else { None };
+    if max > BODY_MAX && large.is_none() {
+        return respond(request, ApiError::ImportsFull.reply(), arrived);
+    }
+    let reply = match read_body(request.as_reader(), limit, max, arrived.at) {
         Err(error) => error.reply(),
         Ok(body) => match shared.open_store() {
             Err(error) => ApiError::from(error).reply(),
@@ -355,7 +366,7 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
             files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
         }
         (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
-        (Verb::Post | Verb::Other, _) => {
+        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
             Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
         }
     };

@@ -7,7 +7,10 @@ mod admin;
 mod apply;
 mod cells;
 mod conn;
+mod delete;
+mod deletion;
 mod devices;
+mod export;
 mod location;
 mod lock;
 mod logs;
@@ -19,10 +22,12 @@ mod sql;
 mod sqlite;
 mod sqlstore;
 
+pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
 
+use crate::lab::{Change, Kind, Lab, LabError};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -45,6 +50,12 @@ pub enum StoreError {
     Locked { path: String, holder: String },
     /// A change would leave rows without what they refer to.
     Refused { why: String },
+    /// A row of a lab cannot be what it says; it names row and field.
+    Lab(LabError),
+    /// Something is used and stays where it is.
+    InUse { what: Deletion, why: InUse },
+    /// What was to be deleted is not there.
+    NothingThere { what: Deletion },
 }
 
 impl fmt::Display for StoreError {
@@ -63,6 +74,9 @@ impl fmt::Display for StoreError {
                 )
             }
             Self::Refused { why } => f.write_str(why),
+            Self::Lab(error) => error.fmt(f),
+            Self::InUse { what, why } => write!(f, "{what} cannot be deleted: {why}"),
+            Self::NothingThere { what } => write!(f, "there is no {what}"),
         }
     }
 }
@@ -207,10 +221,16 @@ pub trait Store: Send {
 
     /// Brings the store to what `lab` says, all or nothing: rows that it names are inserted or updated, others stay.
     /// With `dry_run` nothing is written. Says what changed.
-    fn apply_lab(
-        &mut self,
-        lab: &crate::lab::Lab,
-        dry_run: bool,
-        now: Timestamp,
-    ) -> Result<Vec<crate::lab::Change>>;
+    ///
+    /// # Errors
+    /// [`StoreError::Lab`] names the first row that cannot be what it says, and nothing is written.
+    fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>>;
+    /// Deletes `what` and what belongs to it alone, if nothing uses it. `force` goes on where only work under way or
+    /// history is in the way, never over a claim. With `dry_run` nothing is written. Says what changed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] says who uses it, [`StoreError::NothingThere`] that it is not there.
+    fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool) -> Result<Vec<Change>>;
+    /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

@@ -2,9 +2,10 @@
 
 use super::conn::Conn;
 use super::{
-    Committed, DeviceCommit, RequestCommit, Result, Store, admin, apply, devices, logs, requests, rows::*,
+    Committed, Deletion, DeviceCommit, RequestCommit, Result, Store, admin, apply, delete, devices, export,
+    logs, requests, rows::*,
 };
-use crate::lab::{Change, Lab};
+use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -134,5 +135,11 @@ impl<C: Conn> Store for SqlStore<C> {
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         apply::lab(&mut self.0, lab, dry_run, now)
+    }
+    fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool) -> Result<Vec<Change>> {
+        delete::delete(&mut self.0, what, force, dry_run)
+    }
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
+        export::lab(&mut self.0, kinds)
     }
 }
