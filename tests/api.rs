@@ -16,6 +16,8 @@ mod device;
 mod files;
 #[path = "api/hardware.rs"]
 mod hardware;
+#[path = "api/lab.rs"]
+mod lab;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]
