@@ -139,8 +139,16 @@ pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
         Some(name) => Format::parse(&name).ok_or_else(|| unknown_format(&name))?,
         None => Format::Toml,
     };
-    let kinds = if format == Format::Csv { &[Kind::Device][..] } else { &Kind::ALL };
-    let lab = ctx.store.export_lab(kinds)?;
+    let mut kinds = if format == Format::Csv { vec![Kind::Device] } else { Kind::ALL.to_vec() };
+    if let Some(name) = ctx.call.query("kind").filter(|k| !k.is_empty()) {
+        kinds.retain(|kind| kind.name() == name);
+        if kinds.is_empty() {
+            let name: String = name.chars().take(40).collect();
+            let why = format!("kind is `{name}`; it should be one of {}", Kind::NAMES.join(", "));
+            return Err(ApiError::BadValue { why });
+        }
+    }
+    let lab = ctx.store.export_lab(&kinds)?;
     let headers = vec![("Content-Type", format.content_type().to_owned())];
     Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes() })
 }
@@ -185,11 +193,38 @@ fn put(
     show: impl FnOnce(&mut Ctx<'_>) -> Result<Value>,
 ) -> Result<Reply> {
     let dry_run = ctx.call.says("dry_run");
+    // Who adds something does not want to change what is there, and the other way round.
+    match ctx.call.query("exists").as_deref() {
+        Some("no") if !fresh => {
+            let why = "it is there already; edit it, or choose another name".to_owned();
+            return Err(ApiError::Conflict { why });
+        }
+        Some("yes") if fresh => {
+            let (kind, name) = subject(&lab);
+            return Err(ApiError::NotFound { kind, name });
+        }
+        _ => {}
+    }
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
     if dry_run {
         return Ok(Reply::json(&Changes { changes, dry_run }));
     }
     Ok(Reply::json_with(if fresh { 201 } else { 200 }, &show(ctx)?))
+}
+
+/// The one row of a lab, by kind and name.
+fn subject(lab: &Lab) -> (&'static str, String) {
+    let rows = lab.rows();
+    let found = rows.iter().find_map(|(kind, rows)| Some((kind, rows.first()?)));
+    let Some((kind, row)) = found else { return ("row", String::new()) };
+    let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        Kind::HardwareType => ("hardware type", format!("{} {}", text("type"), text("model")).trim_end().to_owned()),
+        Kind::PxeConfig => ("PXE config", text("name").to_owned()),
+        Kind::Image => ("image", text("name").to_owned()),
+        Kind::RelayBoard => ("relay board", text("name").to_owned()),
+        Kind::Device => ("device", text("name").to_owned()),
+    }
 }
 
 fn delete(ctx: &mut Ctx<'_>, what: Deletion) -> Result<Reply> {
