@@ -219,7 +219,9 @@ fn subject(lab: &Lab) -> (&'static str, String) {
     let Some((kind, row)) = found else { return ("row", String::new()) };
     let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default();
     match kind {
-        Kind::HardwareType => ("hardware type", format!("{} {}", text("type"), text("model")).trim_end().to_owned()),
+        Kind::HardwareType => {
+            ("hardware type", format!("{} {}", text("type"), text("model")).trim_end().to_owned())
+        }
         Kind::PxeConfig => ("PXE config", text("name").to_owned()),
         Kind::Image => ("image", text("name").to_owned()),
         Kind::RelayBoard => ("relay board", text("name").to_owned()),

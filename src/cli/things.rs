@@ -28,7 +28,17 @@ const DEVICE: Thing = Thing {
     kind: "device",
     rows: "device",
     path: "device",
-    columns: &["name", "state", "environment", "hardware_type", "hardware_model", "image", "request_id", "tags", "comments"],
+    columns: &[
+        "name",
+        "state",
+        "environment",
+        "hardware_type",
+        "hardware_model",
+        "image",
+        "request_id",
+        "tags",
+        "comments",
+    ],
     has_model: false,
 };
 const HARDWARE: Thing = Thing {
@@ -184,7 +194,11 @@ impl Call {
         for (field, wanted) in &filters {
             if rows.first().is_some_and(|row| row.get(field).is_none()) {
                 let fields = rows[0].as_object().map(|m| m.keys().cloned().collect::<Vec<_>>().join(", "));
-                let why = format!("a {} has no field {field}; it has {}", self.thing.kind, fields.unwrap_or_default());
+                let why = format!(
+                    "a {} has no field {field}; it has {}",
+                    self.thing.kind,
+                    fields.unwrap_or_default()
+                );
                 return Err(RemoteError::Usage { why });
             }
             rows.retain(|row| match &row[*field] {
@@ -275,7 +289,8 @@ impl Call {
 
 /// What changed or would change, a line each, and how many.
 pub(super) fn changes(out: &mut dyn Write, answer: &Value) -> std::io::Result<()> {
-    let changes: Vec<&str> = answer["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let changes: Vec<&str> =
+        answer["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for change in &changes {
         writeln!(out, "{change}")?;
     }
@@ -334,7 +349,9 @@ mod tests {
         ] {
             assert_eq!(value(field, text).unwrap(), want, "{field}={text}");
         }
-        for (field, text) in [("hidden", "maybe"), ("inventory_id", "x"), ("limits", "x"), ("contents", "@/no/such")] {
+        for (field, text) in
+            [("hidden", "maybe"), ("inventory_id", "x"), ("limits", "x"), ("contents", "@/no/such")]
+        {
             assert!(value(field, text).is_err(), "{field}={text}");
         }
         assert!(pair("=x").is_err() && pair("x").is_err());

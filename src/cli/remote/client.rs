@@ -70,14 +70,21 @@ impl Client {
     fn send(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<String> {
         let mut url = format!("{}/api/{path}", self.base);
         for _ in 0..=REDIRECTS_MAX {
-            let failed = |e: ureq::Error| RemoteError::Unreachable { url: self.base.clone(), why: e.to_string() };
+            let failed =
+                |e: ureq::Error| RemoteError::Unreachable { url: self.base.clone(), why: e.to_string() };
             let mut request = Request::builder().method(method.clone()).uri(&url);
             if !content_type.is_empty() {
                 request = request.header("Content-Type", content_type);
             }
             let sent = match body.is_empty() {
-                true => request.body(()).map_err(|e| self.bad_url(&e)).and_then(|r| self.agent.run(r).map_err(failed)),
-                false => request.body(body).map_err(|e| self.bad_url(&e)).and_then(|r| self.agent.run(r).map_err(failed)),
+                true => request
+                    .body(())
+                    .map_err(|e| self.bad_url(&e))
+                    .and_then(|r| self.agent.run(r).map_err(failed)),
+                false => request
+                    .body(body)
+                    .map_err(|e| self.bad_url(&e))
+                    .and_then(|r| self.agent.run(r).map_err(failed)),
             };
             let mut answer = sent?;
             let status = answer.status().as_u16();

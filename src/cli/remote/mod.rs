@@ -118,7 +118,10 @@ impl fmt::Display for RemoteError {
             ),
             Self::Usage { why } => f.write_str(why),
             Self::Unreachable { url, why } => {
-                write!(f, "{url} does not answer: {why}; does the daemon run there? --url names another server")
+                write!(
+                    f,
+                    "{url} does not answer: {why}; does the daemon run there? --url names another server"
+                )
             }
             Self::Refused { message, .. } => f.write_str(message),
             Self::Strange { url, why } => write!(f, "{url} answers as no Mozpool does: {why}; check --url"),

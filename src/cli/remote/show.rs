@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_table_is_as_wide_as_it_must_be() {
-        let rows = [json!({"name": "panda-0001", "tags": ["a", "b"]}), json!({"name": "é\u{1b}[2J", "tags": []})];
+        let rows =
+            [json!({"name": "panda-0001", "tags": ["a", "b"]}), json!({"name": "é\u{1b}[2J", "tags": []})];
         let want = "NAME        TAGS\npanda-0001  a, b\né [2J\n";
         assert_eq!(shown(|out| table(out, &["name", "tags"], &rows)), want);
         assert_eq!(shown(|out| table(out, &["hardware_type"], &[])), "HARDWARE TYPE\n");
@@ -84,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_row_is_shown_by_field() {
-        let row = json!({"name": "p", "active": true, "limits": {"ready": 3}, "contents": "a\nb\n", "x": null});
+        let row =
+            json!({"name": "p", "active": true, "limits": {"ready": 3}, "contents": "a\nb\n", "x": null});
         let want = "name      p\nactive    true\nlimits    ready: 3\ncontents:\n    a\n    b\nx\n";
         assert_eq!(shown(|out| fields(out, &row)), want);
     }
