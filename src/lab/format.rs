@@ -134,10 +134,11 @@ pub(super) fn json_value(value: Json) -> Placed {
     let value = match value {
         Json::Null => Value::Nothing,
         Json::Bool(b) => Value::Flag(b),
-        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
-            (Some(n), _) => Value::Int(n),
-            (None, Some(x)) if !n.is_u64() => Value::Float(x),
-            _ => Value::Odd("a number that is too large"),
+        Json::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
+            (Some(n), ..) => Value::Int(n),
+            (None, Some(n), _) => Value::Large(n),
+            (None, None, Some(x)) => Value::Float(x),
+            (None, None, None) => Value::Odd("a number that is too large"),
         },
         Json::String(text) => Value::Text(text),
         Json::Array(items) => Value::List(items.into_iter().map(json_value).collect()),

@@ -20,9 +20,11 @@ pub(super) enum Value {
     Nothing,
     Text(String),
     Int(i64),
+    /// What only JSON has, and no field but in a boot config.
+    Large(u64),
     Float(f64),
     Flag(bool),
-    /// A date or time, or a number that fits no other: nothing in a lab is one.
+    /// A date, a time, a number beyond all bounds: nothing in a lab is one.
     Odd(&'static str),
     List(Vec<Placed>),
     Table(Table),
@@ -34,7 +36,7 @@ impl Value {
         match self {
             Self::Nothing => "nothing",
             Self::Text(_) => "a string",
-            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Int(_) | Self::Large(_) | Self::Float(_) => "a number",
             Self::Flag(_) => "true or false",
             Self::Odd(kind) => kind,
             Self::List(_) => "a list",
@@ -48,6 +50,7 @@ impl Value {
             Self::Nothing => Json::Null,
             Self::Text(text) => Json::from(text.as_str()),
             Self::Int(n) => Json::from(*n),
+            Self::Large(n) => Json::from(*n),
             Self::Float(x) => serde_json::Number::from_f64(*x).map(Json::Number).ok_or(key)?,
             Self::Flag(b) => Json::from(*b),
             Self::Odd(_) => return Err(key.to_owned()),
