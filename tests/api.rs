@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+#[path = "api/admin.rs"]
+mod admin;
 #[path = "api/client.rs"]
 mod client;
 #[path = "api/clients.rs"]
@@ -22,6 +24,8 @@ mod files;
 mod hardware;
 #[path = "api/health.rs"]
 mod health;
+#[path = "api/lab.rs"]
+mod lab;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]

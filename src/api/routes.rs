@@ -4,11 +4,11 @@
 //! methods are public: they are added to, never changed.
 
 use super::call::{Call, Verb, decode};
-use super::openapi::about::{About, Fails, Gives, Query, Tag, Takes, empty, json, json_or, ok};
+use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty, json, ok, one_of};
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Answer, Ctx, bmm, device, events, health, image, openapi, request, shapes};
+use super::{Answer, Ctx, admin, bmm, device, events, health, image, openapi, request, shapes};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -30,7 +30,7 @@ pub enum Run {
 /// One line of the index.
 #[derive(Debug)]
 pub struct Route {
-    /// `Get` or `Post`.
+    /// `Get`, `Post`, `Put` or `Delete`.
     pub verb: Verb,
     /// Pattern, without the slash at the end.
     pub path: &'static str,
@@ -47,7 +47,7 @@ pub struct Route {
 impl Route {
     /// It changes something, or works on hardware: a foreign web page must not call it.
     pub fn guarded(&self) -> bool {
-        self.owner != Any || self.verb == Verb::Post
+        self.owner != Any || self.verb != Verb::Get
     }
 
     /// Its operation's name, which does not change, and its heading.
@@ -81,6 +81,18 @@ impl Route {
         self
     }
 
+    /// A body whose keys are fields of a row; others are refused.
+    const fn row(mut self, shape: &'static Shape) -> Self {
+        self.about.takes = Takes::Row(shape);
+        self
+    }
+
+    /// A body of one of these media types.
+    const fn takes_one(mut self, media: &'static [Media]) -> Self {
+        self.about.takes = Takes::One(media);
+        self
+    }
+
     /// Answers: 200 first, and errors that have a body of their own.
     const fn gives(mut self, answers: &'static [Gives]) -> Self {
         self.about.gives = answers;
@@ -102,8 +114,16 @@ const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> 
     Route { verb: Verb::Post, path, owner, run, doc, about: About::NOTHING }
 }
 
+const fn put(path: &'static str, run: Run, doc: &'static str) -> Route {
+    Route { verb: Verb::Put, path, owner: Any, run, doc, about: About::NOTHING }
+}
+
+const fn delete(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> Route {
+    Route { verb: Verb::Delete, path, owner, run, doc, about: About::NOTHING }
+}
+
 use Run::{Board, Device, Plain, Request, Watch};
-use Tag::{Devices, Hardware, Pool, Requests, Server};
+use Tag::{Admin, Devices, Hardware, Pool, Requests, Server};
 
 const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
 const BAD_BODY: Fails = (400, "The body is no JSON object, lacks a key, or a value is wrong.");
@@ -122,6 +142,31 @@ const EVENT_FAILS: &[Fails] = &[
         "`please_image` cannot be done: the device is busy, or there is no PXE config for it and the image.",
     ),
 ];
+const PUT_MORE: &str =
+    "Fields that the body does not name stay as they are; `null` takes away what may be missing.";
+const PUT_FAILS: &[Fails] = &[
+    (
+        400,
+        "The body is no JSON object, or a field is unknown or wrong; the error names it, and nothing is changed.",
+    ),
+    (404, "It is not there, and `exists=yes` was said."),
+    (409, "It is there, and `exists=no` was said; or what is there stands in the way."),
+];
+const IN_USE: Fails = (409, "Something uses it; the message says what.");
+const DELETE_FAILS: &[Fails] = &[(404, "There is no such thing."), IN_USE];
+const DELETED: &[Gives] =
+    &[json(200, Kind::Of(&shapes::DIFFERENCES), "What `dry_run` would delete."), empty(204, "It is gone.")];
+const TO_OWNER: Gives =
+    empty(307, "Another server owns it; the same call with the same body goes to `Location`.");
+
+const fn put_200(kind: Kind) -> Gives {
+    json(200, kind, "It is as it was told; with `dry_run` what would change.")
+}
+
+const fn put_201(shape: &'static Shape) -> Gives {
+    json(201, Kind::Of(shape), "It was made.")
+}
+
 const EVENT_MORE: &str = "An event that the device's state does not take is answered 200 with `accepted: false` and why, and \
     leaves a line in the device's log.";
 
@@ -141,7 +186,10 @@ pub const ROUTES: &[Route] = &[
     get("/api/events", Any, Watch(events::follow), "What has changed after a number, or will; also as a stream of server-sent events.")
         .named("followChanges", Server).query(shapes::CHANGES)
         .more("Waits for the first change. A stream goes on until one side ends it; the header `Last-Event-ID` counts more than `after` there.")
-        .gives(&[json_or(Kind::Of(&shapes::CHANGES_PAGE), "text/event-stream", "An event a change: `id` its number, `event` its kind, `data` the change.", "What has changed.")])
+        .gives(&[one_of(
+            &[("application/json", Kind::Of(&shapes::CHANGES_PAGE)), ("text/event-stream", Kind::Text)],
+            "What has changed; in a stream an event a change, with its number as `id`, its kind as `event` and itself as `data`.",
+        )])
         .fails(&[BAD_QUERY, (410, "The changes after that number are not kept any more, or the number has not been given yet.")]),
 
     get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them.")
@@ -222,6 +270,62 @@ pub const ROUTES: &[Route] = &[
         .named("listEnvironments", Pool).gives(&[ok(&shapes::ENVIRONMENTS)]),
     get("/api/image/list", Any, Plain(image::images), "Images that are not hidden.")
         .named("listImages", Pool).gives(&[ok(&shapes::IMAGES)]),
+
+    get("/api/device/{device}/details", Any, Device(admin::device_details), "All about a device.")
+        .named("getDevice", Admin).gives(&[ok(&shapes::DEVICE_FULL)]),
+    put("/api/device/{name}", Plain(admin::put_device), "Makes a device, or changes the fields that are given.")
+        .named("putDevice", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::DEVICE_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::DEVICE_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::DEVICE_FULL), TO_OWNER])
+        .fails(PUT_FAILS),
+    delete("/api/device/{device}", DeviceServer, Device(admin::delete_device), "Deletes a device and its log.")
+        .named("deleteDevice", Admin).query(shapes::DELETE).gives(DELETED).fails(&[IN_USE]),
+    get("/api/hardware_type/list", Any, Plain(admin::hardware_types), "Hardware types with all about them.")
+        .named("listHardwareTypes", Admin).gives(&[ok(&shapes::HARDWARE_TYPES)]),
+    put("/api/hardware_type/{type}", Plain(admin::put_hardware_type), "Makes or changes a hardware type without a model.")
+        .named("putHardwareType", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::HARDWARE_TYPE_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::HARDWARE_TYPE), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::HARDWARE_TYPE)])
+        .fails(PUT_FAILS),
+    put("/api/hardware_type/{type}/{model}", Plain(admin::put_hardware_type), "Makes or changes a hardware type.")
+        .named("putHardwareModel", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::HARDWARE_TYPE_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::HARDWARE_TYPE), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::HARDWARE_TYPE)])
+        .fails(PUT_FAILS),
+    delete("/api/hardware_type/{type}", Any, Plain(admin::delete_hardware_type), "Deletes a hardware type without a model.")
+        .named("deleteHardwareType", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
+    delete("/api/hardware_type/{type}/{model}", Any, Plain(admin::delete_hardware_type), "Deletes a hardware type.")
+        .named("deleteHardwareModel", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
+    get("/api/image/{name}/details", Any, Plain(admin::image_details), "All about an image.")
+        .named("getImage", Admin).gives(&[ok(&shapes::IMAGE_FULL)]).fails(&[(404, "There is no such image.")]),
+    put("/api/image/{name}", Plain(admin::put_image), "Makes an image, or changes the fields that are given.")
+        .named("putImage", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::IMAGE_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::IMAGE_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::IMAGE_FULL)])
+        .fails(PUT_FAILS),
+    delete("/api/image/{name}", Any, Plain(admin::delete_image), "Deletes an image.")
+        .named("deleteImage", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
+    put("/api/bmm/pxe_config/{name}", Plain(admin::put_pxe_config), "Makes a PXE config, or changes the fields that are given.")
+        .named("putPxeConfig", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::PXE_CONFIG_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::PXE_CONFIG_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::PXE_CONFIG_FULL)])
+        .fails(PUT_FAILS),
+    delete("/api/bmm/pxe_config/{name}", Any, Plain(admin::delete_pxe_config), "Deletes a PXE config.")
+        .named("deletePxeConfig", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
+    get("/api/relay/list", Any, Plain(admin::relay_boards), "Relay boards.")
+        .named("listRelayBoards", Admin).gives(&[ok(&shapes::RELAY_BOARDS)]),
+    put("/api/relay/{name}", Plain(admin::put_relay_board), "Makes a relay board, or changes the fields that are given.")
+        .named("putRelayBoard", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::RELAY_BOARD_ROW)
+        .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::RELAY_BOARD), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::RELAY_BOARD), TO_OWNER])
+        .fails(PUT_FAILS),
+    delete("/api/relay/{board}", BoardServer, Board(admin::delete_relay_board), "Deletes a relay board.")
+        .named("deleteRelayBoard", Admin).query(shapes::DELETE).gives(DELETED).fails(&[IN_USE]),
+    post("/api/lab/import", Any, Plain(admin::import), "Brings everything to what a lab file says.")
+        .named("importLab", Admin).query(shapes::IMPORT)
+        .more("All or nothing: rows that it names are made or changed, others stay. Its type goes by `Content-Type` or `format`.")
+        .takes_one(&[("application/toml", Kind::Text), ("application/json", Kind::Object), ("text/csv", Kind::Text)])
+        .gives(&[ok(&shapes::DIFFERENCES)])
+        .fails(&[(400, "The file cannot be read, or a row cannot be what it says; the error names row and field, and nothing is changed."),
+            (409, "What is there stands in the way."), (413, "The file is longer than 32 mebibytes.")]),
+    get("/api/lab/export", Any, Plain(admin::export), "Everything as a lab file.")
+        .named("exportLab", Admin).query(shapes::EXPORT)
+        .gives(&[one_of(&[("application/toml", Kind::Text), ("application/json", Kind::Object), ("text/csv", Kind::Text)], "A lab file; imported again it changes nothing.")])
+        .fails(&[BAD_QUERY]),
 ];
 
 /// What a pattern's `{names}` stand for in a path.
@@ -243,15 +347,16 @@ pub enum Found<'r> {
 /// Looks a call up in `routes`.
 pub fn find<'r>(routes: &'r [Route], call: &Call) -> Found<'r> {
     let wanted = if call.verb == Verb::Head { Verb::Get } else { call.verb };
-    let mut same_path: Vec<&Route> = Vec::new();
-    for route in routes {
-        if let Some(params) = matches(route.path, call.path()) {
-            if route.verb == wanted {
-                return Found::Route(route, params);
-            }
-            same_path.push(route);
-        }
+    let mut same_path: Vec<(&Route, Params)> =
+        routes.iter().filter_map(|route| Some((route, matches(route.path, call.path())?))).collect();
+    // `…/list` is a list and nothing of that name.
+    let fewest = same_path.iter().map(|(_, params)| params.len()).min();
+    same_path.retain(|(_, params)| Some(params.len()) == fewest);
+    if let Some(at) = same_path.iter().position(|(route, _)| route.verb == wanted) {
+        let (route, params) = same_path.swap_remove(at);
+        return Found::Route(route, params);
     }
+    let same_path: Vec<&Route> = same_path.into_iter().map(|(route, _)| route).collect();
     let Some(first) = same_path.iter().find(|r| r.guarded()).or(same_path.first()) else {
         return Found::Nothing;
     };
@@ -266,8 +371,10 @@ fn allow(routes: &[&Route]) -> String {
     if has(Verb::Get) {
         methods.extend(["GET", "HEAD"]);
     }
-    if has(Verb::Post) {
-        methods.push("POST");
+    for (verb, name) in [(Verb::Post, "POST"), (Verb::Put, "PUT"), (Verb::Delete, "DELETE")] {
+        if has(verb) {
+            methods.push(name);
+        }
     }
     methods.push("OPTIONS");
     methods.join(", ")
@@ -308,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_path_is_found_with_and_without_its_slash_by_its_method() {
-        use Verb::{Get, Head, Options, Other, Post};
+        use Verb::{Delete, Get, Head, Options, Other, Post, Put};
         for (verb, target, want) in [
             (Get, "/api/version", "/api/version"),
             (Get, "/api/version/", "/api/version"),
@@ -328,6 +435,15 @@ mod tests {
             (Other, "/api/device/p/power-off", "405 GET, HEAD, POST, OPTIONS"),
             (Options, "/api/device/p/event/x", "204 GET, HEAD, POST, OPTIONS true"),
             (Options, "/api/image/list", "204 GET, HEAD, OPTIONS false"),
+            (Put, "/api/image/list", "405 GET, HEAD, OPTIONS"),
+            (
+                Put,
+                "/api/hardware_type/panda/ES%20Rev%20B2",
+                "/api/hardware_type/{type}/{model} type=panda model=ES Rev B2",
+            ),
+            (Delete, "/api/hardware_type/panda/", "/api/hardware_type/{type} type=panda"),
+            (Post, "/api/device/p", "405 PUT, DELETE, OPTIONS"),
+            (Options, "/api/device/p/", "204 PUT, DELETE, OPTIONS true"),
             (Get, "/api/device//status/", "404"),
             (Get, "/api/device/list//", "404"),
             (Get, "/api/device", "404"),
@@ -345,9 +461,9 @@ mod tests {
         for route in ROUTES {
             let needs = match route.run {
                 Run::Plain(_) | Run::Watch(_) => "",
-                Run::Device(_) => "/api/device/{device}/",
-                Run::Request(_) => "/api/request/{request}/",
-                Run::Board(_) => "/api/relay/{board}/",
+                Run::Device(_) => "/api/device/{device}",
+                Run::Request(_) => "/api/request/{request}",
+                Run::Board(_) => "/api/relay/{board}",
             };
             assert!(route.path.starts_with(needs), "{}", route.path);
             let fits = match route.owner {

@@ -3,8 +3,8 @@
 
 use crate::world::{World, start};
 use mozpool::api::call::{Call, Verb};
-use mozpool::api::openapi::about::Takes;
-use mozpool::api::openapi::method;
+use mozpool::api::openapi::about::{Holds, Takes};
+use mozpool::api::openapi::{method, path_of};
 use mozpool::api::owner::Owner;
 use mozpool::api::routes::{Found, ROUTES, Route, Run, find};
 use mozpool::layers::messages::{DeviceAnswer, ManualAnswer, RequestAnswer};
@@ -109,6 +109,33 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("GET bmm/pxe_config/list", NOTHING, "", Is(r#"200 {"pxe_configs":["image","local-boot","maintenance","old","self-test"]}"#)),
     ("GET bmm/pxe_config/old/details", NOTHING, "",
         Is(r#"200 {"details":{"name":"old","description":"not offered","contents":"DEFAULT old","active":false}}"#)),
+    // What there is, changed.
+    ("GET device/panda-0001/details", NOTHING, "", Keys("", concat!("id name fqdn inventory_id mac_address imaging_server ",
+        "relay_info state comments image boot_config environment request_id hardware_type hardware_model processor tags ",
+        "next_image state_since mac deadline progress pxe_config"))),
+    ("PUT device/panda-0002?dry_run", NOTHING, r#"{"comments":"x"}"#,
+        Is(r#"200 {"changes":["device panda-0002: comments (nothing) -> x"],"dry_run":true}"#)),
+    ("DELETE device/panda-0004", NOTHING, "", Is("204 ")),
+    ("GET hardware_type/list", NOTHING, "", Is(r#"200 {"hardware_types":[{"type":"panda","model":"ES","ping_steady_s":10,"limits":{}}]}"#)),
+    ("PUT hardware_type/x", NOTHING, "", Is(r#"201 {"type":"x","model":"","ping_steady_s":10,"limits":{}}"#)),
+    ("PUT hardware_type/x/y", NOTHING, "", Is(r#"201 {"type":"x","model":"y","ping_steady_s":10,"limits":{}}"#)),
+    ("DELETE hardware_type/x", NOTHING, "",
+        Is(r#"404 {"error":{"code":"not_found","message":"there is no hardware type `x`","detail":{"kind":"hardware type","name":"x"}}}"#)),
+    ("DELETE hardware_type/x/y", NOTHING, "",
+        Is(r#"404 {"error":{"code":"not_found","message":"there is no hardware type `x y`","detail":{"kind":"hardware type","name":"x y"}}}"#)),
+    ("GET image/b2g/details", NOTHING, "", Keys("", "name check second_stage boot_config_keys boot_config_defaults can_reuse hidden limits pxe")),
+    ("PUT image/b2g", NOTHING, "{}", Keys("", "name check second_stage boot_config_keys boot_config_defaults can_reuse hidden limits pxe")),
+    ("DELETE image/tuned", NOTHING, "", Is("204 ")),
+    ("PUT bmm/pxe_config/old", NOTHING, r#"{"active":true}"#,
+        Is(r#"200 {"name":"old","description":"not offered","active":true,"contents":"DEFAULT old"}"#)),
+    ("DELETE bmm/pxe_config/old", NOTHING, "", Is("204 ")),
+    ("GET relay/list", NOTHING, "", Keys("/relay_boards/0", "name fqdn imaging_server")),
+    ("PUT relay/r", NOTHING, r#"{"fqdn":"r.lab"}"#, Is(r#"201 {"name":"r","fqdn":"r.lab","imaging_server":"img1.lab"}"#)),
+    ("DELETE relay/relay-1?force=1", NOTHING, "", Is(concat!(r#"409 {"error":{"code":"conflict","message":"relay board relay-1 cannot be deleted: "#,
+        r#"devices hang on it: panda-0001, panda-0004; change those first"}}"#))),
+    ("POST lab/import?format=csv", NOTHING, "name,comments\npanda-0001,x\n",
+        Is(r#"200 {"changes":["device panda-0001: comments good -> x"],"dry_run":false}"#)),
+    ("GET lab/export?format=json", NOTHING, "", Keys("", "hardware_type pxe_config image relay_board device")),
     // What is ours alone.
     ("GET health", NOTHING, "", Keys("", "status server version started services")),
     ("GET ready", NOTHING, "", Keys("", "ready checks")),
@@ -176,15 +203,25 @@ fn target(route: &Route, whose: Whose) -> String {
         "{request}" => thing("1", "3"),
         "{board}" => thing("relay-1", "relay-2"),
         "{requested}" => thing("any", "any"),
+        "{name}" if route.path.starts_with("/api/device/") => thing("panda-0001", "panda-0003"),
+        "{name}" if route.path.starts_with("/api/relay/") => thing("relay-1", "relay-2"),
+        "{name}" if route.path.starts_with("/api/image/") => thing("b2g", "b2g"),
         "{name}" => thing("old", "old"),
+        "{type}" => "panda",
+        "{model}" => "ES",
         "{event}" => "close",
         "{from}" | "{to}" => "ready",
         other if other.starts_with('{') => panic!("say here what {other} of {} may be", route.path),
         other => other,
     };
     let path = route.path.split('/').map(part).collect::<Vec<_>>().join("/");
-    // What would wait is told not to.
-    if matches!(route.run, Run::Watch(_)) { path + "?timeout=0" } else { path }
+    // What would wait is told not to, and what would delete is asked what it would.
+    match (route.run, route.verb) {
+        (Run::Watch(_), _) => path + "?timeout=0",
+        (_, Verb::Delete) => path + "?dry_run=1",
+        _ if route.about.id == "importLab" => path + "?format=csv",
+        _ => path,
+    }
 }
 
 fn call(world: &World, route: &Route, whose: Whose, headers: &[&str], body: &str) -> crate::client::Answer {
@@ -195,7 +232,8 @@ fn call(world: &World, route: &Route, whose: Whose, headers: &[&str], body: &str
 fn good_body(route: &Route) -> &'static str {
     match route.about.takes {
         Takes::Nothing => "",
-        Takes::Maybe(_) => "{}",
+        Takes::Maybe(_) | Takes::Row(_) => "{}",
+        Takes::One(_) => "name\n",
         Takes::This(shape) => match shape.name {
             "NewRequest" => ANY,
             _ => shape.example,
@@ -212,7 +250,13 @@ fn every_route_takes_its_path_with_and_without_the_slash() {
         let without = world.call(&verb, &plain, &[], body.as_bytes());
         let (path, query) = plain.split_once('?').unwrap_or((&plain, ""));
         let with = world.call(&verb, &format!("{path}/?{query}"), &[], body.as_bytes());
-        assert!(without.status < 300, "{verb} {plain}: {}", without.line());
+        // What is in use cannot be deleted, and that is found by the handler, too.
+        let in_use = route.verb == Verb::Delete && without.status == 409;
+        assert!(without.status < 300 || in_use, "{verb} {plain}: {}", without.line());
+        if without.status == 201 {
+            assert_eq!(with.status, 200, "{verb} {plain}/: it is there by now");
+            continue;
+        }
         assert_eq!(with.status, without.status, "{verb} {plain}/");
     }
 }
@@ -221,8 +265,15 @@ fn every_route_takes_its_path_with_and_without_the_slash() {
 fn every_path_refuses_other_methods_with_those_that_it_takes() {
     let world = start();
     for route in ROUTES {
-        let verbs: Vec<Verb> = ROUTES.iter().filter(|r| r.path == route.path).map(|r| r.verb).collect();
-        for (verb, name) in [(Verb::Get, "GET"), (Verb::Post, "POST"), (Verb::Other, "PATCH")] {
+        let verbs: Vec<Verb> =
+            ROUTES.iter().filter(|r| path_of(ROUTES, r) == path_of(ROUTES, route)).map(|r| r.verb).collect();
+        for (verb, name) in [
+            (Verb::Get, "GET"),
+            (Verb::Post, "POST"),
+            (Verb::Put, "PUT"),
+            (Verb::Delete, "DELETE"),
+            (Verb::Other, "PATCH"),
+        ] {
             if verbs.contains(&verb) {
                 continue;
             }
@@ -297,7 +348,7 @@ fn foreign_pages_change_nothing() {
 #[test]
 fn what_is_no_object_is_refused_by_all_who_take_a_body() {
     let world = start();
-    for route in ROUTES.iter().filter(|r| !matches!(r.about.takes, Takes::Nothing)) {
+    for route in ROUTES.iter().filter(|r| !matches!(r.about.takes, Takes::Nothing | Takes::One(_))) {
         for (body, code) in [("{", "bad_json"), ("[]", "not_an_object"), ("7", "not_an_object")] {
             let answer = call(&world, route, Whose::Ours, &[], body);
             assert_eq!(answer.error(), (400, code.into()), "{} {body}", route.path);
@@ -329,7 +380,11 @@ fn json_goes_out_as_json_whatever_came_in() {
     for route in ROUTES {
         let form = ["Content-Type: application/x-www-form-urlencoded"];
         let answer = call(&world, route, Whose::Ours, &form, good_body(route));
-        let want = if answer.status == 204 { None } else { Some("application/json; charset=utf-8") };
+        let want = match route.about.gives[0].holds {
+            Holds::Nothing => None,
+            Holds::One([("application/toml", _), ..]) => Some("application/toml; charset=utf-8"),
+            Holds::One(_) | Holds::Json(_) => Some("application/json; charset=utf-8"),
+        };
         assert_eq!(answer.header("content-type"), want, "{}", route.path);
     }
 }

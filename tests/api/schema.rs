@@ -27,6 +27,8 @@ impl Check<'_> {
         let schema = schema.as_object().expect("a schema is an object");
         for (keyword, limit) in schema {
             match keyword.as_str() {
+                // Keys that are not named are refused anyhow.
+                "additionalProperties" if *limit == false => {}
                 "description" | "examples" | "contentMediaType" | "items" | "required" => {}
                 "$ref" => {
                     let pointer =

@@ -8,6 +8,8 @@
 mod applying;
 mod changing;
 mod claiming;
+mod deleting;
+mod exporting;
 mod logging;
 mod moving;
 mod odd_values;
@@ -246,6 +248,17 @@ macro_rules! on {
             changing::pages_say_where_they_lie,
             changing::changes_are_kept_to_a_number,
             changing::a_bell_knows_what_was_there_before,
+            deleting::a_device_goes_with_its_log_and_comes_back_without,
+            deleting::a_claimed_or_busy_device_stays,
+            deleting::a_hardware_type_goes_with_its_cells_when_no_device_has_it,
+            deleting::an_image_goes_when_nobody_has_or_wants_it,
+            deleting::a_pxe_config_goes_when_no_image_or_board_needs_it,
+            deleting::a_relay_board_goes_when_nothing_hangs_on_it,
+            deleting::a_claim_and_a_deletion_do_not_both_win,
+            exporting::an_export_imported_again_changes_nothing,
+            exporting::optional_fields_can_be_taken_away,
+            exporting::a_claimed_device_keeps_its_server,
+            exporting::hardware_types_that_are_written_alike_are_refused,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
             opening::threads_may_open_at_once

@@ -13,6 +13,8 @@ pub enum Tag {
     Hardware,
     /// What there is to ask for.
     Pool,
+    /// What there is, changed.
+    Admin,
     /// This server.
     Server,
 }
@@ -20,7 +22,7 @@ pub enum Tag {
 impl Tag {
     /// All, in the order of the document.
     pub const ALL: &'static [Self] =
-        &[Self::Requests, Self::Devices, Self::Hardware, Self::Pool, Self::Server];
+        &[Self::Requests, Self::Devices, Self::Hardware, Self::Pool, Self::Admin, Self::Server];
 
     /// As it stands in the document.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Tag {
             Self::Devices => "devices",
             Self::Hardware => "hardware",
             Self::Pool => "pool",
+            Self::Admin => "administration",
             Self::Server => "server",
         }
     }
@@ -42,6 +45,7 @@ impl Tag {
             }
             Self::Hardware => "Work by hand on power, network boot and relay boards.",
             Self::Pool => "What there is to ask for: images, environments, PXE configs.",
+            Self::Admin => "Making, changing and deleting what there is, one at a time or as a lab file.",
             Self::Server => "This server: its version, its health, this document.",
         }
     }
@@ -79,7 +83,14 @@ pub enum Takes {
     Maybe(&'static Shape),
     /// One must come.
     This(&'static Shape),
+    /// One may come, and keys that it does not name are refused.
+    Row(&'static Shape),
+    /// One of these media types must come.
+    One(&'static [Media]),
 }
+
+/// A media type and what is in it.
+pub type Media = (&'static str, Kind);
 
 /// What an answer holds.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +99,8 @@ pub enum Holds {
     Nothing,
     /// JSON.
     Json(Kind),
-    /// JSON; or, for who asks for it, text of another media type.
-    JsonOr(Kind, &'static str, &'static str),
+    /// One of these, as the caller asks.
+    One(&'static [Media]),
 }
 
 /// An answer that is no error.
@@ -113,9 +124,9 @@ pub const fn json(status: u16, kind: Kind, doc: &'static str) -> Gives {
     Gives { status, doc, holds: Holds::Json(kind) }
 }
 
-/// JSON with this status, or text of `media`, of which `says` what it is.
-pub const fn json_or(kind: Kind, media: &'static str, says: &'static str, doc: &'static str) -> Gives {
-    Gives { status: 200, doc, holds: Holds::JsonOr(kind, media, says) }
+/// 200 with one of these, as the caller asks.
+pub const fn one_of(media: &'static [Media], doc: &'static str) -> Gives {
+    Gives { status: 200, doc, holds: Holds::One(media) }
 }
 
 /// A status without a body.

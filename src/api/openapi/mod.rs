@@ -48,8 +48,9 @@ fn document_of(routes: &[Route], settings: &Settings) -> Value {
     let mut schemas = Schemas::new(settings);
     let mut paths = Map::new();
     for route in routes {
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[method(route.verb)] = operation::of(route, &mut schemas);
+        let path = path_of(routes, route);
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        operations[method(route.verb)] = operation::of(route, path, &mut schemas);
     }
     let tags: Vec<Value> =
         Tag::ALL.iter().map(|t| json!({ "name": t.name(), "description": t.doc() })).collect();
@@ -69,12 +70,25 @@ fn document_of(routes: &[Route], settings: &Settings) -> Value {
     })
 }
 
+/// The path under which a row stands: the first that differs from its own in the names between braces only. Paths that do
+/// are the same to OpenAPI.
+pub fn path_of(routes: &[Route], route: &Route) -> &'static str {
+    let same = |path: &'static str| {
+        let (mut one, mut other) = (path.split('/'), route.path.split('/'));
+        one.by_ref().zip(other.by_ref()).all(|(a, b)| a == b || (a.starts_with('{') && b.starts_with('{')))
+            && path.split('/').count() == route.path.split('/').count()
+    };
+    routes.iter().map(|r| r.path).find(|path| same(path)).unwrap_or(route.path)
+}
+
 /// A method as the document writes it.
 pub fn method(verb: Verb) -> &'static str {
     match verb {
         Verb::Get => "get",
         Verb::Head => "head",
         Verb::Post => "post",
+        Verb::Put => "put",
+        Verb::Delete => "delete",
         Verb::Options => "options",
         Verb::Other => "trace",
     }

@@ -1,6 +1,6 @@
 //! One row of the route table as an OpenAPI operation.
 
-use super::about::{About, Gives, Holds, Query, Takes};
+use super::about::{About, Gives, Holds, Media, Query, Takes};
 use super::shape::{Kind, Schemas};
 use crate::api::call::Verb;
 use crate::api::owner::Owner;
@@ -76,10 +76,10 @@ fn follows(route: &Route) -> Vec<u16> {
     statuses
 }
 
-/// The operation of a row.
-pub(super) fn of(route: &Route, schemas: &mut Schemas<'_>) -> Value {
+/// The operation of a row, under `path`, whose names may be those of another row.
+pub(super) fn of(route: &Route, path: &'static str, schemas: &mut Schemas<'_>) -> Value {
     let About { id, tag, more, query, takes, gives, fails } = route.about;
-    let mut parameters: Vec<Value> = path_parameters(route.path, schemas);
+    let mut parameters: Vec<Value> = path_parameters(path, schemas);
     parameters.extend(query.iter().map(|q| query_parameter(q, schemas)));
     let mut answers: Vec<(u16, Value)> = gives.iter().map(|g| (g.status, answer(g, schemas))).collect();
     for &(status, doc) in fails {
@@ -126,7 +126,7 @@ pub(super) fn names(path: &'static str) -> impl Iterator<Item = &'static str> {
 
 fn path_parameters(path: &'static str, schemas: &mut Schemas<'_>) -> Vec<Value> {
     names(path)
-        .filter_map(|name| PATH_PARAMETERS.iter().find(|p| p.name == name))
+        .filter_map(|name| PATH_PARAMETERS.iter().find(|p| p.name == name && path.starts_with(p.below)))
         .map(|p| {
             json!({
                 "name": p.name, "in": "path", "required": true, "description": p.doc, "schema": schemas.of(&p.kind),
@@ -148,14 +148,13 @@ fn query_parameter(query: &Query, schemas: &mut Schemas<'_>) -> Value {
 
 /// `null` and no body at all are an object without keys.
 fn body(takes: Takes, schemas: &mut Schemas<'_>) -> Option<Value> {
-    let (shape, needed) = match takes {
+    let or_null = |schema: Value| json!({ "anyOf": [schema, { "type": "null" }] });
+    let (shape, schema, needed) = match takes {
         Takes::Nothing => return None,
-        Takes::Maybe(shape) => (shape, false),
-        Takes::This(shape) => (shape, true),
-    };
-    let schema = match needed {
-        true => schemas.of(&Kind::Of(shape)),
-        false => json!({ "anyOf": [schemas.of(&Kind::Of(shape)), { "type": "null" }] }),
+        Takes::Maybe(shape) => (shape, or_null(schemas.of(&Kind::Of(shape))), false),
+        Takes::Row(shape) => (shape, or_null(schemas.of(&Kind::Only(shape))), false),
+        Takes::This(shape) => (shape, schemas.of(&Kind::Of(shape)), true),
+        Takes::One(media) => return Some(json!({ "required": true, "content": content(media, schemas) })),
     };
     let mut content = json!({ "schema": schema });
     if let Ok(example) = serde_json::from_str::<Value>(shape.example) {
@@ -164,15 +163,16 @@ fn body(takes: Takes, schemas: &mut Schemas<'_>) -> Option<Value> {
     Some(json!({ "required": needed, "description": shape.doc, "content": { "application/json": content } }))
 }
 
+fn content(media: &[Media], schemas: &mut Schemas<'_>) -> Value {
+    Value::Object(
+        media.iter().map(|(m, kind)| ((*m).to_owned(), json!({ "schema": schemas.of(kind) }))).collect(),
+    )
+}
+
 fn answer(gives: &Gives, schemas: &mut Schemas<'_>) -> Value {
     match &gives.holds {
         Holds::Nothing => json!({ "description": gives.doc }),
-        Holds::JsonOr(kind, media, says) => {
-            let mut content = Map::new();
-            content.insert("application/json".into(), json!({ "schema": schemas.of(kind) }));
-            content.insert((*media).into(), json!({ "schema": { "type": "string", "description": says } }));
-            json!({ "description": gives.doc, "content": content })
-        }
+        Holds::One(media) => json!({ "description": gives.doc, "content": content(media, schemas) }),
         Holds::Json(kind) => json!({
             "description": gives.doc,
             "content": { "application/json": { "schema": schemas.of(kind) } },

@@ -88,6 +88,8 @@ pub enum Kind {
     List(&'static Kind),
     /// This object.
     Of(&'static Shape),
+    /// This object, and no other keys.
+    Only(&'static Shape),
     /// This, or `null`.
     OrNull(&'static Kind),
     /// One of these.
@@ -146,7 +148,8 @@ impl<'a> Schemas<'a> {
             Kind::JsonText => json!({ "type": "string", "contentMediaType": "application/json" }),
             Kind::Object => json!({ "type": "object" }),
             Kind::List(item) => json!({ "type": "array", "items": self.of(item) }),
-            Kind::Of(shape) => self.reference(shape),
+            Kind::Of(shape) => self.reference(shape, false),
+            Kind::Only(shape) => self.reference(shape, true),
             Kind::OrNull(kind) => or_null(self.of(kind)),
             Kind::Either(kinds) => {
                 let any: Vec<Value> = kinds.iter().map(|k| self.of(k)).collect();
@@ -155,11 +158,14 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    fn reference(&mut self, shape: &'static Shape) -> Value {
+    fn reference(&mut self, shape: &'static Shape, closed: bool) -> Value {
         if !self.used.contains_key(shape.name) {
             // First the place, so that a shape which holds itself comes to an end.
             self.used.insert(shape.name, Value::Null);
-            let schema = self.object(shape);
+            let mut schema = self.object(shape);
+            if closed {
+                schema["additionalProperties"] = false.into();
+            }
             self.used.insert(shape.name, schema);
         }
         json!({ "$ref": format!("#/components/schemas/{}", shape.name) })

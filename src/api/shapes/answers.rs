@@ -23,6 +23,7 @@ const CODES: &[&str] = &[
     "not_found",
     "method_not_allowed",
     "conflict",
+    "bad_row",
     "changes_gone",
     "too_large",
     "bad_range",

@@ -3,11 +3,13 @@
 //!
 //! A key that is added to a type is added here; a key that stands here is never taken away.
 
+mod admin;
 mod answers;
 mod bodies;
 mod changes;
 mod queries;
 
+pub use admin::*;
 pub use answers::*;
 pub use bodies::*;
 pub use changes::*;

@@ -2,6 +2,7 @@
 
 use crate::api::openapi::about::{Query, flag, query};
 use crate::api::openapi::shape::Kind;
+use crate::lab;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
 use crate::logic::lifeguard;
 use crate::store::ChangeKind;
@@ -11,6 +12,8 @@ use crate::store::ChangeKind;
 pub struct PathParameter {
     /// Between the braces.
     pub name: &'static str,
+    /// In paths that begin so.
+    pub below: &'static str,
     /// Of what it is.
     pub kind: Kind,
     /// What it means.
@@ -21,35 +24,87 @@ pub struct PathParameter {
 
 /// Every name that a path has.
 pub const PATH_PARAMETERS: &[PathParameter] = &[
-    PathParameter { name: "device", kind: Kind::Segment, doc: "A device's name.", example: "board-001" },
+    PathParameter {
+        name: "device",
+        below: "",
+        kind: Kind::Segment,
+        doc: "A device's name.",
+        example: "board-001",
+    },
     PathParameter {
         name: "requested",
+        below: "",
         kind: Kind::Segment,
         doc: "`any`, or the name of the device that it must be.",
         example: "any",
     },
     PathParameter {
         name: "request",
+        below: "",
         kind: Kind::Whole(1, None),
         doc: "A request's number; other texts name none.",
         example: "1",
     },
-    PathParameter { name: "board", kind: Kind::Segment, doc: "A relay board's name.", example: "relay-1" },
-    PathParameter { name: "name", kind: Kind::Segment, doc: "A PXE config's name.", example: "maintenance" },
+    PathParameter {
+        name: "board",
+        below: "",
+        kind: Kind::Segment,
+        doc: "A relay board's name.",
+        example: "relay-1",
+    },
+    PathParameter {
+        name: "name",
+        below: "/api/bmm/",
+        kind: Kind::Segment,
+        doc: "A PXE config's name.",
+        example: "maintenance",
+    },
+    PathParameter {
+        name: "name",
+        below: "/api/image/",
+        kind: Kind::Segment,
+        doc: "An image's name.",
+        example: "b2g",
+    },
+    PathParameter {
+        name: "name",
+        below: "/api/relay/",
+        kind: Kind::Segment,
+        doc: "A relay board's name.",
+        example: "relay-1",
+    },
+    PathParameter {
+        name: "name",
+        below: "/api/device/",
+        kind: Kind::Segment,
+        doc: "A device's name.",
+        example: "board-001",
+    },
+    PathParameter { name: "type", below: "", kind: Kind::Segment, doc: "A hardware type.", example: "panda" },
+    PathParameter {
+        name: "model",
+        below: "",
+        kind: Kind::Segment,
+        doc: "A model of the type.",
+        example: "ES",
+    },
     PathParameter {
         name: "event",
+        below: "",
         kind: Kind::Segment,
         doc: "What happened or is asked. An event that nobody knows is ignored, with a line in the log.",
         example: "please_power_cycle",
     },
     PathParameter {
         name: "from",
+        below: "",
         kind: Kind::Segment,
         doc: "The state that the device must be in; one in `unknown` takes any.",
         example: "ready",
     },
     PathParameter {
         name: "to",
+        below: "",
         kind: Kind::Words(device_states),
         doc: "The state to put it into.",
         example: "locked_out",
@@ -97,6 +152,45 @@ pub const CHANGES: &[Query] = &[
 /// Names of the kinds of things that change.
 pub(super) fn change_kinds() -> Vec<&'static str> {
     ChangeKind::ALL.iter().map(|k| k.name()).collect()
+}
+
+const DRY_RUN: Query =
+    flag("dry_run", "Says what would change, and changes nothing; any value but `0`, `no` and `false`.");
+
+/// Of calls that make or change a row.
+pub const PUT: &[Query] = &[
+    DRY_RUN,
+    query(
+        "exists",
+        Kind::OpenWords(|| vec!["yes", "no"]),
+        "`no`: only if it is new, else 409. `yes`: only if it is there, else 404.",
+    ),
+];
+
+/// Of calls that delete.
+pub const DELETE: &[Query] = &[
+    DRY_RUN,
+    flag(
+        "force",
+        "Also a device at work, or an image with the closed requests that had it; never over a claim.",
+    ),
+];
+
+/// Of `lab/import`.
+pub const IMPORT: &[Query] = &[
+    DRY_RUN,
+    query("format", Kind::Words(formats), "Instead of the `Content-Type`."),
+    query("origin", Kind::Text, "Name of the file, for messages."),
+];
+
+/// Of `lab/export`.
+pub const EXPORT: &[Query] = &[
+    query("format", Kind::Words(formats), "TOML unless given; CSV has the devices alone."),
+    query("kind", Kind::Words(|| lab::Kind::NAMES.to_vec()), "Rows of this kind only."),
+];
+
+fn formats() -> Vec<&'static str> {
+    lab::Format::ALL.iter().map(|f| f.name()).collect()
 }
 
 /// Of `device/…/state`.
