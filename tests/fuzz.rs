@@ -111,6 +111,7 @@ fn the_document_is_valid_and_the_api_keeps_it() {
             .args(["--max-examples", &setting("FUZZ_EXAMPLES", EXAMPLES)])
             .args(["--phases", "examples,coverage,fuzzing,stateful"])
             .env("NO_COLOR", "1")
+            .env("SCHEMATHESIS_HOOKS", root().join("tests/fuzz/hooks.py"))
             .env_remove("http_proxy")
             .current_dir(lab.folder.path()),
         "an answer is not as documented, or is a fault of ours",

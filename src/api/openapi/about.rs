@@ -85,7 +85,7 @@ pub enum Takes {
     This(&'static Shape),
     /// One may come, and keys that it does not name are refused.
     Row(&'static Shape),
-    /// One of these media types must come.
+    /// Text of one of these media types; none is an empty one.
     One(&'static [Media]),
 }
 

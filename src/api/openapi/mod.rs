@@ -25,7 +25,8 @@ const DESCRIPTION: &str = "Boards for people and CI jobs: ask for one with an im
 
 A path works with and without a slash at its end. `GET` takes `HEAD`, too; `OPTIONS` answers with what a path takes and is a \
 CORS preflight; another method is 405 with `Allow`. An unknown path is 404. The `Content-Type` of a body is not looked at, and \
-keys that nobody knows are ignored.
+keys that nobody knows are ignored, but for \
+those of rows. A key of the query with an empty value is as good as none.
 
 Calls that change a device, a request or a relay board belong to the imaging server that owns it; the others redirect to it, \
 302 for `GET` and 307 for other methods, with path and query (`x-owner` says whose it is). A thing that does not exist is 404 \

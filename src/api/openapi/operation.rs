@@ -137,8 +137,13 @@ fn path_parameters(path: &'static str, schemas: &mut Schemas<'_>) -> Vec<Value> 
 }
 
 fn query_parameter(query: &Query, schemas: &mut Schemas<'_>) -> Value {
+    let mut schema = schemas.of(&query.kind);
+    // An empty value is as good as none.
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.push("".into());
+    }
     let mut parameter = json!({
-        "name": query.name, "in": "query", "required": false, "description": query.doc, "schema": schemas.of(&query.kind),
+        "name": query.name, "in": "query", "required": false, "description": query.doc, "schema": schema,
     });
     if query.flag {
         parameter["allowEmptyValue"] = true.into();
@@ -154,7 +159,7 @@ fn body(takes: Takes, schemas: &mut Schemas<'_>) -> Option<Value> {
         Takes::Maybe(shape) => (shape, or_null(schemas.of(&Kind::Of(shape))), false),
         Takes::Row(shape) => (shape, or_null(schemas.of(&Kind::Only(shape))), false),
         Takes::This(shape) => (shape, schemas.of(&Kind::Of(shape)), true),
-        Takes::One(media) => return Some(json!({ "required": true, "content": content(media, schemas) })),
+        Takes::One(media) => return Some(json!({ "required": false, "content": content(media, schemas) })),
     };
     let mut content = json!({ "schema": schema });
     if let Ok(example) = serde_json::from_str::<Value>(shape.example) {
