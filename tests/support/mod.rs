@@ -324,13 +324,13 @@ pub struct Stream(BufReader<std::net::TcpStream>);
 impl Stream {
     /// Everything after the number `after`.
     pub fn open(http: SocketAddr, after: u64) -> Self {
-        Self::try_open(http, after).expect("the daemon answers")
+        Self::try_open(http, after, LIMIT).expect("the daemon answers")
     }
 
-    /// The same, of a daemon that may be dead.
-    pub fn try_open(http: SocketAddr, after: u64) -> std::io::Result<Self> {
+    /// The same, of a daemon that may be dead; it ends when nothing comes for so long.
+    pub fn try_open(http: SocketAddr, after: u64, silence: Duration) -> std::io::Result<Self> {
         let mut stream = std::net::TcpStream::connect(http)?;
-        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_read_timeout(Some(silence))?;
         // HTTP/1.0: no pieces to put together.
         let head = format!(
             "GET /api/events HTTP/1.0\r\nAccept: text/event-stream\r\nLast-Event-ID: {after}\r\n\r\n"
