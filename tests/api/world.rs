@@ -150,7 +150,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let (ends, ended) = unbounded();
     let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
     let feed_stop = feed.stopper();
-    spawn("changes", ends.clone(), move || feed.run());
+    spawn("changes", bounded(1).0, move || feed.run());
     let opens = location.clone();
     let vitals = vitals();
     let parts = Parts {
