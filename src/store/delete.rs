@@ -5,11 +5,13 @@
 //! out with the rest, and of an image's closed requests so many go at a time.
 
 use super::cells::{Cells, readable};
+use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
-use super::{Result, StoreError, admin, devices, sql};
+use super::{Bell, ChangeData, ChangeKind, ChangeWhat, Result, StoreError, admin, devices, sql};
 use crate::lab::{Change, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
+use crate::logic::time::Timestamp;
 use relayctl::RelayAddress;
 
 const DOING: &str = "delete";
@@ -19,30 +21,40 @@ const ROWS: usize = 1000;
 const HISTORY_ROUNDS: usize = 20;
 
 /// See [`super::Store::delete`].
-pub(super) fn delete<C: Conn>(c: &mut C, what: &Deletion, force: bool, dry_run: bool) -> Result<Vec<Change>> {
+pub(super) fn delete<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    what: &Deletion,
+    force: bool,
+    dry_run: bool,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
     if let (Deletion::Image(name), true, false) = (what, force, dry_run) {
         let mut rounds = 0..HISTORY_ROUNDS;
-        while rounds.next().is_some() && history(c, name)? {}
+        while rounds.next().is_some() && history(c, bell, name, now)? {}
     }
-    c.transaction(DOING, |c| {
-        let mut delete = Delete { c, what, force, dry_run, changes: Vec::new() };
+    changes::telling(c, bell, DOING, |c, news| {
+        let mut delete = Delete { c, news, now, what, force, dry_run, changes: Vec::new() };
         delete.run()?;
         Ok((delete.changes, if dry_run { Then::Undo } else { Then::Commit }))
     })
 }
 
 /// Deletes some of an image's closed requests; true when there are more. Not while anything else keeps the image.
-fn history<C: Conn>(c: &mut C, image: &str) -> Result<bool> {
-    c.transaction(DOING, |c| {
+fn history<C: Conn>(c: &mut C, bell: &Bell, image: &str, now: Timestamp) -> Result<bool> {
+    changes::telling(c, bell, DOING, |c, news| {
         let what = Deletion::Image(image.into());
-        let mut delete = Delete { c, what: &what, force: true, dry_run: false, changes: Vec::new() };
+        let mut delete =
+            Delete { c, news, now, what: &what, force: true, dry_run: false, changes: Vec::new() };
         if !delete.image_is_free(image)? {
             return Ok((false, Then::Undo));
         }
         let ids = delete.names(sql::REQUESTS_CLOSED_OF_IMAGE, args![image, rows_limit()])?;
         for id in ids.iter().filter_map(|id| id.parse::<i64>().ok()) {
-            c.exec(sql::REQUEST_LOG_DELETE, args![id]).doing(DOING)?;
-            c.exec(sql::REQUEST_DELETE, args![id]).doing(DOING)?;
+            delete.c.exec(sql::REQUEST_LOG_DELETE, args![id]).doing(DOING)?;
+            delete.c.exec(sql::REQUEST_DELETE, args![id]).doing(DOING)?;
+            let (kind, gone) = (ChangeKind::Request, ChangeWhat::Deleted);
+            delete.news.tell(now, kind, id.to_string(), gone, ChangeData::Nothing);
         }
         Ok((ids.len() == ROWS, Then::Commit))
     })
@@ -54,6 +66,8 @@ fn rows_limit() -> i64 {
 
 struct Delete<'a, C> {
     c: &'a mut C,
+    news: &'a mut News,
+    now: Timestamp,
     what: &'a Deletion,
     force: bool,
     dry_run: bool,
@@ -102,6 +116,14 @@ impl<C: Conn> Delete<'_, C> {
     fn gone(&mut self, sql: &'static str, args: &[Value]) -> Result<()> {
         self.c.exec(sql, args).doing(DOING)?;
         self.changes.push(Change { text: format!("{}: deleted", self.what) });
+        let kind = match self.what {
+            Deletion::Device(_) => ChangeKind::Device,
+            Deletion::HardwareType { .. } => ChangeKind::HardwareType,
+            Deletion::Image(_) => ChangeKind::Image,
+            Deletion::PxeConfig(_) => ChangeKind::PxeConfig,
+            Deletion::RelayBoard(_) => ChangeKind::RelayBoard,
+        };
+        self.news.tell(self.now, kind, self.what.name(), ChangeWhat::Deleted, ChangeData::Nothing);
         Ok(())
     }
 
@@ -142,6 +164,10 @@ impl<C: Conn> Delete<'_, C> {
         self.c.exec(sql::MATRIX_DELETE, args![image, hardware]).doing(DOING)?;
         let text = format!("image {image} on {label}: PXE config {pxe_config} -> (nothing)");
         self.changes.push(Change { text });
+        // An image that goes itself is told of once.
+        if !matches!(self.what, Deletion::Image(_)) {
+            self.news.thing(self.now, ChangeKind::Image, image, ChangeWhat::Changed);
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod apply;
 mod cells;
+mod changes;
 mod conn;
 mod delete;
 mod deletion;
@@ -22,12 +23,16 @@ mod sql;
 mod sqlite;
 mod sqlstore;
 
+pub use changes::{
+    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
+    RequestNews,
+};
 pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
 
-use crate::lab::{Change, Kind, Lab, LabError};
+use crate::lab::{Change as LabChange, Kind, Lab, LabError};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -142,14 +147,14 @@ pub trait Store: Send {
     /// One request, as it is stored now.
     fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>>;
     /// Makes this imaging server known: inserts or updates its row.
-    fn register_server(&mut self, server: &ServerRow) -> Result<()>;
+    fn register_server(&mut self, server: &ServerRow, at: Timestamp) -> Result<()>;
 
     // The device layer's writes.
 
     /// Writes all of `commits` in one durable transaction; the answers are in the same order.
     fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>>;
     /// Changes what people note on a device. False: no such device.
-    fn edit_device(&mut self, name: &str, edit: &DeviceEdit) -> Result<bool>;
+    fn edit_device(&mut self, name: &str, edit: &DeviceEdit, at: Timestamp) -> Result<bool>;
 
     // The request layer's writes and look-ups.
 
@@ -173,9 +178,15 @@ pub trait Store: Send {
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
     /// Appends lines of senders that no device is known for; the oldest beyond `keep` are dropped.
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
-    /// Deletes at most `limit` log lines before `logs_before` and as many requests that expired before `requests_before`;
-    /// true when there is more to do.
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool>;
+    /// Deletes at most `limit` log lines, as many requests and as many changes that are too old; true when there is more to do.
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool>;
+
+    // What has changed.
+
+    /// At most `limit` changes after the number `after`, in order, and the numbers that are kept and were given.
+    fn changes(&mut self, after: u64, limit: usize) -> Result<ChangesPage>;
+    /// The last numbers that were given.
+    fn last_changes(&mut self) -> Result<LastChanges>;
 
     // What the API reads.
 
@@ -224,13 +235,19 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// [`StoreError::Lab`] names the first row that cannot be what it says, and nothing is written.
-    fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>>;
+    fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<LabChange>>;
     /// Deletes `what` and what belongs to it alone, if nothing uses it. `force` goes on where only work under way or
     /// history is in the way, never over a claim. With `dry_run` nothing is written. Says what changed.
     ///
     /// # Errors
     /// [`StoreError::InUse`] says who uses it, [`StoreError::NothingThere`] that it is not there.
-    fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool) -> Result<Vec<Change>>;
+    fn delete(
+        &mut self,
+        what: &Deletion,
+        force: bool,
+        dry_run: bool,
+        now: Timestamp,
+    ) -> Result<Vec<LabChange>>;
     /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
 
 mod applying;
+mod changing;
 mod claiming;
 mod deleting;
 mod exporting;
@@ -244,11 +245,21 @@ macro_rules! on {
             deleting::an_image_goes_when_nobody_has_or_wants_it,
             deleting::a_pxe_config_goes_when_no_image_or_board_needs_it,
             deleting::a_relay_board_goes_when_nothing_hangs_on_it,
+            deleting::a_deletion_is_told_of,
             deleting::a_claim_and_a_deletion_do_not_both_win,
             exporting::an_export_imported_again_changes_nothing,
             exporting::optional_fields_can_be_taken_away,
             exporting::a_claimed_device_keeps_its_server,
             exporting::hardware_types_that_are_written_alike_are_refused,
+            changing::a_lab_tells_of_each_thing_that_it_changes,
+            changing::a_device_is_told_of_when_others_can_see_it,
+            changing::a_request_is_told_of_and_so_is_its_device,
+            changing::a_server_is_told_of_when_its_address_is_new,
+            changing::what_was_taken_back_has_no_number,
+            changing::numbers_have_no_gap_whoever_writes,
+            changing::pages_say_where_they_lie,
+            changing::changes_are_kept_to_a_number,
+            changing::a_bell_knows_what_was_there_before,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
             opening::threads_may_open_at_once

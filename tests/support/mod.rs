@@ -318,6 +318,54 @@ impl Daemon {
     }
 }
 
+/// Somebody who follows the stream of changes.
+pub struct Stream(BufReader<std::net::TcpStream>);
+
+impl Stream {
+    /// Everything after the number `after`.
+    pub fn open(http: SocketAddr, after: u64) -> Self {
+        Self::try_open(http, after, LIMIT).expect("the daemon answers")
+    }
+
+    /// The same, of a daemon that may be dead; it ends when nothing comes for so long.
+    pub fn try_open(http: SocketAddr, after: u64, silence: Duration) -> std::io::Result<Self> {
+        let mut stream = std::net::TcpStream::connect(http)?;
+        stream.set_read_timeout(Some(silence))?;
+        // HTTP/1.0: no pieces to put together.
+        let head = format!(
+            "GET /api/events HTTP/1.0\r\nAccept: text/event-stream\r\nLast-Event-ID: {after}\r\n\r\n"
+        );
+        std::io::Write::write_all(&mut stream, head.as_bytes())?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// The next change; `None` when the daemon has gone. Panics when the answer is an error.
+    pub fn next(&mut self) -> Option<Value> {
+        loop {
+            let mut line = String::new();
+            // A line without an end is one that a kill has cut off.
+            if self.0.read_line(&mut line).ok()? == 0 || !line.ends_with('\n') {
+                return None;
+            }
+            assert!(!line.starts_with("HTTP/") || line.contains(" 200 "), "{line}");
+            if let Some(data) = line.strip_prefix("data: ") {
+                return Some(serde_json::from_str(data).expect("JSON"));
+            }
+        }
+    }
+
+    /// Collects changes up to one that `is_last`.
+    pub fn read_until(&mut self, heard: &mut Vec<Value>, is_last: impl Fn(&Value) -> bool) {
+        loop {
+            let change = self.next().expect("the daemon goes on");
+            heard.push(change.clone());
+            if is_last(&change) {
+                return;
+            }
+        }
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -33,7 +33,9 @@ impl Lifeguard {
                 self.check_templates(lab).map_err(StoreError::Lab)?;
                 self.store.apply_lab(lab, dry_run, self.clock.now())
             }
-            Administration::Delete { what, force } => self.store.delete(what, *force, dry_run),
+            Administration::Delete { what, force } => {
+                self.store.delete(what, *force, dry_run, self.clock.now())
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::store::admin::{self, HardwareRow};
 use crate::store::cells::{limits_text, texts_text};
 use crate::store::conn::{Conn, ConnError, Doing, args};
 use crate::store::rows::{ImageRow, PxeConfigRow, RelayBoardRow};
-use crate::store::{Result, StoreError, sql};
+use crate::store::{ChangeKind, Result, StoreError, sql};
 use std::collections::{BTreeMap, HashMap};
 
 impl<C: Conn> Apply<'_, C> {
@@ -47,6 +47,7 @@ impl<C: Conn> Apply<'_, C> {
                 } else {
                     self.c.exec(sql::HARDWARE_TYPE_UPDATE, args![steady, limits, row.id.0]).doing(DOING)?;
                 }
+                self.tell(ChangeKind::HardwareType, &hardware_label(kind, model), fresh);
             }
         }
         Ok(())
@@ -65,13 +66,15 @@ impl<C: Conn> Apply<'_, C> {
                 contents: String::new(),
                 active: true,
             });
-            let sql = if diff.fresh { sql::PXE_CONFIG_INSERT } else { sql::PXE_CONFIG_UPDATE };
+            let fresh = diff.fresh;
+            let sql = if fresh { sql::PXE_CONFIG_INSERT } else { sql::PXE_CONFIG_UPDATE };
             diff.text("description", &mut row.description, description.as_ref());
             diff.set("contents", &mut row.contents, contents.clone(), |t| format!("({} bytes)", t.len()));
             diff.flag("active", &mut row.active, *active);
             if diff.finish(&mut self.changes) {
                 let args = args![row.description, row.contents, row.active, name];
                 self.c.exec(sql, args).doing(DOING)?;
+                self.tell(ChangeKind::PxeConfig, name, fresh);
             }
         }
         Ok(())
@@ -103,7 +106,8 @@ impl<C: Conn> Apply<'_, C> {
             second_stage: String::new(),
             limits: TimeLimits::new(),
         });
-        let sql = if diff.fresh { sql::IMAGE_INSERT } else { sql::IMAGE_UPDATE };
+        let fresh = diff.fresh;
+        let sql = if fresh { sql::IMAGE_INSERT } else { sql::IMAGE_UPDATE };
         diff.set("check", &mut row.check, check.clone(), Check::to_string);
         diff.text("second_stage", &mut row.second_stage, second_stage.as_ref());
         diff.texts("boot_config_keys", &mut row.boot_config_keys, boot_config_keys.as_ref());
@@ -125,6 +129,7 @@ impl<C: Conn> Apply<'_, C> {
                 name,
             ];
             self.c.exec(sql, args).doing(DOING)?;
+            self.tell(ChangeKind::Image, name, fresh);
         }
         Ok(())
     }
@@ -165,6 +170,7 @@ impl<C: Conn> Apply<'_, C> {
                         self.c.exec(sql::MATRIX_DELETE, args![&image.name, h.id.0]).doing(DOING)?;
                         let text = format!("image {label}: PXE config {old} -> (nothing)");
                         self.changes.push(Change { text });
+                        self.tell(ChangeKind::Image, &image.name, false);
                         continue;
                     }
                     Some(old) => {
@@ -174,6 +180,7 @@ impl<C: Conn> Apply<'_, C> {
                 };
                 self.c.exec(sql, args![*pxe_config, &image.name, h.id.0]).doing(DOING)?;
                 self.changes.push(Change { text });
+                self.tell(ChangeKind::Image, &image.name, false);
             }
         }
         Ok(())
@@ -206,12 +213,14 @@ impl<C: Conn> Apply<'_, C> {
                     return Err(self.refuse(*line, row_name(), "fqdn", Problem::NewWithout("fqdn")));
                 }
             };
-            let sql = if diff.fresh { sql::RELAY_BOARD_INSERT } else { sql::RELAY_BOARD_UPDATE };
+            let fresh = diff.fresh;
+            let sql = if fresh { sql::RELAY_BOARD_INSERT } else { sql::RELAY_BOARD_UPDATE };
             diff.text("fqdn", &mut row.fqdn, fqdn.as_ref());
             diff.text("imaging_server", &mut row.imaging_server, imaging_server.as_ref());
             if diff.finish(&mut self.changes) {
                 let written = self.c.exec(sql, args![&row.fqdn, &row.imaging_server, name]);
                 written.map_err(|e| self.taken(e, *line, row_name(), "fqdn", &row.fqdn))?;
+                self.tell(ChangeKind::RelayBoard, name, fresh);
             }
         }
         Ok(())
