@@ -27,11 +27,16 @@ pub(super) fn put_device(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
     let existing = ctx.store.device(&name)?;
     let lab = single(ctx, Kind::Device, &[("name", &name)])?;
-    // A device that is there is its server's to change; a new one is for the server that it names to take up.
-    let wanted = lab.devices.first().and_then(|d| d.imaging_server.clone());
-    let (fresh, owner) = match existing {
-        Some(device) => (false, Some(device.info.imaging_server)),
-        None => (true, wanted),
+    let fresh = existing.is_none();
+    let owner = match existing {
+        Some(device) => Some(device.info.imaging_server),
+        // A new one is for the server that it names to take up; one that does not run yet finds it when it starts.
+        None => match lab.devices.first().and_then(|d| d.imaging_server.clone()) {
+            Some(name) => {
+                ctx.store.servers()?.into_iter().find(|s| s.name == name && !s.url.is_empty()).map(|s| s.name)
+            }
+            None => None,
+        },
     };
     if let Some(reply) = elsewhere(ctx, owner.as_deref())? {
         return Ok(reply);

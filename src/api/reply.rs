@@ -102,14 +102,14 @@ pub enum ApiError {
     OwnerUnknown { server: String },
     /// All download threads are taken.
     DownloadsFull,
+    /// Other imports are being read.
+    ImportsFull,
     /// All threads for those who wait for changes are taken.
     WatchersFull,
     /// Changes were asked for that are not kept any more.
     ChangesGone { after: u64, oldest: u64, last: u64 },
     /// Changes were asked for after one that has not been made.
     ChangesAhead { after: u64, last: u64 },
-    /// Other imports are being read.
-    ImportsFull,
     /// The range that was asked for lies outside of the file.
     BadRange { size: u64 },
     /// A fault of ours; the log has more.
@@ -139,8 +139,8 @@ impl ApiError {
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
             | Self::DownloadsFull
-            | Self::WatchersFull
-            | Self::ImportsFull => 503,
+            | Self::ImportsFull
+            | Self::WatchersFull => 503,
         }
     }
 
@@ -160,7 +160,7 @@ impl ApiError {
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
-            Self::Busy { .. } | Self::DownloadsFull | Self::WatchersFull | Self::ImportsFull => "busy",
+            Self::Busy { .. } | Self::DownloadsFull | Self::ImportsFull | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",

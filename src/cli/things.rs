@@ -292,7 +292,7 @@ pub(super) fn changes(out: &mut dyn Write, answer: &Value) -> std::io::Result<()
     let changes: Vec<&str> =
         answer["changes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for change in &changes {
-        writeln!(out, "{change}")?;
+        writeln!(out, "{}", show::clean(change))?;
     }
     super::db::summary(out, changes.len(), answer["dry_run"] == true)
 }

@@ -47,11 +47,11 @@ pub const API_THREADS: usize = 16;
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
 
+/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
+const LARGE_MAX: usize = 2;
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
 pub const WATCHERS_MAX: usize = 512;
-/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
-const LARGE_MAX: usize = 2;
 
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
@@ -251,10 +251,10 @@ struct Shared {
     parts: Parts,
     transfers: Arc<Transfers>,
     access: Arc<AccessLog>,
-    watchers: Arc<Transfers>,
-    lines: Arc<Lines>,
     /// Of those, bodies that may be larger than [`BODY_MAX`].
     large: Arc<Transfers>,
+    watchers: Arc<Transfers>,
+    lines: Arc<Lines>,
     stopping: AtomicBool,
 }
 

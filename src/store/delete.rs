@@ -8,7 +8,7 @@ use super::cells::{Cells, readable};
 use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
-use super::{Bell, ChangeKind, ChangeWhat, Result, StoreError, admin, devices, sql};
+use super::{Bell, ChangeData, ChangeKind, ChangeWhat, Result, StoreError, admin, devices, sql};
 use crate::lab::{Change, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
 use crate::logic::time::Timestamp;
@@ -34,7 +34,7 @@ pub(super) fn delete<C: Conn>(
         while rounds.next().is_some() && history(c, bell, name, now)? {}
     }
     changes::telling(c, bell, DOING, |c, news| {
-        let mut delete = Delete { c, news, what, force, dry_run, now, changes: Vec::new() };
+        let mut delete = Delete { c, news, now, what, force, dry_run, changes: Vec::new() };
         delete.run()?;
         Ok((delete.changes, if dry_run { Then::Undo } else { Then::Commit }))
     })
@@ -45,7 +45,7 @@ fn history<C: Conn>(c: &mut C, bell: &Bell, image: &str, now: Timestamp) -> Resu
     changes::telling(c, bell, DOING, |c, news| {
         let what = Deletion::Image(image.into());
         let mut delete =
-            Delete { c, news, what: &what, force: true, dry_run: false, now, changes: Vec::new() };
+            Delete { c, news, now, what: &what, force: true, dry_run: false, changes: Vec::new() };
         if !delete.image_is_free(image)? {
             return Ok((false, Then::Undo));
         }
@@ -53,7 +53,8 @@ fn history<C: Conn>(c: &mut C, bell: &Bell, image: &str, now: Timestamp) -> Resu
         for id in ids.iter().filter_map(|id| id.parse::<i64>().ok()) {
             delete.c.exec(sql::REQUEST_LOG_DELETE, args![id]).doing(DOING)?;
             delete.c.exec(sql::REQUEST_DELETE, args![id]).doing(DOING)?;
-            delete.news.thing(now, ChangeKind::Request, &id.to_string(), ChangeWhat::Deleted);
+            let (kind, gone) = (ChangeKind::Request, ChangeWhat::Deleted);
+            delete.news.tell(now, kind, id.to_string(), gone, ChangeData::Nothing);
         }
         Ok((ids.len() == ROWS, Then::Commit))
     })
@@ -66,10 +67,10 @@ fn rows_limit() -> i64 {
 struct Delete<'a, C> {
     c: &'a mut C,
     news: &'a mut News,
+    now: Timestamp,
     what: &'a Deletion,
     force: bool,
     dry_run: bool,
-    now: Timestamp,
     changes: Vec<Change>,
 }
 
@@ -115,14 +116,14 @@ impl<C: Conn> Delete<'_, C> {
     fn gone(&mut self, sql: &'static str, args: &[Value]) -> Result<()> {
         self.c.exec(sql, args).doing(DOING)?;
         self.changes.push(Change { text: format!("{}: deleted", self.what) });
-        let (kind, subject) = match self.what {
-            Deletion::Device(name) => (ChangeKind::Device, name.to_string()),
-            Deletion::HardwareType { kind, model } => (ChangeKind::HardwareType, hardware_label(kind, model)),
-            Deletion::Image(name) => (ChangeKind::Image, name.clone()),
-            Deletion::PxeConfig(name) => (ChangeKind::PxeConfig, name.clone()),
-            Deletion::RelayBoard(name) => (ChangeKind::RelayBoard, name.clone()),
+        let kind = match self.what {
+            Deletion::Device(_) => ChangeKind::Device,
+            Deletion::HardwareType { .. } => ChangeKind::HardwareType,
+            Deletion::Image(_) => ChangeKind::Image,
+            Deletion::PxeConfig(_) => ChangeKind::PxeConfig,
+            Deletion::RelayBoard(_) => ChangeKind::RelayBoard,
         };
-        self.news.thing(self.now, kind, &subject, ChangeWhat::Deleted);
+        self.news.tell(self.now, kind, self.what.name(), ChangeWhat::Deleted, ChangeData::Nothing);
         Ok(())
     }
 
@@ -161,11 +162,12 @@ impl<C: Conn> Delete<'_, C> {
     /// A cell of the matrix goes with its image or its hardware type.
     fn cell(&mut self, image: &str, hardware: i64, label: &str, pxe_config: &str) -> Result<()> {
         self.c.exec(sql::MATRIX_DELETE, args![image, hardware]).doing(DOING)?;
+        let text = format!("image {image} on {label}: PXE config {pxe_config} -> (nothing)");
+        self.changes.push(Change { text });
+        // An image that goes itself is told of once.
         if !matches!(self.what, Deletion::Image(_)) {
             self.news.thing(self.now, ChangeKind::Image, image, ChangeWhat::Changed);
         }
-        let text = format!("image {image} on {label}: PXE config {pxe_config} -> (nothing)");
-        self.changes.push(Change { text });
         Ok(())
     }
 

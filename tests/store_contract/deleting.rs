@@ -7,7 +7,7 @@ use mozpool::store::{Deletion, DeviceLogLine, InUse, StoreError};
 #[track_caller]
 fn refused(store: &mut dyn Store, what: &Deletion, force: bool) -> InUse {
     for dry_run in [true, false] {
-        match store.delete(what, force, dry_run, NOW) {
+        match store.delete(what, force, dry_run, T0) {
             Err(StoreError::InUse { what: said, why }) if dry_run => {
                 assert_eq!((&said, why.to_string().is_empty()), (what, false))
             }
@@ -20,11 +20,11 @@ fn refused(store: &mut dyn Store, what: &Deletion, force: bool) -> InUse {
 
 #[track_caller]
 fn deleted(store: &mut dyn Store, what: &Deletion, force: bool) -> Vec<String> {
-    let would = store.delete(what, force, true, NOW).unwrap();
-    let did = store.delete(what, force, false, NOW).unwrap();
+    let would = store.delete(what, force, true, T0).unwrap();
+    let did = store.delete(what, force, false, T0).unwrap();
     assert_eq!(would, did, "a dry run says what is done");
     assert!(
-        matches!(store.delete(what, force, false, NOW), Err(StoreError::NothingThere { .. })),
+        matches!(store.delete(what, force, false, T0), Err(StoreError::NothingThere { .. })),
         "{what} is gone"
     );
     did.into_iter().map(|c| c.text).collect()
@@ -61,7 +61,8 @@ pub(crate) fn a_device_goes_with_its_log_and_comes_back_without(world: &World) {
         "the old one's lines are not the new one's"
     );
     // What one deletion did not take ages out as other lines do.
-    while store.prune(T0.plus_s(1), T0, 200).unwrap() {}
+    let old = mozpool::store::TooOld { logs: T0.plus_s(1), requests: T0, changes: T0, now: T0 };
+    while store.prune(&old, 200).unwrap() {}
 }
 
 pub(crate) fn a_claimed_or_busy_device_stays(world: &World) {
@@ -145,11 +146,11 @@ pub(crate) fn an_image_goes_when_nobody_has_or_wants_it(world: &World) {
     }
     assert_eq!(refused(&mut *store, &image, false), InUse::History { some: names });
     // By force its history goes along.
-    let would = store.delete(&image, true, true, NOW).unwrap();
+    let would = store.delete(&image, true, true, T0).unwrap();
     assert_eq!(would[0].text, "closed requests for image b2g: deleted");
     assert_eq!(store.requests(true).unwrap().len(), 7, "a dry run deletes nothing");
     let did: Vec<String> =
-        store.delete(&image, true, false, NOW).unwrap().into_iter().map(|c| c.text).collect();
+        store.delete(&image, true, false, T0).unwrap().into_iter().map(|c| c.text).collect();
     assert_eq!(
         did,
         [
@@ -193,6 +194,32 @@ pub(crate) fn a_relay_board_goes_when_nothing_hangs_on_it(world: &World) {
     assert_eq!(deleted(&mut *store, &board, false), ["relay board relay-1: deleted"]);
 }
 
+pub(crate) fn a_deletion_is_told_of(world: &World) {
+    let mut store = world.with_lab();
+    let told = |store: &mut dyn Store, what: &Deletion| {
+        let before = store.last_changes().unwrap().all;
+        store.delete(what, true, true, T0).unwrap();
+        assert_eq!(store.last_changes().unwrap().all, before, "a dry run has nothing to tell");
+        store.delete(what, true, false, T0).unwrap();
+        let page = store.changes(before, 100).unwrap().changes;
+        let line = |c: mozpool::store::Change| format!("{} {} {}", c.kind.name(), c.subject, c.what.name());
+        page.into_iter().map(line).collect::<Vec<_>>()
+    };
+    for name in ["panda-1", "panda-2"] {
+        assert_eq!(told(&mut *store, &Deletion::Device(name.into())), [format!("device {name} deleted")]);
+    }
+    assert_eq!(
+        told(&mut *store, &panda_type()),
+        ["image android changed", "image b2g changed", "hardware_type panda ES Rev B2 deleted"]
+    );
+    assert_eq!(told(&mut *store, &Deletion::Image("b2g".into())), ["image b2g deleted"]);
+    assert_eq!(told(&mut *store, &Deletion::RelayBoard("relay-1".into())), ["relay_board relay-1 deleted"]);
+    assert_eq!(told(&mut *store, &Deletion::PxeConfig("image".into())), ["pxe_config image deleted"]);
+    let before = store.last_changes().unwrap().all;
+    assert!(store.delete(&Deletion::Image("self-test".into()), true, false, T0).is_err());
+    assert_eq!(store.last_changes().unwrap().all, before);
+}
+
 pub(crate) fn a_claim_and_a_deletion_do_not_both_win(world: &World) {
     let mut store = world.with_lab();
     let requests: Vec<Request> = (0..20).map(|_| request(&mut *store, "here")).collect();
@@ -208,7 +235,7 @@ pub(crate) fn a_claim_and_a_deletion_do_not_both_win(world: &World) {
                 take(&mut *mine, request, &name)
             });
             barrier.wait();
-            let gone = other.delete(&Deletion::Device(name.as_str().into()), true, false).is_ok();
+            let gone = other.delete(&Deletion::Device(name.as_str().into()), true, false, T0).is_ok();
             (claim.join().unwrap(), gone)
         });
         assert_ne!(claimed == Committed::Done, gone, "{claimed:?}");

@@ -59,7 +59,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn clean(text: &str) -> String {
+/// In one line, without what a terminal would obey.
+pub(in crate::cli) fn clean(text: &str) -> String {
     text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

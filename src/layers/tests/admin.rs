@@ -257,7 +257,7 @@ fn a_crash_between_commit_and_memory_is_made_good_by_the_start() {
     w.settle();
     // On disk, and then nothing more.
     w.describe(&(device(7, NEW) + &device(1, "mac = '020000000009'")));
-    w.store.delete(&Deletion::Device("b2".into()), true, false, crate::logic::time::Timestamp(0)).unwrap();
+    w.store.delete(&Deletion::Device("b2".into()), true, false, w.clock.now()).unwrap();
     w.start();
     w.settle();
     assert_eq!(w.state("b7"), S::PcPowerCycling);

@@ -170,6 +170,7 @@ impl<C: Conn> Apply<'_, C> {
                         self.c.exec(sql::MATRIX_DELETE, args![&image.name, h.id.0]).doing(DOING)?;
                         let text = format!("image {label}: PXE config {old} -> (nothing)");
                         self.changes.push(Change { text });
+                        self.tell(ChangeKind::Image, &image.name, false);
                         continue;
                     }
                     Some(old) => {
