@@ -2,14 +2,16 @@
 
 use super::conn::Conn;
 use super::{
-    Committed, DeviceCommit, RequestCommit, Result, Store, admin, apply, devices, logs, requests, rows::*,
+    Committed, DeviceCommit, RequestCommit, Result, Store, admin, apply, boards, devices, logs, requests,
+    rows::*,
 };
 use crate::lab::{Change, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::mozpool::{Board, Candidate, Named};
 use crate::logic::time::Timestamp;
+use std::collections::HashSet;
 
 /// A store on one connection.
 #[derive(Debug)]
@@ -55,11 +57,23 @@ impl<C: Conn> Store for SqlStore<C> {
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
         requests::commit(&mut self.0, commits)
     }
-    fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-        devices::free(&mut self.0, wanted, now)
+    fn free_kinds(&mut self) -> Result<Vec<FreeKind>> {
+        boards::free_kinds(&mut self.0)
     }
-    fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
-        devices::candidate(&mut self.0, name, now)
+    fn free_devices(&mut self, of: &FreeKind, start: u32, limit: usize) -> Result<Vec<DeviceName>> {
+        boards::free_names(&mut self.0, of, start, limit)
+    }
+    fn hardware_of_image(&mut self, image: &str) -> Result<HashSet<HardwareId>> {
+        boards::hardware_of_image(&mut self.0, image)
+    }
+    fn board(&mut self, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>> {
+        devices::board(&mut self.0, name, now)
+    }
+    fn boards(&mut self, limit: usize) -> Result<Vec<Board>> {
+        boards::all(&mut self.0, limit)
+    }
+    fn mend_free(&mut self) -> Result<usize> {
+        boards::mend_free(&mut self.0)
     }
     fn named(&mut self, name: &str) -> Result<Option<Named>> {
         devices::named(&mut self.0, name)

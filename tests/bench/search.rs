@@ -8,9 +8,9 @@ use mozpool::clock::{Clock, SystemClock};
 use mozpool::lab::Lab;
 use mozpool::layers::messages::{CreateAnswer, LifeguardCommand, MozpoolCommand, MozpoolNotice};
 use mozpool::layers::mozpool::{Inbox, Mozpool};
-use mozpool::logic::lifeguard::Install;
+use mozpool::logic::lifeguard::{self as device, Install};
 use mozpool::logic::mozpool::{State, Wanted};
-use mozpool::store::{Location, NewRequest, ServerRow, Store};
+use mozpool::store::{Committed, DeviceCommit, Location, NewRequest, ServerRow, Store};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +115,10 @@ fn measure(label: &str, location: &Location, n: usize) {
     let ones: Vec<f64> = (0..20).map(|_| ask(&pool, vec![new_request("debian", None)]).0[0]).collect();
     let mut sorted = ones.clone();
     sorted.sort_by(f64::total_cmp);
-    println!("{label} {n} idle: one request: first {:.1} ms, median {:.1} ms, worst {:.1} ms", ones[0], sorted[10], sorted[19]);
+    println!(
+        "{label} {n} idle: one request: first {:.1} ms, median {:.1} ms, worst {:.1} ms",
+        ones[0], sorted[10], sorted[19]
+    );
     for count in [80, 800] {
         let (ms, ids) = ask(&pool, (0..count).map(|_| new_request("b2g", None)).collect());
         let got = assigned(&mut *store, &ids);
@@ -128,6 +131,39 @@ fn measure(label: &str, location: &Location, n: usize) {
     println!("{label} {n} idle: {heard} orders to lifeguard");
     pool.stop.send(()).unwrap();
     pool.thread.join().unwrap();
+    moves(label, location);
+}
+
+/// What the devices' own writes cost, which keep what the search goes by: commits of 256 moves, as of a busy second.
+fn moves(label: &str, location: &Location) {
+    let mut store = location.open().unwrap();
+    let mut devices: Vec<_> =
+        store.load_devices("here").unwrap().into_iter().map(|r| r.machine).take(2048).collect();
+    for (what, states) in [
+        ("between states that are not ready", [device::State::PxeBooting, device::State::MobileInitStarted]),
+        ("to ready and back", [device::State::PcPowerCycling, device::State::Ready]),
+    ] {
+        let started = Instant::now();
+        let mut count = 0u32;
+        for round in 0..8 {
+            for batch in devices.chunks_mut(256) {
+                let commits: Vec<_> = batch
+                    .iter_mut()
+                    .map(|machine| {
+                        let expected = machine.epoch;
+                        (machine.state, machine.epoch) = (states[round % 2], expected.next());
+                        let log = vec!["entering state x".to_owned()];
+                        let at = SystemClock.now();
+                        DeviceCommit { next: machine.clone(), expected, log, result: None, at }
+                    })
+                    .collect();
+                assert!(store.commit_devices(&commits).unwrap().iter().all(|c| *c == Committed::Done));
+                count += u32::try_from(commits.len()).unwrap();
+            }
+        }
+        let per_second = f64::from(count) / started.elapsed().as_secs_f64();
+        println!("{label}: {per_second:.0} moves a second {what}");
+    }
 }
 
 fn main() {
