@@ -75,6 +75,12 @@ impl Route {
         self
     }
 
+    /// A body that may come, and is never found fault with.
+    const fn reads(mut self, shape: &'static Shape) -> Self {
+        self.about.takes = Takes::Read(shape);
+        self
+    }
+
     /// A body that may come.
     const fn may_take(mut self, shape: &'static Shape) -> Self {
         self.about.takes = Takes::Maybe(shape);
@@ -260,7 +266,7 @@ pub const ROUTES: &[Route] = &[
         .named("renewRequest", Requests).takes(&shapes::RENEWAL).gives(&[empty(204, "It ends later.")])
         .fails(&[BAD_BODY, (409, "The request has ended.")]),
     post("/api/request/{request}/return", RequestServer, Request(request::close), "Gives the device back.")
-        .named("returnRequest", Requests).gives(&[empty(204, "The request has ended, now or earlier.")]),
+        .named("returnRequest", Requests).reads(&shapes::RETURN).gives(&[empty(204, "The request has ended, now or earlier.")]),
     get("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")
         .named("sendRequestEventByGet", Requests).gives(DONE).fails(&[BAD_BODY]),
     post("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")

@@ -63,6 +63,18 @@ impl Check<'_> {
                 "maximum" => self.number(value, at, |n| n <= number(limit)),
                 "exclusiveMinimum" => self.number(value, at, |n| n > number(limit)),
                 "exclusiveMaximum" => self.number(value, at, |n| n < number(limit)),
+                "minItems" => {
+                    let many = value.as_array().map_or(f64::MAX, |list| list.len() as f64);
+                    if many < number(limit) {
+                        self.wrong(at, "too few", value);
+                    }
+                }
+                "maxItems" => {
+                    let many = value.as_array().map_or(0.0, |list| list.len() as f64);
+                    if many > number(limit) {
+                        self.wrong(at, "too many", value);
+                    }
+                }
                 "minLength" => self.text(value, at, |t| t.chars().count() as f64 >= number(limit)),
                 "maxLength" => self.text(value, at, |t| t.chars().count() as f64 <= number(limit)),
                 "pattern" => self.text(value, at, |t| matches(limit.as_str().expect("a pattern"), t)),
@@ -174,6 +186,9 @@ fn what_is_wrong_is_found() {
         (r#"{"minimum":1,"exclusiveMaximum":3}"#, "3", true),
         (r#"{"format":"date-time"}"#, r#""2026-11-22T11:49:06.581000""#, true),
         (r#"{"minLength":1}"#, r#""""#, true),
+        (r#"{"minItems":1,"maxItems":2}"#, "[1,2]", false),
+        (r#"{"minItems":1,"maxItems":2}"#, "[]", true),
+        (r#"{"minItems":1,"maxItems":2}"#, "[1,2,3]", true),
     ] {
         let parse = |text: &str| serde_json::from_str(text).unwrap();
         let faults = faults(&document, &parse(schema), &parse(value));

@@ -81,6 +81,8 @@ pub enum Takes {
     Nothing,
     /// One may come.
     Maybe(&'static Shape),
+    /// One may come, and what cannot be read of it says nothing.
+    Read(&'static Shape),
     /// One must come.
     This(&'static Shape),
     /// One may come, and keys that it does not name are refused.

@@ -157,6 +157,7 @@ fn body(takes: Takes, schemas: &mut Schemas<'_>) -> Option<Value> {
     let (shape, schema, needed) = match takes {
         Takes::Nothing => return None,
         Takes::Maybe(shape) => (shape, or_null(schemas.of(&Kind::Of(shape))), false),
+        Takes::Read(shape) => (shape, json!({ "anyOf": [schemas.of(&Kind::Of(shape)), {}] }), false),
         Takes::Row(shape) => (shape, or_null(schemas.of(&Kind::Only(shape))), false),
         Takes::This(shape) => (shape, schemas.of(&Kind::Of(shape)), true),
         Takes::One(media) => return Some(json!({ "required": false, "content": content(media, schemas) })),

@@ -86,6 +86,10 @@ pub enum Kind {
     Object,
     /// A list.
     List(&'static Kind),
+    /// A list of at least one and at most so many.
+    Few(&'static Kind, usize),
+    /// A list of at most so many.
+    UpTo(&'static Kind, usize),
     /// This object.
     Of(&'static Shape),
     /// This object, and no other keys.
@@ -148,6 +152,10 @@ impl<'a> Schemas<'a> {
             Kind::JsonText => json!({ "type": "string", "contentMediaType": "application/json" }),
             Kind::Object => json!({ "type": "object" }),
             Kind::List(item) => json!({ "type": "array", "items": self.of(item) }),
+            Kind::Few(item, max) => {
+                json!({ "type": "array", "items": self.of(item), "minItems": 1, "maxItems": max })
+            }
+            Kind::UpTo(item, max) => json!({ "type": "array", "items": self.of(item), "maxItems": max }),
             Kind::Of(shape) => self.reference(shape, false),
             Kind::Only(shape) => self.reference(shape, true),
             Kind::OrNull(kind) => or_null(self.of(kind)),

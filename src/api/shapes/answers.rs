@@ -253,6 +253,10 @@ pub const SUCCESS: Shape = Shape {
     example: r#"{"success": true}"#,
 };
 
+/// What will do: a text, or a list where there are several.
+const VALUES: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]);
+const WISH: Kind = Kind::Either(&[Kind::Null, Kind::Text, Kind::List(&Kind::Text)]);
+
 /// A request as it was just made.
 pub const REQUEST: Shape = Shape {
     name: "Request",
@@ -264,7 +268,7 @@ pub const REQUEST: Shape = Shape {
         needed("assigned_device", Kind::Text, "The device that it has; nothing while it looks for one."),
         needed("assignee", Kind::Text, "Who asked."),
         needed("boot_config", Kind::JsonText, "What the second stage is told."),
-        needed("environment", Kind::Text, "The pool that was asked for, or `any`."),
+        needed("environment", VALUES, "The pool that was asked for, or `any`."),
         needed("expires", Kind::OldTime, "When it ends by itself."),
         needed("image", Kind::Text, "The image."),
         needed("url", Kind::Text, "Where its calls begin, at its owner; it ends in a slash."),
@@ -291,6 +295,11 @@ const REQUEST_NOW: Shape = Shape {
         needed("imaging_server", Kind::Text, "The server that owns it."),
         needed("created", Kind::Time, "When it was made."),
         needed("reason", Kind::Text, "What for."),
+        needed("hardware_type", WISH, "What was asked for."),
+        needed("hardware_model", WISH, "What was asked for."),
+        needed("processor", WISH, "What was asked for."),
+        needed("tags", Kind::List(&VALUES), "What was asked for."),
+        needed("queue_until", Kind::OrNull(&Kind::Time), "When the search ends, if that was said."),
     ],
     example: "",
 };
@@ -326,10 +335,15 @@ const REQUEST_LISTED: Shape = Shape {
         needed("expires", Kind::OldTime, "When it ends by itself."),
         needed("imaging_server", Kind::Text, "The server that owns it."),
         needed("requested_device", Kind::Text, "The device that was named, or `any`."),
-        needed("environment", Kind::Text, "The pool that was asked for, or `any`."),
+        needed("environment", VALUES, "The pool that was asked for, or `any`."),
         needed("state", REQUEST_STATE_KIND, "Where its machine is."),
         needed("image", Kind::Text, "The image."),
         needed("created", Kind::Time, "When it was made."),
+        needed("hardware_type", WISH, "What was asked for."),
+        needed("hardware_model", WISH, "What was asked for."),
+        needed("processor", WISH, "What was asked for."),
+        needed("tags", Kind::List(&VALUES), "What was asked for."),
+        needed("queue_until", Kind::OrNull(&Kind::Time), "When the search ends, if that was said."),
     ],
     example: "",
 };

@@ -1,9 +1,13 @@
 //! Bodies that calls take. A key whose value may be `null` may as well be left out.
 
 use crate::api::openapi::shape::{Kind, Shape, needed, optional};
+use crate::api::types::VALUES_MAX;
 use crate::logic::events::ImagingResult;
 
 const LINE_OR_NOT: Kind = Kind::OrNull(&Kind::Line);
+const LINES: Kind = Kind::Few(&Kind::Line, VALUES_MAX);
+const ONE_OF: Kind = Kind::Either(&[Kind::Line, LINES, Kind::Null]);
+const TAGS: Kind = Kind::OrNull(&Kind::UpTo(&Kind::Either(&[Kind::Line, LINES]), VALUES_MAX));
 const BOOT_CONFIG: Kind = Kind::Either(&[Kind::Object, Kind::JsonText, Kind::Null]);
 
 /// Of `device/…/request`.
@@ -16,11 +20,15 @@ pub const NEW_REQUEST: Shape = Shape {
         needed("assignee", Kind::Name, "Who asks; `requester` is understood, too."),
         needed("duration", Kind::Duration, "Seconds until the request ends by itself."),
         needed("image", Kind::Text, "Name of the image to be installed."),
-        optional("environment", LINE_OR_NOT, "The pool; `any` is every one, as is none."),
-        optional("hardware_type", LINE_OR_NOT, "Must be equal."),
-        optional("hardware_model", LINE_OR_NOT, "Must be equal."),
-        optional("processor", LINE_OR_NOT, "Must be equal."),
-        optional("tags", Kind::OrNull(&Kind::List(&Kind::Line)), "The board must have them all."),
+        optional(
+            "environment",
+            ONE_OF,
+            "The pool, or several of which any will do; `any` is every one, as is none.",
+        ),
+        optional("hardware_type", ONE_OF, "What it must be, or several of which any will do."),
+        optional("hardware_model", ONE_OF, "What it must be, or several of which any will do."),
+        optional("processor", ONE_OF, "What it must be, or several of which any will do."),
+        optional("tags", TAGS, "The board must have them all; of a list in place of a tag, one."),
         optional(
             "queue_limit",
             Kind::Either(&[Kind::Seconds(0, None), Kind::Null]),
@@ -29,6 +37,18 @@ pub const NEW_REQUEST: Shape = Shape {
         optional("reason", LINE_OR_NOT, "What for; people read it."),
     ],
     example: r#"{"assignee": "ci-job-4711", "duration": 1800, "image": "demo", "environment": "any"}"#,
+};
+
+/// Of `request/…/return`.
+pub const RETURN: Shape = Shape {
+    name: "Return",
+    doc: "Who gives it back and why, for the logs. Returning always works, so what cannot be read says nothing.",
+    base: None,
+    fields: &[
+        optional("who", Kind::Text, "Who; `by` is understood, too."),
+        optional("reason", Kind::Text, "Why."),
+    ],
+    example: r#"{"who": "ann@example.com", "reason": "needed for a demo"}"#,
 };
 
 /// Of `request/…/renew`.
