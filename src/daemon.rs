@@ -30,7 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The PXE config of every board that has nothing to install.
-const LOCAL_BOOT: &str = "local-boot";
+const LOCAL_BOOT: &str = crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 /// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
 const ENDED_QUEUE: usize = 256;
 /// IPv4, UDP and TFTP headers: a packet is so much larger than its block.

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+#[path = "api/admin.rs"]
+mod admin;
 #[path = "api/client.rs"]
 mod client;
 #[path = "api/clients.rs"]
@@ -16,6 +18,8 @@ mod events;
 mod files;
 #[path = "api/hardware.rs"]
 mod hardware;
+#[path = "api/lab.rs"]
+mod lab;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]

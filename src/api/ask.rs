@@ -5,8 +5,8 @@
 use super::Commands;
 use super::reply::{ApiError, Result};
 use crate::layers::messages::{
-    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply,
-    RequestAnswer, RequestEvent,
+    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
+    ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
 };
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Event;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How long an answer may take. Clients give a new request ten seconds; a commit takes milliseconds.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
+
+/// How long a change of what there is may take: an import of 50,000 devices is one transaction of some seconds.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a relay board's test may take, its place in the queue included: clients give it eleven seconds.
 pub const BOARD_TEST_WAIT: Duration = Duration::from_millis(10_500);
@@ -63,6 +66,16 @@ impl Commands {
     pub fn edit_device(&self, device: &DeviceName, edit: DeviceEdit) -> Result<DeviceAnswer> {
         let device = device.clone();
         ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Edit { device, edit, reply })
+    }
+
+    /// Changes what there is, or says what would change.
+    pub fn administer(&self, change: Administration, dry_run: bool) -> Result<AdminAnswer> {
+        let change = Box::new(change);
+        ask(&self.lifeguard, "lifeguard", ADMIN_WAIT, |reply| LifeguardCommand::Administer {
+            change,
+            dry_run,
+            reply,
+        })
     }
 
     /// Makes a request.

@@ -3,6 +3,7 @@
 //! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
 //! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
 
+mod admin;
 pub mod ask;
 mod bmm;
 pub mod body;
@@ -32,6 +33,17 @@ use routes::{Found, Params, ROUTES, Route, Run};
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
+
+/// Longest body of an import: 50,000 devices as indented JSON, with room.
+pub const IMPORT_MAX: usize = 32 << 20;
+
+/// The path of imports.
+const IMPORT_PATH: &str = "/api/lab/import";
+
+/// Longest body that this call may have.
+pub fn body_max(call: &Call) -> usize {
+    if call.path().trim_end_matches('/') == IMPORT_PATH { IMPORT_MAX } else { BODY_MAX }
+}
 
 /// What the API needs to know of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,6 +230,8 @@ fn outside(call: &Call) -> Result<Reply> {
             env!("CARGO_PKG_VERSION")
         ))),
         Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
-        Verb::Post | Verb::Other => Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() }),
+        Verb::Post | Verb::Put | Verb::Delete | Verb::Other => {
+            Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() })
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows sockets. Error texts name what is wrong and what would be right, and never a path of this server.
 
 use super::types;
+use crate::lab::LabError;
 use crate::store::StoreError;
 use serde::Serialize;
 use std::fmt;
@@ -81,8 +82,10 @@ pub enum ApiError {
     WrongType { key: String, wanted: &'static str, found: &'static str },
     /// A value that cannot be used, in a sentence.
     BadValue { why: String },
-    /// The body is longer than [`super::BODY_MAX`].
-    TooLarge,
+    /// A row of a lab cannot be what it says.
+    Lab(LabError),
+    /// The body is longer than so many bytes.
+    TooLarge { max: usize },
     /// A web page of somebody else wants to change something here.
     ForeignOrigin { origin: String },
     /// Right in itself, but not now; in a sentence.
@@ -97,6 +100,8 @@ pub enum ApiError {
     OwnerUnknown { server: String },
     /// All download threads are taken.
     DownloadsFull,
+    /// Other imports are being read.
+    ImportsFull,
     /// All threads for those who wait for changes are taken.
     WatchersFull,
     /// Changes were asked for that are not kept any more.
@@ -117,13 +122,14 @@ impl ApiError {
             | Self::NotAnObject { .. }
             | Self::MissingKey { .. }
             | Self::WrongType { .. }
-            | Self::BadValue { .. } => 400,
+            | Self::BadValue { .. }
+            | Self::Lab(_) => 400,
             Self::ForeignOrigin { .. } => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => 410,
-            Self::TooLarge => 413,
+            Self::TooLarge { .. } => 413,
             Self::BadRange { .. } => 416,
             Self::Internal => 500,
             Self::Busy { .. }
@@ -131,6 +137,7 @@ impl ApiError {
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
             | Self::DownloadsFull
+            | Self::ImportsFull
             | Self::WatchersFull => 503,
         }
     }
@@ -146,11 +153,12 @@ impl ApiError {
             Self::MissingKey { .. } => "missing_key",
             Self::WrongType { .. } => "wrong_type",
             Self::BadValue { .. } => "bad_value",
-            Self::TooLarge => "too_large",
+            Self::Lab(_) => "bad_row",
+            Self::TooLarge { .. } => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
-            Self::Busy { .. } | Self::DownloadsFull | Self::WatchersFull => "busy",
+            Self::Busy { .. } | Self::DownloadsFull | Self::ImportsFull | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",
@@ -165,6 +173,10 @@ impl ApiError {
             Self::MissingKey { key, .. } => Some(serde_json::json!({ "key": key })),
             Self::WrongType { key, wanted, found } => {
                 Some(serde_json::json!({ "key": key, "wanted": wanted, "found": found }))
+            }
+            // Line 0 is none, and so are the others when they are empty.
+            Self::Lab(LabError { at, .. }) => {
+                Some(serde_json::json!({ "line": at.line, "row": at.row, "field": at.field }))
             }
             Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": short(name) })),
             Self::MethodNotAllowed { allow } => Some(serde_json::json!({ "allow": allow })),
@@ -205,7 +217,8 @@ impl fmt::Display for ApiError {
                 write!(f, "the key `{key}` is {found}; it should be {wanted}")
             }
             Self::BadValue { why } | Self::Conflict { why } => f.write_str(why),
-            Self::TooLarge => write!(f, "the body is too long; {} bytes at most", super::BODY_MAX),
+            Self::Lab(error) => error.fmt(f),
+            Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
             Self::ForeignOrigin { origin } => {
                 write!(
                     f,
@@ -226,6 +239,7 @@ impl fmt::Display for ApiError {
                 f,
                 "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"
             ),
+            Self::ImportsFull => f.write_str("other imports are under way; try again"),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
             Self::WatchersFull => f.write_str("too many clients wait for changes; try again"),
             Self::ChangesGone { after, oldest, last } => write!(
@@ -262,9 +276,12 @@ impl From<StoreError> for ApiError {
         log::error!("{error}");
         match error {
             StoreError::Unavailable { .. } | StoreError::Locked { .. } => Self::Unavailable,
-            StoreError::Corrupt { .. } | StoreError::TooNew { .. } | StoreError::Refused { .. } => {
-                Self::Internal
-            }
+            StoreError::Corrupt { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::Refused { .. }
+            | StoreError::Lab(_)
+            | StoreError::InUse { .. }
+            | StoreError::NothingThere { .. } => Self::Internal,
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::call::{Call, Verb, decode};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Answer, Ctx, bmm, device, events, image, request};
+use super::{Answer, Ctx, admin, bmm, device, events, image, request};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -28,7 +28,7 @@ pub enum Run {
 /// One line of the index.
 #[derive(Debug)]
 pub struct Route {
-    /// `Get` or `Post`.
+    /// `Get`, `Post`, `Put` or `Delete`.
     pub verb: Verb,
     /// Pattern, without the slash at the end.
     pub path: &'static str,
@@ -43,7 +43,7 @@ pub struct Route {
 impl Route {
     /// It changes something, or works on hardware: a foreign web page must not call it.
     pub fn guarded(&self) -> bool {
-        self.owner != Any || self.verb == Verb::Post
+        self.owner != Any || self.verb != Verb::Get
     }
 }
 
@@ -53,6 +53,14 @@ const fn get(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> R
 
 const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> Route {
     Route { verb: Verb::Post, path, owner, run, doc }
+}
+
+const fn put(path: &'static str, run: Run, doc: &'static str) -> Route {
+    Route { verb: Verb::Put, path, owner: Any, run, doc }
+}
+
+const fn delete(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> Route {
+    Route { verb: Verb::Delete, path, owner, run, doc }
 }
 
 use Run::{Board, Device, Plain, Request, Watch};
@@ -98,6 +106,25 @@ pub const ROUTES: &[Route] = &[
 
     get("/api/environment/list", Any, Plain(image::environments), "Environments that devices are in."),
     get("/api/image/list", Any, Plain(image::images), "Images that are not hidden."),
+
+    get("/api/device/{device}/details", Any, Device(admin::device_details), "All about a device."),
+    put("/api/device/{name}", Plain(admin::put_device), "Makes a device, or changes the fields that are given."),
+    delete("/api/device/{device}", DeviceServer, Device(admin::delete_device), "Deletes a device and its log."),
+    get("/api/hardware_type/list", Any, Plain(admin::hardware_types), "Hardware types with all about them."),
+    put("/api/hardware_type/{type}", Plain(admin::put_hardware_type), "Makes or changes a hardware type without a model."),
+    put("/api/hardware_type/{type}/{model}", Plain(admin::put_hardware_type), "Makes or changes a hardware type."),
+    delete("/api/hardware_type/{type}", Any, Plain(admin::delete_hardware_type), "Deletes a hardware type without a model."),
+    delete("/api/hardware_type/{type}/{model}", Any, Plain(admin::delete_hardware_type), "Deletes a hardware type."),
+    get("/api/image/{name}/details", Any, Plain(admin::image_details), "All about an image."),
+    put("/api/image/{name}", Plain(admin::put_image), "Makes an image, or changes the fields that are given."),
+    delete("/api/image/{name}", Any, Plain(admin::delete_image), "Deletes an image."),
+    put("/api/bmm/pxe_config/{name}", Plain(admin::put_pxe_config), "Makes a PXE config, or changes the fields that are given."),
+    delete("/api/bmm/pxe_config/{name}", Any, Plain(admin::delete_pxe_config), "Deletes a PXE config."),
+    get("/api/relay/list", Any, Plain(admin::relay_boards), "Relay boards."),
+    put("/api/relay/{name}", Plain(admin::put_relay_board), "Makes a relay board, or changes the fields that are given."),
+    delete("/api/relay/{board}", BoardServer, Board(admin::delete_relay_board), "Deletes a relay board."),
+    post("/api/lab/import", Any, Plain(admin::import), "Brings everything to what a lab file says."),
+    get("/api/lab/export", Any, Plain(admin::export), "Everything as a lab file."),
 ];
 
 /// What a pattern's `{names}` stand for in a path.
@@ -119,15 +146,16 @@ pub enum Found<'r> {
 /// Looks a call up in `routes`.
 pub fn find<'r>(routes: &'r [Route], call: &Call) -> Found<'r> {
     let wanted = if call.verb == Verb::Head { Verb::Get } else { call.verb };
-    let mut same_path: Vec<&Route> = Vec::new();
-    for route in routes {
-        if let Some(params) = matches(route.path, call.path()) {
-            if route.verb == wanted {
-                return Found::Route(route, params);
-            }
-            same_path.push(route);
-        }
+    let mut same_path: Vec<(&Route, Params)> =
+        routes.iter().filter_map(|route| Some((route, matches(route.path, call.path())?))).collect();
+    // `…/list` is a list and nothing of that name.
+    let fewest = same_path.iter().map(|(_, params)| params.len()).min();
+    same_path.retain(|(_, params)| Some(params.len()) == fewest);
+    if let Some(at) = same_path.iter().position(|(route, _)| route.verb == wanted) {
+        let (route, params) = same_path.swap_remove(at);
+        return Found::Route(route, params);
     }
+    let same_path: Vec<&Route> = same_path.into_iter().map(|(route, _)| route).collect();
     let Some(first) = same_path.iter().find(|r| r.guarded()).or(same_path.first()) else {
         return Found::Nothing;
     };
@@ -142,8 +170,10 @@ fn allow(routes: &[&Route]) -> String {
     if has(Verb::Get) {
         methods.extend(["GET", "HEAD"]);
     }
-    if has(Verb::Post) {
-        methods.push("POST");
+    for (verb, name) in [(Verb::Post, "POST"), (Verb::Put, "PUT"), (Verb::Delete, "DELETE")] {
+        if has(verb) {
+            methods.push(name);
+        }
     }
     methods.push("OPTIONS");
     methods.join(", ")
@@ -184,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_path_is_found_with_and_without_its_slash_by_its_method() {
-        use Verb::{Get, Head, Options, Other, Post};
+        use Verb::{Delete, Get, Head, Options, Other, Post, Put};
         for (verb, target, want) in [
             (Get, "/api/version", "/api/version"),
             (Get, "/api/version/", "/api/version"),
@@ -204,6 +234,15 @@ mod tests {
             (Other, "/api/device/p/power-off", "405 GET, HEAD, POST, OPTIONS"),
             (Options, "/api/device/p/event/x", "204 GET, HEAD, POST, OPTIONS true"),
             (Options, "/api/image/list", "204 GET, HEAD, OPTIONS false"),
+            (Put, "/api/image/list", "405 GET, HEAD, OPTIONS"),
+            (
+                Put,
+                "/api/hardware_type/panda/ES%20Rev%20B2",
+                "/api/hardware_type/{type}/{model} type=panda model=ES Rev B2",
+            ),
+            (Delete, "/api/hardware_type/panda/", "/api/hardware_type/{type} type=panda"),
+            (Post, "/api/device/p", "405 PUT, DELETE, OPTIONS"),
+            (Options, "/api/device/p/", "204 PUT, DELETE, OPTIONS true"),
             (Get, "/api/device//status/", "404"),
             (Get, "/api/device/list//", "404"),
             (Get, "/api/device", "404"),
@@ -221,9 +260,9 @@ mod tests {
         for route in ROUTES {
             let needs = match route.run {
                 Run::Plain(_) | Run::Watch(_) => "",
-                Run::Device(_) => "/api/device/{device}/",
-                Run::Request(_) => "/api/request/{request}/",
-                Run::Board(_) => "/api/relay/{board}/",
+                Run::Device(_) => "/api/device/{device}",
+                Run::Request(_) => "/api/request/{request}",
+                Run::Board(_) => "/api/relay/{board}",
             };
             assert!(route.path.starts_with(needs), "{}", route.path);
             let fits = match route.owner {

@@ -100,6 +100,39 @@ impl From<DeviceView> for DeviceDetails {
     }
 }
 
+/// `GET device/…/details`, and what a device became: as in the list, and what is to be known of one alone.
+#[derive(Debug, Serialize)]
+pub struct DeviceFull {
+    #[serde(flatten)]
+    listed: DeviceDetails,
+    /// As in a lab file, where `mac_address` is called so.
+    mac: String,
+    deadline: Option<String>,
+    progress: Option<u8>,
+    pxe_config: Option<String>,
+}
+
+impl From<DeviceView> for DeviceFull {
+    fn from(view: DeviceView) -> Self {
+        Self {
+            mac: view.info.mac.map(|m| m.to_string()).unwrap_or_default(),
+            deadline: view.deadline.map(rfc3339),
+            progress: view.progress,
+            pxe_config: view.boot.as_ref().map(|b| b.pxe_config.to_string()),
+            listed: view.into(),
+        }
+    }
+}
+
+/// Answer to a change of what there is, or to its dry run.
+#[derive(Debug, Serialize)]
+pub struct Changes {
+    /// One line for each difference.
+    pub changes: Vec<String>,
+    /// Nothing was written.
+    pub dry_run: bool,
+}
+
 /// `GET device/…/state`
 #[derive(Debug, Serialize)]
 pub struct StateOnly<'a> {

@@ -18,7 +18,7 @@ use crate::api::call::{Call, Verb};
 use crate::api::events::Recent;
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
-use crate::api::{self, Answer, Commands, Ctx, Settings};
+use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -45,6 +45,8 @@ pub const API_THREADS: usize = 16;
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
 
+/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
+const LARGE_MAX: usize = 2;
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
 pub const WATCHERS_MAX: usize = 512;
@@ -137,9 +139,11 @@ impl HttpServer {
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
+        let large = Transfers::new(LARGE_MAX);
         let watchers = Transfers::new(parts.watchers_max);
         let stopping = AtomicBool::new(false);
-        let shared = Arc::new(Shared { server, parts, transfers, watchers, lines: Arc::default(), stopping });
+        let lines = Arc::default();
+        let shared = Arc::new(Shared { server, parts, transfers, large, watchers, lines, stopping });
         let (stop, stopped) = bounded(0);
         let mut handles =
             vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
@@ -239,6 +243,8 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    /// Of those, bodies that may be larger than [`BODY_MAX`].
+    large: Arc<Transfers>,
     watchers: Arc<Transfers>,
     lines: Arc<Lines>,
     stopping: AtomicBool,
@@ -296,7 +302,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
         });
         return Handled::Done;
     }
-    match body_of(&request) {
+    match body_of(&request, api::body_max(&call)) {
         // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
         BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
             hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
@@ -361,7 +367,12 @@ fn hand_over(
 
 /// Reads a body that was not here yet, and answers.
 fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: Arrived) {
-    let answer = match read_body(request.as_reader(), limit, arrived.at) {
+    let max = api::body_max(&call);
+    let large = if max > BODY_MAX { shared.large.enter() } else { None };
+    if max > BODY_MAX && large.is_none() {
+        return respond(request, ApiError::ImportsFull.reply(), &arrived);
+    }
+    let answer = match read_body(request.as_reader(), limit, max, arrived.at) {
         Err(error) => Answer::Now(error.reply()),
         Ok(body) => match shared.open_store() {
             Err(error) => Answer::Now(ApiError::from(error).reply()),
@@ -412,7 +423,7 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
             files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
         }
         (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
-        (Verb::Post | Verb::Other, _) => {
+        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
             Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
         }
     };

@@ -158,6 +158,11 @@ fn list<C: Conn>(c: &mut C, sql: &'static str, args: &[Value]) -> Result<Vec<Sto
     Ok(readable(c.query(sql, args).doing(READ)?, Stored::decode))
 }
 
+/// Every device, by name.
+pub(super) fn all<C: Conn>(c: &mut C) -> Result<Vec<Stored>> {
+    list(c, sql::DEVICES_ALL, &[])
+}
+
 /// One device.
 pub(super) fn stored<C: Conn>(c: &mut C, name: &str) -> Result<Option<Stored>> {
     c.query_one(sql::DEVICE, args![name]).doing(READ)?.map(Stored::decode).transpose()

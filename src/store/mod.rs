@@ -8,7 +8,10 @@ mod apply;
 mod cells;
 mod changes;
 mod conn;
+mod delete;
+mod deletion;
 mod devices;
+mod export;
 mod location;
 mod lock;
 mod logs;
@@ -24,10 +27,12 @@ pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
     RequestNews,
 };
+pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
 
+use crate::lab::{Change as LabChange, Kind, Lab, LabError};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -50,6 +55,12 @@ pub enum StoreError {
     Locked { path: String, holder: String },
     /// A change would leave rows without what they refer to.
     Refused { why: String },
+    /// A row of a lab cannot be what it says; it names row and field.
+    Lab(LabError),
+    /// Something is used and stays where it is.
+    InUse { what: Deletion, why: InUse },
+    /// What was to be deleted is not there.
+    NothingThere { what: Deletion },
 }
 
 impl fmt::Display for StoreError {
@@ -68,6 +79,9 @@ impl fmt::Display for StoreError {
                 )
             }
             Self::Refused { why } => f.write_str(why),
+            Self::Lab(error) => error.fmt(f),
+            Self::InUse { what, why } => write!(f, "{what} cannot be deleted: {why}"),
+            Self::NothingThere { what } => write!(f, "there is no {what}"),
         }
     }
 }
@@ -218,10 +232,22 @@ pub trait Store: Send {
 
     /// Brings the store to what `lab` says, all or nothing: rows that it names are inserted or updated, others stay.
     /// With `dry_run` nothing is written. Says what changed.
-    fn apply_lab(
+    ///
+    /// # Errors
+    /// [`StoreError::Lab`] names the first row that cannot be what it says, and nothing is written.
+    fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<LabChange>>;
+    /// Deletes `what` and what belongs to it alone, if nothing uses it. `force` goes on where only work under way or
+    /// history is in the way, never over a claim. With `dry_run` nothing is written. Says what changed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] says who uses it, [`StoreError::NothingThere`] that it is not there.
+    fn delete(
         &mut self,
-        lab: &crate::lab::Lab,
+        what: &Deletion,
+        force: bool,
         dry_run: bool,
         now: Timestamp,
-    ) -> Result<Vec<crate::lab::Change>>;
+    ) -> Result<Vec<LabChange>>;
+    /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

@@ -33,6 +33,7 @@ macro_rules! select_requests {
 
 // Devices.
 pub(super) const DEVICES_OF_SERVER: &str = select_devices!("WHERE d.imaging_server = ? ORDER BY d.name");
+pub(super) const DEVICES_ALL: &str = select_devices!("ORDER BY d.name");
 pub(super) const DEVICE: &str = select_devices!("WHERE d.name = ?");
 pub(super) const DEVICES_FILTERED: &str = select_devices!(
     "WHERE (? IS NULL OR d.state = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR d.installed_image = ?) "
@@ -135,6 +136,7 @@ pub(super) const MATRIX_INSERT: &str =
     "INSERT INTO image_pxe_configs (pxe_config, image, hardware_id) VALUES (?, ?, ?)";
 pub(super) const MATRIX_UPDATE: &str =
     "UPDATE image_pxe_configs SET pxe_config = ? WHERE image = ? AND hardware_id = ?";
+pub(super) const MATRIX_DELETE: &str = "DELETE FROM image_pxe_configs WHERE image = ? AND hardware_id = ?";
 pub(super) const PXE_CONFIGS: &str =
     "SELECT name, description, contents, active FROM pxe_configs ORDER BY name";
 pub(super) const PXE_CONFIG: &str =
@@ -156,6 +158,25 @@ pub(super) const RELAY_BOARD_INSERT: &str =
 pub(super) const RELAY_BOARD_UPDATE: &str =
     "UPDATE relay_boards SET fqdn = ?, imaging_server = ? WHERE name = ?";
 
+// Deletions, and what stands in their way: names of a few, in order, and no more than are shown.
+pub(super) const DEVICE_DELETE: &str = "DELETE FROM devices WHERE name = ?";
+pub(super) const DEVICE_LOGS_OLDEST: &str =
+    "SELECT id FROM device_logs WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const DEVICE_LOG_DELETE: &str = "DELETE FROM device_logs WHERE id = ?";
+pub(super) const HARDWARE_TYPE_DELETE: &str = "DELETE FROM hardware_types WHERE id = ?";
+pub(super) const IMAGE_DELETE: &str = "DELETE FROM images WHERE name = ?";
+pub(super) const PXE_CONFIG_DELETE: &str = "DELETE FROM pxe_configs WHERE name = ?";
+pub(super) const RELAY_BOARD_DELETE: &str = "DELETE FROM relay_boards WHERE name = ?";
+pub(super) const DEVICES_OF_HARDWARE: &str =
+    "SELECT name FROM devices WHERE hardware_id = ? ORDER BY name LIMIT ?";
+pub(super) const DEVICES_WITH_IMAGE: &str =
+    "SELECT name FROM devices WHERE installed_image = ? OR next_image = ? ORDER BY name LIMIT ?";
+pub(super) const DEVICES_OFFERED: &str =
+    "SELECT name FROM devices WHERE boot_pxe_config = ? ORDER BY name LIMIT ?";
+pub(super) const REQUESTS_FOR_IMAGE: &str =
+    "SELECT id FROM requests WHERE image = ? AND state <> 'closed' ORDER BY id LIMIT ?";
+pub(super) const REQUESTS_CLOSED_OF_IMAGE: &str =
+    "SELECT id FROM requests WHERE image = ? AND state = 'closed' ORDER BY id LIMIT ?";
 // Changes, and what others can see of a device or a request.
 pub(super) const CHANGES: &str =
     "SELECT seq, at, kind, subject, what, data FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";

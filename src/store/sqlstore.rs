@@ -2,10 +2,10 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin, apply,
-    changes, devices, logs, requests, rows::*,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin,
+    apply, changes, delete, devices, export, logs, requests, rows::*,
 };
-use crate::lab::{Change, Lab};
+use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -146,5 +146,11 @@ impl<C: Conn> Store for SqlStore<C> {
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         apply::lab(&mut self.conn, &self.bell, lab, dry_run, now)
+    }
+    fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
+        delete::delete(&mut self.conn, &self.bell, what, force, dry_run, now)
+    }
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
+        export::lab(&mut self.conn, kinds)
     }
 }

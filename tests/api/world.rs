@@ -8,7 +8,8 @@ use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
-    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
+    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
+    MozpoolCommand, RequestAnswer,
 };
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
@@ -136,7 +137,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let stuck = if options.stuck.is_some() {
         Some((lifeguard_in, mozpool_in, bmm_in))
     } else {
-        script_lifeguard(lifeguard_in, says.clone(), Arc::clone(&answers));
+        script_lifeguard(lifeguard_in, says.clone(), Arc::clone(&answers), location.open().unwrap());
         script_mozpool(mozpool_in, says.clone(), Arc::clone(&answers), location.open().unwrap());
         script_bmm(bmm_in, says, Arc::clone(&answers));
         None
@@ -204,6 +205,14 @@ impl World {
         self.call("POST", target, &[], body.as_bytes())
     }
 
+    pub(crate) fn put(&self, target: &str, body: &str) -> Answer {
+        self.call("PUT", target, &[], body.as_bytes())
+    }
+
+    pub(crate) fn delete(&self, target: &str) -> Answer {
+        self.call("DELETE", target, &[], b"")
+    }
+
     /// The next thing that a layer was told.
     pub(crate) fn heard(&self) -> String {
         self.heard.recv_timeout(PATIENCE).expect("a layer was told something")
@@ -239,9 +248,25 @@ impl Drop for World {
     }
 }
 
-fn script_lifeguard(from: Receiver<LifeguardCommand>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
+/// What changes what there is is done in the store, and nothing said of it.
+fn script_lifeguard(
+    from: Receiver<LifeguardCommand>,
+    says: Sender<String>,
+    answers: Arc<Mutex<Answers>>,
+    mut store: Box<dyn Store>,
+) {
     std::thread::spawn(move || {
         for command in from {
+            if let LifeguardCommand::Administer { change, dry_run, reply } = command {
+                let done = match &*change {
+                    Administration::Apply(lab) => store.apply_lab(lab, dry_run, Timestamp(NOW)),
+                    Administration::Delete { what, force } => {
+                        store.delete(what, *force, dry_run, Timestamp(NOW))
+                    }
+                };
+                reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();
+                continue;
+            }
             let (text, reply) = match command {
                 LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) } => {
                     (format!("{device} {event:?}"), reply)

@@ -8,6 +8,8 @@
 mod applying;
 mod changing;
 mod claiming;
+mod deleting;
+mod exporting;
 mod logging;
 mod moving;
 mod odd_values;
@@ -237,6 +239,18 @@ macro_rules! on {
             applying::addresses_can_be_swapped,
             applying::what_another_row_of_the_store_has_is_refused,
             applying::what_is_neither_in_file_nor_store_is_refused,
+            deleting::a_device_goes_with_its_log_and_comes_back_without,
+            deleting::a_claimed_or_busy_device_stays,
+            deleting::a_hardware_type_goes_with_its_cells_when_no_device_has_it,
+            deleting::an_image_goes_when_nobody_has_or_wants_it,
+            deleting::a_pxe_config_goes_when_no_image_or_board_needs_it,
+            deleting::a_relay_board_goes_when_nothing_hangs_on_it,
+            deleting::a_deletion_is_told_of,
+            deleting::a_claim_and_a_deletion_do_not_both_win,
+            exporting::an_export_imported_again_changes_nothing,
+            exporting::optional_fields_can_be_taken_away,
+            exporting::a_claimed_device_keeps_its_server,
+            exporting::hardware_types_that_are_written_alike_are_refused,
             changing::a_lab_tells_of_each_thing_that_it_changes,
             changing::a_device_is_told_of_when_others_can_see_it,
             changing::a_request_is_told_of_and_so_is_its_device,

@@ -27,12 +27,15 @@ pub(super) fn call_of(request: &Request) -> Call {
         tiny_http::Method::Get => Verb::Get,
         tiny_http::Method::Head => Verb::Head,
         tiny_http::Method::Post => Verb::Post,
+        tiny_http::Method::Put => Verb::Put,
+        tiny_http::Method::Delete => Verb::Delete,
         tiny_http::Method::Options => Verb::Options,
         _ => Verb::Other,
     };
     let mut call = Call::new(verb, request.url());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
+    call.content_type = header(request, "Content-Type");
     call.wants_headers = header(request, "Access-Control-Request-Headers");
     call.accept = header(request, "Accept");
     call.last_event_id = header(request, "Last-Event-ID");

@@ -54,6 +54,10 @@ impl Lifeguard {
             LifeguardCommand::Edit { device, edit, reply } => {
                 let _ = reply.send(self.edit(&device, edit));
             }
+            LifeguardCommand::Administer { change, dry_run, reply } => {
+                // Who asked may have stopped waiting.
+                drop(reply.send(self.administer(&change, dry_run)));
+            }
         }
     }
 

@@ -165,7 +165,7 @@ impl Mozpool {
     }
 
     fn handle(&mut self, wakes: Wakes) {
-        let Wakes { mut items, created, freed } = wakes;
+        let Wakes { mut items, created, freed, look_again } = wakes;
         self.follow_clock();
         let now = self.clock.now();
         let due = self.due(now, &mut items);
@@ -179,6 +179,9 @@ impl Mozpool {
             if let Err(error) = self.show(&device, now, &mut batch) {
                 log::error!("{error}; waiting requests look again within ten seconds");
             }
+        }
+        if look_again && let Err(error) = self.all_look_again(now, &mut batch) {
+            log::error!("{error}; waiting requests look again within ten seconds");
         }
         let mut askers = Vec::new();
         for Item { request, event, asker } in items {

@@ -8,16 +8,22 @@ pub(super) struct Wakes {
     pub(super) items: Vec<Item>,
     pub(super) created: Vec<(NewRequest, Reply<CreateAnswer>)>,
     pub(super) freed: Vec<DeviceName>,
+    /// All who wait look again.
+    pub(super) look_again: bool,
 }
 
 impl Wakes {
     pub(super) fn len(&self) -> usize {
-        self.items.len() + self.created.len() + self.freed.len()
+        self.items.len() + self.created.len() + self.freed.len() + usize::from(self.look_again)
     }
 
     pub(super) fn notice(&mut self, notice: MozpoolNotice) {
         let (request, event) = match notice {
             MozpoolNotice::DeviceFreed { device } => return self.freed.push(device),
+            MozpoolNotice::Administered => {
+                self.look_again = true;
+                return;
+            }
             MozpoolNotice::Contacted { request, epoch } => {
                 (request, Event::LifeguardContacted { epoch: Some(epoch) })
             }

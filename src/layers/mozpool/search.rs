@@ -49,6 +49,15 @@ impl Mozpool {
         Ok(())
     }
 
+    /// What there is has changed: those who wait look for what they did not find before, oldest first.
+    pub(super) fn all_look_again(&mut self, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
+        let waiting: Vec<_> = self.finding.iter().take(SHOWN_MAX).copied().collect();
+        for request in waiting {
+            self.drive(request, Event::DeviceFreed, now, batch)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn look_again(
         &mut self,
         id: RequestId,

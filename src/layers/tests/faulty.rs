@@ -2,7 +2,7 @@
 //!
 //! It passes every verb on by name, so that a test can break one of them and leave the others alone.
 
-use crate::lab::{Change, Lab};
+use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
@@ -116,4 +116,6 @@ pass_on! {
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn export_lab(kinds: &[Kind]) -> Lab;
 }

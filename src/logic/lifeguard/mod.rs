@@ -10,7 +10,7 @@ mod tests;
 
 pub use state::{Counter, State};
 pub use step::{Moved, Step, step, time_limit_s};
-pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, def};
+pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, at_rest, def};
 
 use super::catalog::Catalog;
 use super::check::Check;
