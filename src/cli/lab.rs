@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Result<(), RemoteError>
                 escape(&file.display().to_string()),
                 u8::from(*dry_run)
             );
-            let answer = client.call_with(Method::POST, &path, format.content_type(), &text)?;
+            let answer = client.call_with(&Method::POST, &path, format.content_type(), &text)?;
             let mut out = std::io::stdout().lock();
             if args.remote.json { show::json(&mut out, &answer) } else { changes(&mut out, &answer) }
                 .map_err(RemoteError::Output)

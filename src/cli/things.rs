@@ -181,7 +181,7 @@ impl Call {
             "device" => ("device/list?details=1".to_owned(), "devices"),
             rows => (format!("lab/export?format=json&kind={rows}"), rows),
         };
-        let mut answer = self.client.call(Method::GET, &path)?;
+        let mut answer = self.client.call(&Method::GET, &path)?;
         match answer[key].take() {
             Value::Array(rows) => Ok(rows),
             _ => Ok(Vec::new()),
@@ -205,7 +205,7 @@ impl Call {
                 Value::String(text) => text == wanted,
                 Value::Array(items) => items.iter().any(|i| i.as_str() == Some(*wanted)),
                 Value::Null => wanted.is_empty(),
-                other => other.to_string() == *wanted,
+                other => text_of(other) == **wanted,
             });
         }
         let mut out = std::io::stdout().lock();
@@ -218,7 +218,7 @@ impl Call {
 
     fn show(&self, name: &str) -> Result<(), RemoteError> {
         let row = match self.thing.rows {
-            "device" | "image" => self.client.call(Method::GET, &format!("{}/details", self.path(name)))?,
+            "device" | "image" => self.client.call(&Method::GET, &format!("{}/details", self.path(name)))?,
             _ => {
                 let row = self.rows()?.into_iter().find(|row| self.is_called(row, name));
                 let message = format!("there is no {} `{name}`", self.thing.kind);
@@ -258,7 +258,7 @@ impl Call {
         }
         let body = Value::from(row).to_string();
         let path = format!("{}?exists={exists}", self.path(name));
-        let put = |path: &str| self.client.call_with(Method::PUT, path, "application/json", &body);
+        let put = |path: &str| self.client.call_with(&Method::PUT, path, "application/json", &body);
         // First what would change, for that is what one wants to see.
         let would = put(&format!("{path}&dry_run=1"))?;
         if dry_run {
@@ -273,9 +273,9 @@ impl Call {
 
     fn delete(&self, name: &str, force: bool, dry_run: bool) -> Result<(), RemoteError> {
         let path = format!("{}?force={}", self.path(name), u8::from(force));
-        let would = self.client.call(Method::DELETE, &format!("{path}&dry_run=1"))?;
+        let would = self.client.call(&Method::DELETE, &format!("{path}&dry_run=1"))?;
         if !dry_run {
-            self.client.call(Method::DELETE, &path)?;
+            self.client.call(&Method::DELETE, &path)?;
         }
         self.changes(&json!({ "changes": would["changes"], "dry_run": dry_run }))
     }
@@ -295,6 +295,11 @@ pub(super) fn changes(out: &mut dyn Write, answer: &Value) -> std::io::Result<()
         writeln!(out, "{}", show::clean(change))?;
     }
     super::db::summary(out, changes.len(), answer["dry_run"] == true)
+}
+
+/// A number, a boolean, as it is typed.
+fn text_of(value: &Value) -> String {
+    value.to_string()
 }
 
 fn pair(text: &str) -> Result<(&str, &str), RemoteError> {

@@ -179,5 +179,5 @@ fn csv_text(devices: Vec<Row>) -> String {
 fn tag_cell(tags: &[Json]) -> String {
     let texts: Vec<&str> = tags.iter().filter_map(Json::as_str).collect();
     let odd = |t: &&str| t.is_empty() || t.trim() != *t || t.contains(';') || t.starts_with('[');
-    if texts.iter().any(|t| odd(t)) { Json::from(texts).to_string() } else { texts.join(";") }
+    if texts.iter().any(odd) { Json::from(texts).to_string() } else { texts.join(";") }
 }

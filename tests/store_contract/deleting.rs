@@ -9,7 +9,7 @@ fn refused(store: &mut dyn Store, what: &Deletion, force: bool) -> InUse {
     for dry_run in [true, false] {
         match store.delete(what, force, dry_run, T0) {
             Err(StoreError::InUse { what: said, why }) if dry_run => {
-                assert_eq!((&said, why.to_string().is_empty()), (what, false))
+                assert_eq!((&said, why.to_string().is_empty()), (what, false));
             }
             Err(StoreError::InUse { why, .. }) => return why,
             other => panic!("{what}: expected a refusal, got {other:?}"),

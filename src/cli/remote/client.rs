@@ -39,19 +39,19 @@ impl Client {
     }
 
     /// A call without a body whose answer is JSON; `Null` for none.
-    pub(in crate::cli) fn call(&self, method: Method, path: &str) -> Result<Value> {
-        self.json(self.send(&method, path, "", &[])?)
+    pub(in crate::cli) fn call(&self, method: &Method, path: &str) -> Result<Value> {
+        self.json(&self.send(method, path, "", &[])?)
     }
 
     /// The same with a body.
     pub(in crate::cli) fn call_with(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
         content_type: &str,
         body: &str,
     ) -> Result<Value> {
-        self.json(self.send(&method, path, content_type, body.as_bytes())?)
+        self.json(&self.send(method, path, content_type, body.as_bytes())?)
     }
 
     /// A call whose answer is text.
@@ -59,11 +59,11 @@ impl Client {
         self.send(&Method::GET, path, "", &[])
     }
 
-    fn json(&self, text: String) -> Result<Value> {
+    fn json(&self, text: &str) -> Result<Value> {
         if text.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&text)
+        serde_json::from_str(text)
             .map_err(|e| RemoteError::Strange { url: self.base.clone(), why: e.to_string() })
     }
 
