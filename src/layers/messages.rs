@@ -90,15 +90,15 @@ pub enum DeviceAnswer {
 pub enum MozpoolCommand {
     /// Make a request and begin to look for a device.
     Create { new: Box<NewRequest>, reply: Reply<CreateAnswer> },
-    /// Something happened to a request. `who`: for the log.
+    /// Something happened to a request. `who`: the address that the call came from, for the logs.
     Event { request: RequestId, event: RequestEvent, who: String, reply: Reply<RequestAnswer> },
 }
 
 /// What the API can do to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent {
-    /// Its owner or an operator is done with it.
-    Close,
+    /// Its owner or an operator is done with it; who, and why, as far as they say it.
+    Close { who: Option<String>, reason: Option<String> },
     /// Hold it until then.
     Renew { expires: Timestamp },
     /// An event of the machine, by name.

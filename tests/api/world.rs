@@ -60,7 +60,7 @@ VALUES
    'ready', 5, NULL, '{}', 1795351600000, NULL),
   ('img1.lab', 'bob', '', 1795348000000, NULL, NULL, 'android', '{}', NULL, NULL, NULL, '[]',
    'closed', 5, NULL, '{}', 1795351600000, NULL),
-  ('img2.lab', 'eve', '', 1795348000000, NULL, 'tests', 'android', '{}', NULL, NULL, NULL, '[]',
+  ('img2.lab', 'eve', '', 1795348000000, NULL, '["tests"]', 'android', '{}', NULL, NULL, NULL, '[]',
    'finding_device', 5, NULL, '{}', 1795351600000, NULL);
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
