@@ -27,6 +27,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
         }
     };
     let body = CreateBody::read(ctx.body()?)?;
+    ctx.who = Some(body.assignee.clone());
     let new = new_request(ctx, named, body)?;
     match ctx.commands.create_request(new)? {
         CreateAnswer::Created { request, busy } => {
@@ -139,13 +140,15 @@ pub(super) fn close(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
 
 pub(super) fn event(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let body = ctx.body()?;
+    // A wrong body is wrong whatever the event is called.
+    let result = imaging_result(&body)?;
     let name = ctx.param("event");
     let Some(signal) = Signal::parse(name) else {
         let shown = name.escape_debug();
         log::warn!("request={} ignored unknown event {shown} from {}", request.machine.id, ctx.call.peer);
         return Ok(Reply::json(&Nothing {}));
     };
-    let event = RequestEvent::Signal { signal, result: imaging_result(&body)? };
+    let event = RequestEvent::Signal { signal, result };
     match ctx.commands.request_event(request.machine.id, event, &ctx.call.peer)? {
         RequestAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
         RequestAnswer::Ignored { why, .. } => {

@@ -43,6 +43,59 @@ pub struct Version {
     pub version: &'static str,
 }
 
+/// `GET health`
+#[derive(Debug, Serialize)]
+pub struct Health<'a> {
+    /// `ok` or `failing`.
+    pub status: &'static str,
+    /// This server's name.
+    pub server: &'a str,
+    /// Of this program.
+    pub version: &'static str,
+    /// When the process started.
+    pub started: String,
+    /// What it consists of.
+    pub services: Vec<Service>,
+}
+
+/// A part of the process.
+#[derive(Debug, Serialize)]
+pub struct Service {
+    /// As its threads are called.
+    pub name: &'static str,
+    /// `running`, `off` or `ended`.
+    pub state: &'static str,
+    /// Addresses.
+    pub listens: Vec<String>,
+    /// Messages that wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<usize>,
+    /// Messages that may wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<usize>,
+}
+
+/// `GET ready`
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    /// All checks are well.
+    pub ready: bool,
+    /// One by one.
+    pub checks: Vec<ReadinessCheck>,
+}
+
+/// Something that must answer.
+#[derive(Debug, Serialize)]
+pub struct ReadinessCheck {
+    /// What was asked.
+    pub name: &'static str,
+    /// It has answered.
+    pub ok: bool,
+    /// Why it is not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// `GET device/list`
 #[derive(Debug, Serialize)]
 pub struct Devices<T> {

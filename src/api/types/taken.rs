@@ -67,7 +67,7 @@ impl CreateBody {
 
 /// Values that one key may name, and tags that a request may want: more than any lab has kinds of boards. Each is compared
 /// with every kind of board, and all stand in the request's row.
-const VALUES_MAX: usize = 64;
+pub const VALUES_MAX: usize = 64;
 
 /// The value of a key that is a text, or a list of texts of which any will do.
 fn one_of(body: &Body, key: &str) -> Result<Option<OneOf>> {

@@ -40,6 +40,7 @@ impl Wakes {
     pub(super) fn command(&mut self, command: MozpoolCommand) {
         match command {
             MozpoolCommand::Create { new, reply } => self.created.push((*new, reply)),
+            MozpoolCommand::Ping { reply } => drop(reply.send(())),
             MozpoolCommand::Event { request, event, who, reply } => {
                 log::info!("request={request} {} by {who}", event_name(&event));
                 self.items.push(Item { request, event: to_event(event, who), asker: Asker::Api(reply) });
