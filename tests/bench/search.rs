@@ -18,9 +18,8 @@ use std::time::{Duration, Instant};
 /// A pool of `n` idle boards of four kinds in ten environments.
 fn fill(store: &mut dyn Store, n: usize) {
     let clock = SystemClock;
-    store
-        .register_server(&ServerRow { name: "here".into(), url: "http://here".into() }, SystemClock.now())
-        .unwrap();
+    let server = ServerRow { name: "here".into(), url: "http://here".into() };
+    store.register_server(&server, clock.now()).unwrap();
     let mut text = String::new();
     for kind in ["panda", "pi", "pc", "phone"] {
         writeln!(text, "[[hardware_type]]\ntype = \"{kind}\"\n").unwrap();

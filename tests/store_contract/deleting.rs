@@ -136,11 +136,11 @@ pub(crate) fn an_image_goes_when_nobody_has_or_wants_it(world: &World) {
         let next =
             Request { state: mozpool::logic::mozpool::State::Closed, epoch: old.epoch.next(), ..old.clone() };
         let commit = RequestCommit {
-            device_log: None,
             next,
             expected: old.epoch,
             claim: ClaimChange::Keep,
             log: vec!["x".into()],
+            device_log: None,
             at: T0,
         };
         assert_eq!(store.commit_requests(&[commit]).unwrap(), [Committed::Done]);
