@@ -22,6 +22,7 @@ use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
@@ -133,6 +134,7 @@ impl HttpServer {
         let failed = |source| BindError { addr, source };
         let silence = parts.silence;
         end_dead_connections(&self.listener, silence).map_err(failed)?;
+        raise_open_files(parts.transfers_max + parts.watchers_max);
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
@@ -163,6 +165,19 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     // does after 40 ms.
     setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
+}
+
+/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, and a file is
+/// one. It gives up accepting when there are none left.
+fn raise_open_files(peers: usize) {
+    const EACH: u64 = 3;
+    let raise = || {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, soft.saturating_add(EACH * peers as u64).min(hard), hard)
+    };
+    if let Err(error) = raise() {
+        log::warn!("cannot raise the limit of open files: {error}; many clients at once may be too many");
+    }
 }
 
 /// Calls our own address now and then and hangs up at once.

@@ -45,6 +45,7 @@ pub(crate) fn a_lab_tells_of_each_thing_that_it_changes(world: &World) {
     assert_eq!(store.changes(0, 10).unwrap().changes, [], "what comes with the program is no change");
     store.apply_lab(&lab(LAB), true, T0).unwrap();
     assert_eq!(last(&mut *store), 0, "a dry run is none either");
+    assert_eq!(world.location.bell().last(), 0);
     store.apply_lab(&lab(LAB), false, T0.plus_s(1)).unwrap();
     assert_eq!(
         told(&mut *store, 0),

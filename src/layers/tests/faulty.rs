@@ -18,6 +18,8 @@ pub(super) enum Trouble {
     All,
     /// This verb does not.
     Verb(&'static str),
+    /// This verb does not the next time, and then all is well.
+    Once(&'static str),
     /// What this verb reads makes no sense.
     Corrupt(&'static str),
     /// What is to be written of this device refers to something that is gone.
@@ -36,7 +38,12 @@ pub(super) struct Faulty {
 
 impl Faulty {
     fn check(&self, verb: &'static str) -> Result<()> {
-        match *self.switch.lock().unwrap() {
+        let mut switch = self.switch.lock().unwrap();
+        match *switch {
+            Some(Trouble::Once(v)) if v == verb => {
+                *switch = None;
+                Err(StoreError::Unavailable { doing: verb, source: "told to, once".into() })
+            }
             Some(Trouble::All) => Err(StoreError::Unavailable { doing: verb, source: "told to".into() }),
             Some(Trouble::Verb(v)) if v == verb => {
                 Err(StoreError::Unavailable { doing: verb, source: "told to".into() })

@@ -2,6 +2,7 @@
 //!
 //! The machines have their own tests; here it is messages that get lost, stores that fail and processes that die.
 
+mod changes;
 mod admin;
 mod chaos;
 mod devices;
