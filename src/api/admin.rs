@@ -117,7 +117,7 @@ pub(super) fn delete_relay_board(ctx: &mut Ctx<'_>, board: &RelayBoardRow) -> Re
 }
 
 pub(super) fn import(ctx: &mut Ctx<'_>) -> Result<Reply> {
-    let format = match ctx.call.query("format") {
+    let format = match ctx.call.query("format").filter(|f| !f.is_empty()) {
         Some(name) => Some(Format::parse(&name).ok_or_else(|| unknown_format(&name))?),
         None => ctx.call.content_type.as_deref().and_then(Format::of_content_type),
     };
@@ -140,13 +140,17 @@ pub(super) fn import(ctx: &mut Ctx<'_>) -> Result<Reply> {
 }
 
 pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
-    let format = match ctx.call.query("format") {
+    let format = match ctx.call.query("format").filter(|f| !f.is_empty()) {
         Some(name) => Format::parse(&name).ok_or_else(|| unknown_format(&name))?,
         None => Format::Toml,
     };
     let mut kinds = if format == Format::Csv { vec![Kind::Device] } else { Kind::ALL.to_vec() };
     if let Some(name) = ctx.call.query("kind").filter(|k| !k.is_empty()) {
         kinds.retain(|kind| kind.name() == name);
+        if kinds.is_empty() && Kind::NAMES.contains(&name.as_str()) {
+            let why = format!("CSV has devices alone; take another format for kind {name}");
+            return Err(ApiError::BadValue { why });
+        }
         if kinds.is_empty() {
             let name: String = name.chars().take(40).collect();
             let why = format!("kind is `{name}`; it should be one of {}", Kind::NAMES.join(", "));
@@ -155,7 +159,7 @@ pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
     let lab = ctx.store.export_lab(&kinds)?;
     let headers = vec![("Content-Type", format.content_type().to_owned())];
-    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes() })
+    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes(), who: None })
 }
 
 fn unknown_format(name: &str) -> ApiError {

@@ -11,8 +11,8 @@ use crate::layers::messages::{
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Event;
 use crate::store::{DeviceEdit, NewRequest};
-use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
-use std::time::Duration;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::time::{Duration, Instant};
 
 /// How long an answer may take. Clients give a new request ten seconds; a commit takes milliseconds.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
@@ -38,6 +38,37 @@ fn ask<T, M>(
         }
         ApiError::NoAnswer { layer }
     })
+}
+
+/// Layers that were asked whether they are there.
+pub struct Asked(Vec<(&'static str, Result<Receiver<()>>)>);
+
+impl Asked {
+    /// Every layer, with why it is not well; `limit` is for all of them together.
+    pub fn wait(self, limit: Duration) -> Vec<(&'static str, Option<String>)> {
+        let end = Instant::now() + limit;
+        let wait = |answer: Receiver<()>| match answer.recv_deadline(end) {
+            Ok(()) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                Some(format!("it has not answered within {} s", limit.as_secs_f32()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Some("its thread has not taken the question".to_owned()),
+        };
+        let why = |asked| match asked {
+            Ok(answer) => wait(answer),
+            Err(_) => Some("its queue is full".to_owned()),
+        };
+        self.0.into_iter().map(|(layer, asked)| (layer, why(asked))).collect()
+    }
+}
+
+fn begin<M>(
+    to: &Sender<M>,
+    layer: &'static str,
+    command: impl FnOnce(Reply<()>) -> M,
+) -> (&'static str, Result<Receiver<()>>) {
+    let (reply, answer) = bounded(1);
+    (layer, tell(to, layer, command(reply)).map(|()| answer))
 }
 
 /// Sends a command whose answer nobody waits for.
@@ -95,6 +126,26 @@ impl Commands {
             who,
             reply,
         })
+    }
+
+    /// Messages that wait for a layer, and how many may.
+    pub fn queue(&self, layer: &str) -> Option<(usize, usize)> {
+        let (queued, max) = match layer {
+            "lifeguard" => (self.lifeguard.len(), self.lifeguard.capacity()),
+            "mozpool" => (self.mozpool.len(), self.mozpool.capacity()),
+            "bmm" => (self.bmm.len(), self.bmm.capacity()),
+            _ => return None,
+        };
+        Some((queued, max?))
+    }
+
+    /// Asks all layers whether they are there.
+    pub fn ask_all(&self) -> Asked {
+        Asked(vec![
+            begin(&self.mozpool, "mozpool", |reply| MozpoolCommand::Ping { reply }),
+            begin(&self.lifeguard, "lifeguard", |reply| LifeguardCommand::Ping { reply }),
+            begin(&self.bmm, "bmm", |reply| BmmJob::Ping { reply }),
+        ])
     }
 
     /// Work by hand, waited for.

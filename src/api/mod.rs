@@ -11,13 +11,17 @@ pub mod call;
 mod device;
 pub mod events;
 pub mod files;
+mod health;
 mod image;
+pub mod openapi;
 pub mod owner;
 pub mod reply;
 mod request;
 pub mod routes;
+pub mod shapes;
 pub mod time;
 pub mod types;
+pub mod vitals;
 
 use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
@@ -30,6 +34,8 @@ use events::{Recent, Watch};
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
+use std::sync::Arc;
+use vitals::Vitals;
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
@@ -65,6 +71,8 @@ pub struct Commands {
     pub mozpool: Sender<MozpoolCommand>,
     /// To *bmm*.
     pub bmm: Sender<BmmJob>,
+    /// What the process consists of.
+    pub vitals: Arc<Vitals>,
 }
 
 /// What a handler works with.
@@ -82,6 +90,8 @@ pub struct Ctx<'a> {
     /// The call.
     pub call: &'a Call,
     params: Params,
+    /// Who asked for the request that the call is about.
+    who: Option<String>,
 }
 
 impl<'a> Ctx<'a> {
@@ -94,7 +104,7 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, recent, now, call, params: Params::new() }
+        Self { store, settings, commands, recent, now, call, params: Params::new(), who: None }
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -141,7 +151,10 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
         Found::Nothing => outside(ctx.call).map(Answer::Now),
     };
-    result.unwrap_or_else(|error| Answer::Now(error.reply()))
+    match result.unwrap_or_else(|error| Answer::Now(error.reply())) {
+        Answer::Now(reply) => Answer::Now(Reply { who: ctx.who, ..reply }),
+        later => later,
+    }
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
@@ -211,7 +224,9 @@ fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {
         Ok(id) => ctx.store.request(RequestId(id))?,
         Err(_) => None,
     };
-    found.ok_or(ApiError::NotFound { kind: "request", name })
+    let found = found.ok_or(ApiError::NotFound { kind: "request", name })?;
+    ctx.who = Some(found.assignee.clone());
+    Ok(found)
 }
 
 fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {

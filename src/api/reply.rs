@@ -20,6 +20,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+    /// For the access log: who asked for the request that the call was about. The caller does not see it.
+    pub who: Option<String>,
 }
 
 impl Reply {
@@ -37,18 +39,18 @@ impl Reply {
     /// `status` with a body that is JSON text already.
     pub fn json_text(status: u16, text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: text.into() }
+        Self { status, headers, body: text.into(), who: None }
     }
 
     /// 200 with plain text.
     pub fn text(text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Self { status: 200, headers, body: text.into() }
+        Self { status: 200, headers, body: text.into(), who: None }
     }
 
     /// A status without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), who: None }
     }
 
     /// This with one more header line. Bytes that may not stand in one are replaced by `?`.

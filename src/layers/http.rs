@@ -3,12 +3,14 @@
 //! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
 //! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
+mod access;
 mod body;
 mod lines;
 mod transfers;
 mod watch;
 mod wire;
 
+use self::access::AccessLog;
 use self::body::{BodyIs, body_of, read_body};
 use self::lines::Lines;
 use self::transfers::Transfers;
@@ -139,14 +141,17 @@ impl HttpServer {
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
-        let large = Transfers::new(LARGE_MAX);
+        let access = Arc::new(AccessLog::default());
+        let tidies = Arc::clone(&access);
         let watchers = Transfers::new(parts.watchers_max);
+        let large = Transfers::new(LARGE_MAX);
         let stopping = AtomicBool::new(false);
         let lines = Arc::default();
-        let shared = Arc::new(Shared { server, parts, transfers, large, watchers, lines, stopping });
+        let shared = Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, stopping });
         let (stop, stopped) = bounded(0);
-        let mut handles =
-            vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
+        let mut handles = vec![spawn("http-caller", ended.clone(), move || {
+            keep_accepting(addr, silence, &stopped, &tidies)
+        })];
         handles.extend((1..=threads).map(|n| {
             let shared = Arc::clone(&shared);
             spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
@@ -183,17 +188,19 @@ fn raise_open_files(peers: usize) {
 /// Calls our own address now and then and hangs up at once.
 ///
 /// The time limit for silent peers is the listener's too: its `accept` fails when nobody calls for so long, and `tiny_http`
-/// then stops accepting for good. So somebody calls.
-fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>) -> Exit {
+/// then stops accepting for good. So somebody calls, and tidies the access log on the way.
+fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>, access: &AccessLog) -> Exit {
     let mut own = addr;
     if addr.ip().is_unspecified() {
         own.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
     while stopped.recv_timeout(silence / 4) == Err(RecvTimeoutError::Timeout) {
+        access.tidy(Instant::now());
         if let Err(error) = TcpStream::connect_timeout(&own, silence / 4) {
             log::warn!("cannot reach our own address {own}: {error}");
         }
     }
+    access.end(Instant::now());
     Exit::Stopped
 }
 
@@ -243,6 +250,7 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    access: Arc<AccessLog>,
     /// Of those, bodies that may be larger than [`BODY_MAX`].
     large: Arc<Transfers>,
     watchers: Arc<Transfers>,
@@ -291,7 +299,7 @@ enum Handled {
 
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
-    let arrived = Arrived::of(&request, &shared.lines);
+    let arrived = Arrived::of(&request, &shared.access, &shared.lines);
     if arrived.line.is_behind_a_watcher() {
         shared.parts.recent.nudge();
     }
@@ -391,7 +399,7 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
 /// the process. So the connection is kept from being dropped: it costs two file descriptors and a sleeping thread for good,
 /// and whoever wants to do that to us on purpose is in the lab already.
 fn refuse_absurd(request: Request, arrived: &Arrived) {
-    arrived.log(413, 0);
+    arrived.log(413, 0, None);
     log::warn!(
         "peer={} announced a body of {:?} bytes; its connection is given up",
         arrived.peer,
@@ -436,12 +444,12 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
     let length = usize::try_from(len).unwrap_or(usize::MAX);
     let response = Response::new(StatusCode(status), headers(&lines), &mut body, Some(length), None);
     let result = request.respond(response.with_chunked_threshold(usize::MAX));
-    arrived.log(status, body.sent);
+    arrived.log(status, body.sent, None);
     if let Err(error) = result {
         log::info!(
             "peer={} {} broken off after {} of {len} bytes: {error}",
             arrived.peer,
-            arrived.target,
+            arrived.target.escape_debug(),
             body.sent
         );
     }

@@ -48,6 +48,8 @@ pub enum LifeguardCommand {
     },
     /// A request has let go of a device.
     Released { device: DeviceName, request: RequestId },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody changes a note on a device.
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
     /// What there is changes: devices, hardware types, images, PXE configs, relay boards.
@@ -90,15 +92,17 @@ pub enum DeviceAnswer {
 pub enum MozpoolCommand {
     /// Make a request and begin to look for a device.
     Create { new: Box<NewRequest>, reply: Reply<CreateAnswer> },
-    /// Something happened to a request. `who`: for the log.
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
+    /// Something happened to a request. `who`: the address that the call came from, for the logs.
     Event { request: RequestId, event: RequestEvent, who: String, reply: Reply<RequestAnswer> },
 }
 
 /// What the API can do to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent {
-    /// Its owner or an operator is done with it.
-    Close,
+    /// Its owner or an operator is done with it; who, and why, as far as they say it.
+    Close { who: Option<String>, reason: Option<String> },
     /// Hold it until then.
     Renew { expires: Timestamp },
     /// An event of the machine, by name.
@@ -153,6 +157,8 @@ pub enum BmmJob {
     SdCard { device: DeviceName, epoch: Epoch, host: String },
     /// Forget waiting jobs and running watches of this device.
     Cancel { device: DeviceName },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody works by hand, through the same queues.
     Manual { work: ManualWork, reply: Reply<ManualAnswer> },
 }

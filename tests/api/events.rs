@@ -80,6 +80,7 @@ fn three(world: &World) -> Box<dyn Store> {
         next: request,
         claim: mozpool::logic::mozpool::ClaimChange::Keep,
         log: vec![],
+        device_log: None,
         at: AT,
     };
     commit.next.expires = AT.plus_s(7200);

@@ -136,6 +136,12 @@ fn an_export_imported_again_changes_nothing() {
     assert!(toml.contains("[[device]]\nname = \"panda-0004\"\n"), "{toml}");
     assert!(toml.contains("state = \"locked_out\"\n"), "{toml}");
     assert!(world.get("/api/lab/export?format=xml").line().starts_with("400 "));
+    assert_eq!(world.get("/api/lab/export?format=&kind=").text(), toml, "an empty value is none");
+    let csv = world.get("/api/lab/export?format=csv&kind=image");
+    assert_eq!(
+        (csv.status, csv.message().as_str()),
+        (400, "CSV has devices alone; take another format for kind image")
+    );
 }
 
 #[test]

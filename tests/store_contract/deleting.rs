@@ -140,6 +140,7 @@ pub(crate) fn an_image_goes_when_nobody_has_or_wants_it(world: &World) {
             expected: old.epoch,
             claim: ClaimChange::Keep,
             log: vec!["x".into()],
+            device_log: None,
             at: T0,
         };
         assert_eq!(store.commit_requests(&[commit]).unwrap(), [Committed::Done]);

@@ -15,6 +15,7 @@ mod moving;
 mod odd_values;
 mod opening;
 mod reading;
+mod searching;
 
 use mozpool::lab::Lab;
 use mozpool::logic::catalog::TimeLimits;
@@ -180,7 +181,14 @@ fn put(store: &mut dyn Store, name: &str, state: State) {
 /// One step of a request that changes its claim.
 fn claim_commit(request: &Request, claim: ClaimChange) -> RequestCommit {
     let next = Request { epoch: request.epoch.next(), ..request.clone() };
-    RequestCommit { next, expected: request.epoch, log: vec![format!("{claim:?}")], claim, at: T0 }
+    RequestCommit {
+        next,
+        expected: request.epoch,
+        log: vec![format!("{claim:?}")],
+        device_log: None,
+        claim,
+        at: T0,
+    }
 }
 
 /// Lets a request take a device.
@@ -222,8 +230,13 @@ macro_rules! on {
             claiming::a_lost_claim_writes_nothing_and_harms_no_other,
             claiming::a_dropped_claim_frees_the_device,
             claiming::closed_requests_are_not_loaded,
-            claiming::free_devices_match_every_wish,
-            claiming::failures_are_counted_up_to_now,
+            searching::free_devices_match_every_wish,
+            searching::what_is_said_to_be_free_is_what_the_judge_calls_free,
+            searching::a_sample_goes_around_the_whole_round,
+            searching::as_many_kinds_as_devices_are_found_all_the_same,
+            searching::what_somebody_else_wrote_is_put_right,
+            searching::failures_are_counted_up_to_now,
+            claiming::who_let_go_of_a_device_stands_in_its_log,
             claiming::of_two_threads_one_gets_the_device,
             logging::logs_keep_their_order_and_give_the_last_lines,
             logging::a_device_log_is_in_the_order_of_its_times,
@@ -258,7 +271,6 @@ macro_rules! on {
             changing::what_was_taken_back_has_no_number,
             changing::numbers_have_no_gap_whoever_writes,
             changing::pages_say_where_they_lie,
-            changing::changes_are_kept_to_a_number,
             changing::a_bell_knows_what_was_there_before,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,

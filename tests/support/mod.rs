@@ -170,6 +170,8 @@ pub struct Daemon {
     pub syslog_tcp: SocketAddr,
     /// Everything that it has said, a line each.
     said: Arc<Mutex<Vec<String>>>,
+    /// Ends when the daemon has said its last word.
+    hears: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Daemon {
@@ -181,7 +183,7 @@ impl Daemon {
         let said = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&said);
         // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 // Caught by the test harness, and shown when the test fails.
                 #[allow(clippy::print_stdout, reason = "a test's own output")]
@@ -213,6 +215,7 @@ impl Daemon {
             syslog: after("udp ["),
             syslog_tcp: after("tcp ["),
             said,
+            hears: Some(reader),
         }
     }
 
@@ -230,6 +233,16 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM; all that it has said to its last line.
+    pub fn terminate_and_hear(mut self) -> Vec<String> {
+        let hears = self.hears.take().expect("it is joined here only");
+        let said = Arc::clone(&self.said);
+        assert!(self.terminate().success());
+        hears.join().expect("it only reads");
+        let said = said.lock().expect("nobody panics with it");
+        said.clone()
     }
 
     /// SIGTERM, and how it ends.

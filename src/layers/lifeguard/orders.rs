@@ -51,6 +51,7 @@ impl Lifeguard {
                 self.prepare(device, claim, epoch, install, prepare, items);
             }
             LifeguardCommand::Released { device, request } => self.released(device, request, items),
+            LifeguardCommand::Ping { reply } => drop(reply.send(())),
             LifeguardCommand::Edit { device, edit, reply } => {
                 let _ = reply.send(self.edit(&device, edit));
             }

@@ -5,10 +5,11 @@
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::mozpool::{Board, Candidate, Named};
 use crate::logic::time::Timestamp;
 use crate::store::*;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 /// What is wrong with the store.
@@ -90,8 +91,12 @@ pass_on! {
     fn register_server(server: &ServerRow, at: Timestamp) -> ();
     fn edit_device(name: &str, edit: &DeviceEdit, at: Timestamp) -> bool;
     fn insert_requests(new: &[NewRequest]) -> Vec<RequestId>;
-    fn free_devices(wanted: &Wanted, now: Timestamp) -> Vec<Candidate>;
-    fn candidate(name: &str, now: Timestamp) -> Option<Candidate>;
+    fn free_kinds() -> Vec<FreeKind>;
+    fn free_devices(of: &FreeKind, start: u32, limit: usize) -> Vec<DeviceName>;
+    fn hardware_of_image(image: &str) -> HashSet<HardwareId>;
+    fn board(name: &str, now: Timestamp) -> Option<(Board, Candidate)>;
+    fn boards(limit: usize) -> Vec<Board>;
+    fn mend_free() -> usize;
     fn named(name: &str) -> Option<Named>;
     fn imaging_result(request: RequestId) -> Option<ImagingResult>;
     fn append_device_log(lines: &[DeviceLogLine]) -> ();

@@ -30,7 +30,7 @@ pub const FAILURE_MEMORY_MS: i64 = 7 * 24 * 3600 * 1000;
 pub const FAILURES_MAX: usize = 16;
 
 /// An image on a device or on its way there, with the JSON text that parametrises it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Install {
     /// The image.
     pub image: ImageName,

@@ -138,6 +138,7 @@ impl<C: Conn> Apply<'_, C> {
                 machine.deadline,
             ];
             self.c.insert(sql::DEVICE_INSERT, args)?;
+            devices::enter_search(self.c, &machine.name)?;
         } else {
             let args = args![
                 fqdn,
