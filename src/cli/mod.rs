@@ -7,6 +7,7 @@ pub mod db;
 pub mod demo;
 pub mod logging;
 pub mod serve;
+pub mod simulate;
 
 use crate::config::{Config, ConfigError, Host};
 use crate::daemon::DaemonError;
@@ -42,6 +43,7 @@ enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Db(db::Args),
+    Simulate(simulate::Args),
 }
 
 /// Why the program failed.
@@ -57,6 +59,10 @@ pub enum Failure {
     Check,
     /// The store was not changed.
     Db(db::DbError),
+    /// The simulation could not be made.
+    Simulation(crate::store::StoreError),
+    /// A rule was broken in a simulation; it has said which.
+    RuleBroken,
     /// Standard output is gone.
     Output(std::io::Error),
 }
@@ -66,9 +72,13 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::from(2),
-            Self::Daemon(_) | Self::Demo(_) | Self::Check | Self::Db(_) | Self::Output(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Daemon(_)
+            | Self::Demo(_)
+            | Self::Check
+            | Self::Db(_)
+            | Self::Simulation(_)
+            | Self::RuleBroken
+            | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -81,6 +91,8 @@ impl fmt::Display for Failure {
             Self::Demo(error) => error.fmt(f),
             Self::Check => f.write_str("this server is not fit to serve; see what failed above"),
             Self::Db(error) => error.fmt(f),
+            Self::Simulation(error) => error.fmt(f),
+            Self::RuleBroken => f.write_str("a rule was broken; the same settings and seed show it again"),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }
@@ -107,6 +119,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
             let config = load()?;
             logging::init("error");
             check::run(&check, &config)
+        }
+        Command::Simulate(simulate) => {
+            logging::init("off");
+            simulate::run(&simulate)
         }
         Command::Db(db) => {
             let config = load()?;

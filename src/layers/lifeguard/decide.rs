@@ -33,7 +33,7 @@ impl Lifeguard {
                 has_relay: entry.relay.is_some(),
                 claim: entry.claim.as_ref(),
             };
-            match step(machine, facts, event, now) {
+            match (self.rule)(machine, facts, event, now) {
                 Step::Ignored(why) => {
                     if !quiet && !matches!(why, Ignored::AsItWas) {
                         log::info!("device={device} {why}");
