@@ -103,10 +103,6 @@ impl Board {
         self.stage != Stage::Off
     }
 
-    pub(super) fn is_up(&self) -> bool {
-        self.stage == Stage::System
-    }
-
     /// The power goes.
     pub(super) fn cut(&mut self, now_ms: i64) {
         self.life += 1;

@@ -27,6 +27,8 @@ pub(super) struct Kept {
     /// Power cycles since it was last at rest.
     cycles: u32,
     pub(super) holder: Option<RequestId>,
+    /// Written by a daemon that did not live to hear of it.
+    pub(super) unheard: bool,
     pub(super) trace: Trace,
 }
 
@@ -88,6 +90,7 @@ impl Ledger {
             asked_ms: start_ms,
             cycles: 0,
             holder: None,
+            unheard: false,
             trace: Trace::default(),
         };
         Self {
@@ -179,8 +182,8 @@ impl Ledger {
         }
     }
 
-    /// Written.
-    pub(super) fn device_written(&mut self, commit: &DeviceCommit) {
+    /// Written; `heard`: and the layer lives to hear of it.
+    pub(super) fn device_written(&mut self, commit: &DeviceCommit, heard: bool) {
         let now_ms = self.now_ms();
         let i = number(&commit.next.name);
         let Some(kept) = self.devices.get_mut(i) else { return };
@@ -189,6 +192,7 @@ impl Ledger {
         let state = next.state;
         kept.machine.clone_from(next);
         kept.moved_ms = now_ms;
+        kept.unheard = !heard;
         kept.trace.note(now_ms, Note::Device(state, next.epoch));
         self.stats.commits += 1;
         if def(state).wait_s.is_none() || state == S::Ready {

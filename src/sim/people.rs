@@ -1,7 +1,6 @@
 //! Who uses the simulated lab: clients that ask for boards and give them back (or forget to), operators that look after boards.
 
-use super::dice::Dice;
-use super::ledger::{name, number};
+use super::ledger::name;
 use super::trace::Note;
 use super::world::{SERVER, What, World};
 use super::{faults::DAY_MS, lab};
@@ -311,10 +310,4 @@ impl World {
 pub(super) fn waits_for_a_person(state: S) -> bool {
     state == S::LockedOut
         || state != S::Ready && def(state).please != Please::Nothing && def(state).wait_s.is_none()
-}
-
-/// Dice for what people do, apart from those of the hardware.
-#[expect(dead_code, reason = "for dice of their own")]
-fn dice(seed: u64) -> (Dice, usize) {
-    (Dice::new(seed, 3), number("b00001"))
 }

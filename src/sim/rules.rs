@@ -125,10 +125,8 @@ impl World {
         let ledger = self.ledger();
         let wrong = ledger.devices.iter().enumerate().find_map(|(i, kept)| {
             let mut machine = alive.lifeguard.machine(&kept.machine.name)?.clone();
-            // What the last write wrote and nobody lived to hear of.
-            let unheard = kept.machine.epoch > machine.epoch;
             machine.deadline = kept.machine.deadline;
-            (!unheard && machine != kept.machine)
+            (!kept.unheard && machine != kept.machine)
                 .then(|| (i, format!("{machine:?} is not {:?}", kept.machine)))
         });
         drop(ledger);

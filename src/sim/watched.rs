@@ -104,7 +104,7 @@ macro_rules! pass_on {
                 let mut ledger = open(&self.ledger);
                 for (commit, done) in commits.iter().zip(&done) {
                     if *done == Committed::Done {
-                        ledger.device_written(commit);
+                        ledger.device_written(commit, fate == Fate::Written);
                     }
                 }
                 drop(ledger);

@@ -8,7 +8,7 @@ use super::board::{Act, Board};
 use super::dice::Dice;
 use super::faults::Faults;
 use super::hardware::Hardware;
-use super::ledger::{self, Heard, Ledger, News, Shared, number};
+use super::ledger::{self, Heard, Ledger, News, Shared};
 use super::people::{Person, Waiting};
 use super::plant::Plant;
 use super::relays::{Moment, RelayBoard};
@@ -518,10 +518,4 @@ fn layer_settings() -> lifeguard::Settings {
         return_policies: lab::return_policies(),
         return_policy: ReturnPolicy::Check,
     }
-}
-
-/// Whether a device's name is one of this world's.
-#[expect(dead_code, reason = "kept for checks")]
-fn is_known(device: &str) -> bool {
-    number(device) != usize::MAX
 }
