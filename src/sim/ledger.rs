@@ -141,13 +141,12 @@ impl Ledger {
     /// A device's machine has decided.
     pub(super) fn device_decided(&mut self, device: &Device, heard: Heard, step: &lifeguard::Step) {
         let i = number(&device.name);
-        let moved = match step {
-            lifeguard::Step::Ignored(_) => None,
-            lifeguard::Step::Moved(moved) => Some(moved),
-        };
-        self.note(i, Note::Decided { event: heard.event, epoch: heard.epoch, moved: moved.is_some() });
+        let moved = !matches!(step, lifeguard::Step::Ignored(_));
+        self.note(i, Note::Decided { event: heard.event, epoch: heard.epoch, moved });
         self.stats.decisions += 1;
-        let Some(moved) = moved else { return };
+        if !moved {
+            return;
+        }
         if let Some(epoch) = heard.epoch
             && epoch != device.epoch
         {
@@ -155,6 +154,7 @@ impl Ledger {
                 format!("{} answers attempt {epoch}, the device is at {}", heard.event, device.epoch);
             self.device_broke("late answers move nothing", i, detail);
         }
+        let lifeguard::Step::Moved(moved) = step else { return };
         let out = device.state == S::LockedOut && moved.next.state != S::LockedOut;
         if out && !heard.may_unlock {
             let detail = format!("{} moved it to {}", heard.event, moved.next.state);

@@ -43,6 +43,11 @@ impl Lifeguard {
                     }
                     self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
                 }
+                Step::Rearmed(rearmed) => {
+                    let draft = drafts.get_mut(&device);
+                    self.rearm(&device, rearmed, draft, &mut commits, &mut decided);
+                    self.reply(&device, asker, DeviceAnswer::Accepted { state: before });
+                }
                 Step::Moved(moved) => {
                     drafts.insert(device.clone(), moved.next.clone());
                     decided.push(Decided { device, before, effects: moved.effects, asker, event: again });
@@ -55,6 +60,33 @@ impl Lifeguard {
             for (device, event, asker) in orders {
                 self.answer_order(&device, &event, asker);
             }
+        }
+    }
+
+    /// A wait begins anew: at once and in memory, or with what the same batch has already decided for the device.
+    fn rearm(
+        &mut self,
+        device: &DeviceName,
+        Rearmed { deadline, effects }: Rearmed,
+        draft: Option<&mut Device>,
+        commits: &mut [DeviceCommit],
+        decided: &mut [Decided],
+    ) {
+        let Some(draft) = draft else {
+            if let Some(entry) = self.devices.get_mut(device) {
+                entry.machine.deadline = deadline;
+            }
+            self.deadlines.set(device, deadline);
+            for effect in effects {
+                self.hand_out(device, effect);
+            }
+            return;
+        };
+        draft.deadline = deadline;
+        let last = commits.iter_mut().zip(decided).rev().find(|(commit, _)| commit.next.name == *device);
+        if let Some((commit, decided)) = last {
+            commit.next.deadline = deadline;
+            decided.effects.extend(effects);
         }
     }
 

@@ -83,6 +83,11 @@ impl Story {
         };
         match step(&self.device, facts, event, self.now) {
             Step::Ignored(why) => Err(why),
+            Step::Rearmed(Rearmed { deadline, effects }) => {
+                self.device.deadline = deadline;
+                (self.effects, self.result, self.log) = (effects, None, vec![]);
+                Ok(self.device.state)
+            }
             Step::Moved(moved) => {
                 let moved = *moved;
                 (self.device, self.effects, self.result, self.log) =
