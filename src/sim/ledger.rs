@@ -267,6 +267,8 @@ impl Ledger {
                 && kept.holder == Some(id)
             {
                 kept.holder = None;
+                // While somebody has it, it is not checked.
+                kept.asked_ms = now_ms;
             }
             if let Some(device) = &next.assigned {
                 let kept = self.devices.get_mut(number(device));
