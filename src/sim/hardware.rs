@@ -7,7 +7,6 @@ use super::ledger::{CYCLE, number};
 use super::relays::{Cycle, Moment};
 use super::trace::Note;
 use super::world::{What, World};
-use crate::bmm::power::board_key;
 use crate::bmm::probes::{Order, Ports, Probe, Probes};
 use crate::bmm::{Said, Ticket};
 use crate::layers::messages::{BmmAnswer, BmmJob};
@@ -51,9 +50,9 @@ impl Hardware {
     }
 }
 
-/// The number of the relay board in `r<n>:2101`.
+/// The number of the relay board in `r<n>:2101`; names are the same in any case.
 fn board_number(key: &str) -> usize {
-    key.strip_prefix('r').and_then(|k| k.split(':').next()?.parse::<usize>().ok()).unwrap_or(0)
+    key.strip_prefix(['r', 'R']).and_then(|k| k.split(':').next()?.parse::<usize>().ok()).unwrap_or(0)
 }
 
 /// The number of the device with this address, 10.x.y.z.
@@ -73,8 +72,9 @@ impl World {
                 self.ledger().ordered(i, CYCLE, epoch);
                 self.hardware.dispatch.cancel(|cycle| cycle.number == i);
                 // Deadlines are UTC, and only their order counts here.
-                let cycle = Cycle { device: device.clone(), number: i, epoch };
-                if self.hardware.dispatch.push(&board_key(&relay.board), deadline, cycle).is_err() {
+                let key = self.plant.board_key(&relay.board);
+                let cycle = Cycle { device: device.clone(), number: i, epoch, key: key.clone() };
+                if self.hardware.dispatch.push(&key, deadline, cycle).is_err() {
                     self.answer(BmmAnswer::Refused { device, epoch });
                 }
             }
@@ -173,9 +173,9 @@ impl World {
             Moment::On => self.power_on(number),
             Moment::Closed(well) => {
                 let well = well && !dead;
-                let Some(Cycle { device, epoch, .. }) = relays.close(now_ms) else { return };
+                let Some(Cycle { device, epoch, key, .. }) = relays.close(now_ms) else { return };
                 self.hardware.busy -= 1;
-                self.hardware.dispatch.finished(&format!("r{board}:2101"), Timestamp(now_ms));
+                self.hardware.dispatch.finished(&key, Timestamp(now_ms));
                 if self.hardware.healthy.get(board).is_some_and(|h| *h == dead) {
                     self.hardware.healthy[board] = !dead;
                     let board = format!("r{board}:2101");

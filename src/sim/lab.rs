@@ -81,7 +81,13 @@ fn device(number: usize) -> DeviceEntry {
         fqdn: format!("10.{a}.{b}.{c}"),
         mac: Some(super::world::mac(number)),
         imaging_server: None,
-        relay_info: Some(format!("r{board}:bank{}:relay{}", relay / 8 + 1, relay % 8 + 1)),
+        // People write names of hosts as they like.
+        relay_info: Some(format!(
+            "{}{board}:bank{}:relay{}",
+            if number % 5 == 0 { 'R' } else { 'r' },
+            relay / 8 + 1,
+            relay % 8 + 1
+        )),
         environment: Some(pool_of(number).into()),
         hardware: Some((if number.is_multiple_of(2) { "small" } else { "large" }.into(), String::new())),
         processor: None,

@@ -25,6 +25,8 @@ pub(super) struct Cycle {
     pub(super) device: DeviceName,
     pub(super) number: usize,
     pub(super) epoch: Epoch,
+    /// The queue that it stood in.
+    pub(super) key: String,
 }
 
 /// What happens in the course of a power cycle.

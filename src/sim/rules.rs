@@ -7,6 +7,7 @@ use super::world::{What, World};
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::{State as S, def};
 use crate::logic::mozpool::{self, State as R};
+use crate::store::DeviceFilter;
 use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -101,13 +102,9 @@ impl World {
 
     /// What the store says of claims is what the machines were seen to say.
     fn claims_on_disk(&mut self) {
-        let Ok(views) = self.store.requests(false) else { return };
-        let mut on_disk = BTreeMap::new();
-        for view in views {
-            if let Some(device) = &view.machine.assigned {
-                on_disk.insert(number(device), view.machine.id);
-            }
-        }
+        let Ok(views) = self.store.devices(&DeviceFilter::default()) else { return };
+        let on_disk: BTreeMap<_, _> =
+            views.iter().filter_map(|view| Some((number(&view.name), view.request?))).collect();
         let ledger = self.ledger();
         let wrong = ledger.devices.iter().enumerate().find_map(|(i, kept)| {
             let stored = on_disk.get(&i).copied();

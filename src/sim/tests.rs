@@ -1,20 +1,39 @@
-//! The simulator on itself.
+//! The simulator on itself: it repeats itself, sound programs keep every rule, and bugs of the kind that people make are found.
+
+mod planted;
 
 use super::*;
 
-fn settings(seed: u64, faults: &str) -> Settings {
+pub(super) fn settings(seed: u64, faults: &str) -> Settings {
     let faults = faults.parse().unwrap();
-    Settings { devices: 40, days: 4, quiet_days: 2, seed, faults, requests_per_day: 2.0 }
+    Settings { devices: 24, days: 5, quiet_days: 2, seed, faults, requests_per_day: 4.0 }
 }
 
 #[test]
 fn a_sound_lab_serves_every_request() {
-    let report = run(&settings(1, "none")).unwrap();
+    let settings = Settings { requests_per_day: 1.0, ..settings(1, "none") };
+    let report = run(&settings).unwrap();
     assert_eq!(report.violation, None, "{report}");
+    assert!(report.stats.asked > 50, "{report}");
+    assert_eq!(u64::try_from(report.stats.ready()).unwrap(), report.stats.asked, "{report}");
+    assert_eq!((report.stats.failed_cycles, report.stats.other_board), (0, 0), "{report}");
 }
 
 #[test]
 fn a_bad_lab_keeps_every_rule() {
-    let report = run(&settings(1, "all")).unwrap();
-    assert_eq!(report.violation, None, "{report}");
+    for (seed, faults) in
+        [(1, "all"), (2, "all=3"), (3, "crash=20"), (4, "messages=10,store=10"), (5, "clock=20,relays=10")]
+    {
+        let report = run(&settings(seed, faults)).unwrap();
+        assert_eq!(report.violation, None, "{report}");
+        assert!(report.stats.ready() > 50, "{report}");
+    }
+}
+
+#[test]
+fn the_same_seed_prints_the_same_bytes() {
+    let twice = [(); 2].map(|()| run(&settings(9, "all=2")).unwrap());
+    assert_eq!(twice[0].to_string(), twice[1].to_string());
+    assert_eq!(twice[0].json(), twice[1].json());
+    assert_ne!(run(&settings(10, "all=2")).unwrap().to_string(), twice[0].to_string());
 }
