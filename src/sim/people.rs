@@ -26,7 +26,7 @@ const FORGETS: f64 = 0.05;
 const LOOKS_MS: f64 = 5.0 * HOUR_MS;
 const LOOKS_SOON_MS: f64 = 20.0 * MINUTE_MS;
 /// How often an operator does something to a board for a reason of his own.
-const MEDDLES_MS: f64 = 40.0 * DAY_MS;
+const MEDDLES_MS: f64 = 10.0 * DAY_MS;
 /// Before somebody who was not answered tries again.
 const AGAIN_MS: i64 = 5_000;
 
@@ -193,6 +193,11 @@ impl World {
         if state == S::Ready {
             self.ready_has_power(device);
         }
+        self.wait_for_a_look(device, state);
+    }
+
+    /// An operator comes, if the device waits for one.
+    pub(super) fn wait_for_a_look(&mut self, device: usize, state: S) {
         if waits_for_a_person(state) {
             self.in_ms(if self.is_quiet() { LOOKS_SOON_MS } else { LOOKS_MS }, Person::Looks(device));
         }
@@ -205,8 +210,21 @@ impl World {
         }
         self.ledger().note(device, Note::Person("an operator repairs it and sends it back"));
         self.boards[device].broken = false;
-        let ask = if state == S::LockedOut { Ask::Online } else { Ask::SelfTest };
-        self.operator(device, Event::Please(ask));
+        // A board without a live image to test itself with, whose disk was left half written, passes no self-test: somebody
+        // must install something.
+        let empty = self.boards[device].disk.is_none();
+        let event = match state {
+            S::LockedOut => Event::Please(Ask::Online),
+            S::Troubleshooting if empty => {
+                let image = lab::IMAGES[0].into();
+                Event::Please(Ask::Image(Install { image, boot_config: "{}".into() }))
+            }
+            _ if empty => {
+                Event::Force { from: state.name().into(), to: S::Troubleshooting, who: "ann".into() }
+            }
+            _ => Event::Please(Ask::SelfTest),
+        };
+        self.operator(device, event);
     }
 
     fn meddles(&mut self) {

@@ -81,6 +81,15 @@ impl RelayBoard {
         Ok(vec![(off, Moment::Off), (on, Moment::On), (closed, Moment::Closed(true))])
     }
 
+    /// The daemon has died in the middle of it, or not. The next one knows nothing of the last connection, and need not: a
+    /// board that still rests refuses, and is asked again a moment later (`bmm::power::PATIENCE`).
+    pub(super) fn forget(&mut self, now_ms: i64) -> Option<Cycle> {
+        let cycle = self.close(now_ms);
+        self.run += 1;
+        self.closed_ms = now_ms - REST_MS;
+        cycle
+    }
+
     /// The connection ends; gives whom it served.
     pub(super) fn close(&mut self, now_ms: i64) -> Option<Cycle> {
         self.closed_ms = now_ms;

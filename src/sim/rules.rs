@@ -173,7 +173,8 @@ impl World {
         let device = ledger.devices.iter().enumerate().find_map(|(i, kept)| {
             let state = kept.machine.state;
             let well = state == S::Ready && self.boards[i].has_power();
-            let asked_late = waits_for_a_person(state) && self.now_ms() - kept.moved_ms < 12 * HOUR_MS;
+            // Who has just come to wait for a person has not seen one yet.
+            let asked_late = waits_for_a_person(state) && self.now_ms() - kept.moved_ms < 4 * HOUR_MS;
             (!well && !asked_late).then(|| (i, format!("{} is {state} after the quiet days", name(i))))
         });
         drop(ledger);

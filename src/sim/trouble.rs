@@ -101,8 +101,16 @@ impl World {
             }
         }
         self.next_mishap(mishap);
-        if self.is_quiet() {
-            troubles(&self.troubles).write_fails = 0.0;
+    }
+
+    /// The quiet days begin: nothing fails any more, and operators see to all that waits for them.
+    pub(super) fn becomes_quiet(&mut self) {
+        let mut trouble = troubles(&self.troubles);
+        (trouble.write_fails, trouble.crash_in) = (0.0, None);
+        drop(trouble);
+        for number in 0..self.boards.len() {
+            let state = self.ledger().devices[number].machine.state;
+            self.wait_for_a_look(number, state);
         }
     }
 }

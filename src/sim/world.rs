@@ -65,6 +65,8 @@ pub(super) enum What {
     Restart,
     /// Rules that need a look at everything.
     Look,
+    /// The quiet days begin.
+    Quiet,
 }
 
 /// The layers, alive.
@@ -156,6 +158,7 @@ impl World {
         world.break_things();
         world.people_come();
         world.agenda.put(START.0 + 3_600_000, What::Look);
+        world.agenda.put(world.quiet_ms, What::Quiet);
         Ok(world)
     }
 
@@ -198,6 +201,7 @@ impl World {
                 }
             }
             What::Look => self.look(),
+            What::Quiet => self.becomes_quiet(),
         }
     }
 
@@ -365,9 +369,8 @@ impl World {
         self.waiting_hear_nothing();
         self.hardware = Hardware::new(self.relays.len());
         for relays in &mut self.relays {
-            if let Some(cycle) = relays.close(now_ms) {
+            if let Some(cycle) = relays.forget(now_ms) {
                 ledger::open(&self.shared).note(cycle.number, Note::Crash);
-                relays.run += 1;
             }
         }
         self.stats().fault("crashes of the daemon");

@@ -17,15 +17,15 @@ use crate::store::*;
 /// Seeds that a bug may take to show itself.
 const SEEDS: std::ops::Range<u64> = 1..6;
 
-/// The bug is found by one of `rules`, and without it nothing is found.
+/// The bug is found by one of `rules` within the same days of some seed, and without it nothing is found there.
 fn found(plant: Plant, faults: &str, rules: &[&str]) -> Report {
     for seed in SEEDS {
-        let sound = run(&settings(seed, faults)).unwrap();
-        assert_eq!(sound.violation, None, "without the bug: {sound}");
         let report = run_with(&settings(seed, faults), plant).unwrap();
         if let Some(violation) = &report.violation {
             assert!(rules.contains(&violation.rule), "found by another rule: {report}");
             assert!(!violation.trace.is_empty(), "{report}");
+            let sound = run(&settings(seed, faults)).unwrap();
+            assert_eq!(sound.violation, None, "without the bug: {sound}");
             let text = report.to_string();
             assert!(text.contains(violation.rule) && text.contains(&format!("seed {seed}")), "{text}");
             return report;
@@ -143,7 +143,11 @@ fn an_image_that_is_believed_too_early() {
             })
         })
     };
-    found(Plant { device: Some(rule), ..Plant::default() }, "boards=10", &["a ready request has its board"]);
+    found(
+        Plant { device: Some(rule), ..Plant::default() },
+        "boards=10",
+        &["a ready request has its board", "when faults stop, every device comes to rest"],
+    );
 }
 
 /// A request that is closed forgets to let go of its claim: the board is never free again.
