@@ -330,6 +330,7 @@ impl Run<'_> {
             }
             Enter::CycleToPxe => match self.next_pxe_config() {
                 Some(pxe_config) => {
+                    self.forget_what_may_be_overwritten();
                     self.moved.next.boot = Some(Boot { pxe_config, boot_config: None });
                     self.cycle_power();
                 }
@@ -429,6 +430,16 @@ impl Run<'_> {
     fn next_pxe_config(&self) -> Option<PxeConfigName> {
         let image = &self.moved.next.next.as_ref()?.image;
         self.facts.catalog.pxe_config(image, self.facts.hardware).cloned()
+    }
+
+    /// From here on the board may write its disk, and every word of it that says so may be lost: what was installed is a
+    /// guess from now on, and a request that may use an image again must not be given a guess.
+    fn forget_what_may_be_overwritten(&mut self) {
+        let next = &mut self.moved.next;
+        let writes = |i: &Install| ![SELF_TEST_IMAGE, MAINTENANCE_IMAGE].contains(&&*i.image);
+        if next.next.as_ref().is_some_and(writes) {
+            next.installed = None;
+        }
     }
 
     fn cycle_power(&mut self) {

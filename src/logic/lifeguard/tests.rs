@@ -346,6 +346,20 @@ fn install_of_self_test() -> Install {
 }
 
 #[test]
+fn what_an_installation_may_have_overwritten_is_not_on_the_board_any_more() {
+    // The board writes its disk while every event of it gets lost; the machine gives up and tests what it finds.
+    let mut d = Story::of(S::Ready).running("b2g").without_live_test();
+    d.please(Ask::Image(install("debian")));
+    d.answered(Sig::PowerCycleOk);
+    d.board(Sig::MobileInitStarted);
+    assert_eq!(d.board(Sig::ImageFailed), S::PcPowerCycling);
+    assert_eq!(d.device.installed, None, "a request for b2g must not be given this board as it is");
+    let mut d = Story::of(S::Ready).running("b2g");
+    assert_eq!(d.please(Ask::SelfTest), S::PxePowerCycling);
+    assert_eq!(d.device.installed, Some(install("b2g")), "a self-test leaves the disk alone");
+}
+
+#[test]
 fn a_bad_board_is_remembered_and_reported_once() {
     let mut d = Story::of(S::SutSdcardVerifying).installing("b2g").claimed();
     d.device.deadline = Some(NOW);
