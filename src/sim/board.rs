@@ -77,6 +77,8 @@ pub(super) struct Board {
     pub(super) life: u32,
     /// What its disk boots; nothing while it is being written.
     pub(super) disk: Option<ImageName>,
+    /// What it is writing.
+    writes: Option<ImageName>,
     /// Hangs at every boot until somebody repairs it.
     pub(super) broken: bool,
     /// Hangs often.
@@ -93,6 +95,7 @@ impl Board {
             since_ms: 0,
             life: 0,
             disk: Some(image),
+            writes: None,
             broken: false,
             bad: false,
             tries: 0,
@@ -218,9 +221,9 @@ impl Board {
                 Act::Tell(downloading, between(dice, DOWNLOAD_MS))
             }
             (_, 2) => match install {
-                Some((_, true)) => {
+                Some((image, true)) => {
                     next(self);
-                    self.disk = None;
+                    (self.disk, self.writes) = (None, Some(image));
                     Act::Tell(extracting, between(dice, WRITE_MS))
                 }
                 Some((_, false)) => {
@@ -242,7 +245,7 @@ impl Board {
             }
             (_, 6) => {
                 next(self);
-                self.disk = install.map(|(image, _)| image);
+                self.disk = self.writes.take();
                 Act::Tell(rebooting, between(dice, SHUTDOWN_MS))
             }
             (_, 7) => Act::Wait(self.power_on(now_ms, dice)),
@@ -271,7 +274,9 @@ impl Board {
                     Ok(())
                 }
             }
-            _ => Ok(()),
+            // The ports that are asked for are those of `web`.
+            _ if self.disk.as_deref() == Some("web") => Ok(()),
+            _ => Err(CheckError::Refused { port: 0 }),
         }
     }
 }

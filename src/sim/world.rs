@@ -41,6 +41,8 @@ const RETRY_MS: i64 = 2_000;
 const TRIES_MAX: u32 = 15;
 /// How long a late event of a board is under way: its client gives up and tries again before that.
 const LATE_MS: (i64, i64) = (100, 15_000);
+/// Between two starts of a daemon that cannot start.
+const START_AGAIN_MS: i64 = 5_000;
 /// The server's name.
 pub(super) const SERVER: &str = "here";
 
@@ -194,10 +196,11 @@ impl World {
             What::LateEvent { board, signal } => self.event(board, Event::Signal { signal, detail: None }),
             What::Person(person) => self.person(person),
             What::Mishap(mishap) => self.mishap(mishap),
+            // Without its store it ends again, and its service manager tries once more.
             What::Restart => {
-                if let Err(error) = self.start() {
-                    let detail = error.to_string();
-                    self.ledger().broken("the daemon starts again", "the daemon".into(), detail, vec![]);
+                if self.start().is_err() {
+                    let at_ms = self.now_ms() + START_AGAIN_MS;
+                    self.agenda.put(at_ms, What::Restart);
                 }
             }
             What::Look => self.look(),
