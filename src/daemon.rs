@@ -5,12 +5,15 @@
 //! name of what it was.
 
 use crate::api;
+use crate::api::events::Recent;
+use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
@@ -28,7 +31,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The PXE config of every board that has nothing to install.
-const LOCAL_BOOT: &str = "local-boot";
+const LOCAL_BOOT: &str = crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 /// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
 const ENDED_QUEUE: usize = 256;
 /// IPv4, UDP and TFTP headers: a packet is so much larger than its block.
@@ -125,6 +128,7 @@ struct Sockets {
 /// A running daemon.
 pub struct Daemon {
     addresses: Addresses,
+    vitals: Arc<Vitals>,
     ended: Receiver<(String, Exit)>,
     http: http::Running,
     mozpool: Layer,
@@ -132,6 +136,7 @@ pub struct Daemon {
     bmm: Layer,
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
     journal: Layer,
+    changes: (changes::Stopper, JoinHandle<()>),
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
     /// Nobody else may open the store while this lives.
     _lock: StoreLock,
@@ -176,7 +181,8 @@ impl Daemon {
         let lock = location.lock()?;
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
-        store.register_server(&ServerRow { name: config.server.name.clone(), url: url.clone() })?;
+        let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
+        store.register_server(&row, SystemClock.now())?;
         let values = server_values(config, &addresses);
         if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
             let text = render(&local.name, &local.contents, &sample_values(&values))
@@ -251,22 +257,56 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
+        let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp } = addresses.clone();
+        let vitals = Vitals::new(clock.now())
+            .with("http", true, vec![http])
+            .with("mozpool", true, vec![])
+            .with("lifeguard", true, vec![])
+            .with("bmm", true, vec![])
+            .with("journal", true, vec![])
+            .with("changes", true, vec![])
+            .with("tftp", tftp.is_some(), on_tftp)
+            .with("syslog", syslog.is_some(), [syslog_udp, syslog_tcp].concat());
+        let vitals = Arc::new(vitals);
+        let recent = Arc::new(Recent::default());
+        let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
+        let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
                 public_url: url,
                 duration_max_s: config.http.duration_max_s,
             },
-            commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
+            commands: api::Commands {
+                lifeguard: lifeguard_tx,
+                mozpool: mozpool_tx,
+                bmm: jobs_tx,
+                vitals: Arc::clone(&vitals),
+            },
+            recent,
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
+            watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
         };
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
-        Ok(Self { addresses, ended, http, mozpool, lifeguard, bmm, syslog, journal, tftp, _lock: lock })
+        Ok(Self {
+            addresses,
+            ended,
+            http,
+            mozpool,
+            lifeguard,
+            bmm,
+            syslog,
+            journal,
+            changes,
+            tftp,
+            vitals,
+            _lock: lock,
+        })
     }
 
     /// Where it listens, with the ports that the system chose where 0 was asked for.
@@ -282,7 +322,10 @@ impl Daemon {
         select! {
             recv(stop) -> _ => Ok(()),
             recv(self.ended) -> report => match report {
-                Ok((thread, exit)) => Err(DaemonError::Ended { thread, exit }),
+                Ok((thread, exit)) => {
+                    self.vitals.ended(&thread);
+                    Err(DaemonError::Ended { thread, exit })
+                }
                 // Every thread holds a sender of its own, so this is the end of all of them.
                 Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
             }
@@ -322,6 +365,9 @@ impl Daemon {
             }
         }
         self.journal.stop();
+        let (stopper, thread) = self.changes;
+        stopper.stop();
+        let _ = thread.join();
         if let Some((stopper, thread)) = self.tftp {
             stopper.stop();
             let _ = thread.join();

@@ -13,6 +13,10 @@ pub enum Verb {
     Head,
     /// Change.
     Post,
+    /// Make it so, whether it is there or not.
+    Put,
+    /// Take it away.
+    Delete,
     /// What may be done here?
     Options,
     /// Anything else.
@@ -30,8 +34,14 @@ pub struct Call {
     pub origin: Option<String>,
     /// `Host` header.
     pub host: Option<String>,
+    /// `Content-Type` header.
+    pub content_type: Option<String>,
     /// `Access-Control-Request-Headers` header.
     pub wants_headers: Option<String>,
+    /// `Accept` header.
+    pub accept: Option<String>,
+    /// `Last-Event-ID` header.
+    pub last_event_id: Option<String>,
     /// Body.
     pub body: Vec<u8>,
     /// Who calls: an address.
@@ -46,7 +56,10 @@ impl Call {
             target: origin_form(target.into()),
             origin: None,
             host: None,
+            content_type: None,
             wants_headers: None,
+            accept: None,
+            last_event_id: None,
             body: Vec::new(),
             peer: "(unknown)".into(),
         }
@@ -63,6 +76,11 @@ impl Call {
             let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
             (decode_form(k) == key).then(|| decode_form(v).into_owned())
         })
+    }
+
+    /// The query has this key, and its value does not say no.
+    pub fn says(&self, key: &str) -> bool {
+        self.query(key).is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no"))
     }
 
     /// The query has this key, with any value or none.

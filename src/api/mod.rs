@@ -3,19 +3,25 @@
 //! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
 //! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
 
+mod admin;
 pub mod ask;
 mod bmm;
 pub mod body;
 pub mod call;
 mod device;
+pub mod events;
 pub mod files;
+mod health;
 mod image;
+pub mod openapi;
 pub mod owner;
 pub mod reply;
 mod request;
 pub mod routes;
+pub mod shapes;
 pub mod time;
 pub mod types;
+pub mod vitals;
 
 use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
@@ -24,12 +30,26 @@ use crate::store::Store;
 use body::Body;
 use call::{Call, Verb};
 use crossbeam_channel::Sender;
+use events::{Recent, Watch};
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
+use std::sync::Arc;
+use vitals::Vitals;
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
+
+/// Longest body of an import: 50,000 devices as indented JSON, with room.
+pub const IMPORT_MAX: usize = 32 << 20;
+
+/// The path of imports.
+const IMPORT_PATH: &str = "/api/lab/import";
+
+/// Longest body that this call may have.
+pub fn body_max(call: &Call) -> usize {
+    if call.path().trim_end_matches('/') == IMPORT_PATH { IMPORT_MAX } else { BODY_MAX }
+}
 
 /// What the API needs to know of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +71,8 @@ pub struct Commands {
     pub mozpool: Sender<MozpoolCommand>,
     /// To *bmm*.
     pub bmm: Sender<BmmJob>,
+    /// What the process consists of.
+    pub vitals: Arc<Vitals>,
 }
 
 /// What a handler works with.
@@ -61,11 +83,15 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// To have things done.
     pub commands: &'a Commands,
+    /// The last changes.
+    pub recent: &'a Recent,
     /// Now.
     pub now: Timestamp,
     /// The call.
     pub call: &'a Call,
     params: Params,
+    /// Who asked for the request that the call is about.
+    who: Option<String>,
 }
 
 impl<'a> Ctx<'a> {
@@ -74,10 +100,11 @@ impl<'a> Ctx<'a> {
         store: &'a mut dyn Store,
         settings: &'a Settings,
         commands: &'a Commands,
+        recent: &'a Recent,
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, now, call, params: Params::new() }
+        Self { store, settings, commands, recent, now, call, params: Params::new(), who: None }
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -103,23 +130,37 @@ impl<'a> Ctx<'a> {
     }
 }
 
+/// What becomes of a call.
+#[derive(Debug)]
+pub enum Answer {
+    /// This is the answer.
+    Now(Reply),
+    /// It is answered as soon as something happens, or goes on for as long as its caller listens: not a matter for a thread
+    /// that others wait for.
+    Later(Watch),
+}
+
 /// Answers one call.
-pub fn handle(mut ctx: Ctx<'_>) -> Reply {
+pub fn handle(mut ctx: Ctx<'_>) -> Answer {
     let result = match routes::find(ROUTES, ctx.call) {
         Found::Route(route, params) => {
             ctx.params = params;
             run(route, &mut ctx)
         }
-        Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx),
+        Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx).map(Answer::Now),
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
-        Found::Nothing => outside(ctx.call),
+        Found::Nothing => outside(ctx.call).map(Answer::Now),
     };
-    result.unwrap_or_else(|error| error.reply())
+    match result.unwrap_or_else(|error| Answer::Now(error.reply())) {
+        Answer::Now(reply) => Answer::Now(Reply { who: ctx.who, ..reply }),
+        later => later,
+    }
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
-fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
-    match route.run {
+fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
+    let reply = match route.run {
+        Run::Watch(handler) => return handler(ctx),
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
             let device = load_device(ctx)?;
@@ -136,7 +177,8 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
             let owner = board.imaging_server.clone();
             guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &board))
         }
-    }
+    };
+    reply.map(Answer::Now)
 }
 
 fn guarded<'a>(
@@ -182,7 +224,9 @@ fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {
         Ok(id) => ctx.store.request(RequestId(id))?,
         Err(_) => None,
     };
-    found.ok_or(ApiError::NotFound { kind: "request", name })
+    let found = found.ok_or(ApiError::NotFound { kind: "request", name })?;
+    ctx.who = Some(found.assignee.clone());
+    Ok(found)
 }
 
 fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
@@ -201,6 +245,8 @@ fn outside(call: &Call) -> Result<Reply> {
             env!("CARGO_PKG_VERSION")
         ))),
         Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
-        Verb::Post | Verb::Other => Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() }),
+        Verb::Post | Verb::Put | Verb::Delete | Verb::Other => {
+            Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() })
+        }
     }
 }

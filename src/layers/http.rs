@@ -3,21 +3,28 @@
 //! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
 //! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
+mod access;
 mod body;
+mod lines;
 mod transfers;
+mod watch;
 mod wire;
 
+use self::access::AccessLog;
 use self::body::{BodyIs, body_of, read_body};
+use self::lines::Lines;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, conditions, headers, respond};
 use super::supervise::{Exit, spawn};
 use crate::api::call::{Call, Verb};
+use crate::api::events::Recent;
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
-use crate::api::{self, Commands, Ctx, Settings};
+use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
@@ -28,7 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tftpd::root::Root;
 use tiny_http::{Request, Response, StatusCode};
 
@@ -39,6 +46,12 @@ pub const API_THREADS: usize = 16;
 /// Transfers at once: files, and bodies that are still on their way. Three racks of boards may image at the same moment; a
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
+
+/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
+const LARGE_MAX: usize = 2;
+/// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
+/// and two file descriptors.
+pub const WATCHERS_MAX: usize = 512;
 
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
@@ -79,6 +92,8 @@ pub struct Parts {
     pub settings: Settings,
     /// To have things done.
     pub commands: Commands,
+    /// The last changes, for those who watch.
+    pub recent: Arc<Recent>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What is below `/files/`; `None` for nothing.
@@ -89,6 +104,8 @@ pub struct Parts {
     pub threads: usize,
     /// [`TRANSFERS_MAX`], or fewer in tests.
     pub transfers_max: usize,
+    /// [`WATCHERS_MAX`], or fewer in tests.
+    pub watchers_max: usize,
     /// [`SILENCE`], or shorter in tests.
     pub silence: Duration,
 }
@@ -119,14 +136,22 @@ impl HttpServer {
         let failed = |source| BindError { addr, source };
         let silence = parts.silence;
         end_dead_connections(&self.listener, silence).map_err(failed)?;
+        raise_open_files(parts.transfers_max + parts.watchers_max);
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
-        let shared = Arc::new(Shared { server, parts, transfers, stopping: AtomicBool::new(false) });
+        let access = Arc::new(AccessLog::default());
+        let tidies = Arc::clone(&access);
+        let watchers = Transfers::new(parts.watchers_max);
+        let large = Transfers::new(LARGE_MAX);
+        let stopping = AtomicBool::new(false);
+        let lines = Arc::default();
+        let shared = Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, stopping });
         let (stop, stopped) = bounded(0);
-        let mut handles =
-            vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
+        let mut handles = vec![spawn("http-caller", ended.clone(), move || {
+            keep_accepting(addr, silence, &stopped, &tidies)
+        })];
         handles.extend((1..=threads).map(|n| {
             let shared = Arc::clone(&shared);
             spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
@@ -141,23 +166,41 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
     // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
+    // What is written is to be sent: otherwise the second of two writes waits for the peer to acknowledge the first, which it
+    // does after 40 ms.
+    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
+}
+
+/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, and a file is
+/// one. It gives up accepting when there are none left.
+fn raise_open_files(peers: usize) {
+    const EACH: u64 = 3;
+    let raise = || {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, soft.saturating_add(EACH * peers as u64).min(hard), hard)
+    };
+    if let Err(error) = raise() {
+        log::warn!("cannot raise the limit of open files: {error}; many clients at once may be too many");
+    }
 }
 
 /// Calls our own address now and then and hangs up at once.
 ///
 /// The time limit for silent peers is the listener's too: its `accept` fails when nobody calls for so long, and `tiny_http`
-/// then stops accepting for good. So somebody calls.
-fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>) -> Exit {
+/// then stops accepting for good. So somebody calls, and tidies the access log on the way.
+fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>, access: &AccessLog) -> Exit {
     let mut own = addr;
     if addr.ip().is_unspecified() {
         own.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
     while stopped.recv_timeout(silence / 4) == Err(RecvTimeoutError::Timeout) {
+        access.tidy(Instant::now());
         if let Err(error) = TcpStream::connect_timeout(&own, silence / 4) {
             log::warn!("cannot reach our own address {own}: {error}");
         }
     }
+    access.end(Instant::now());
     Exit::Stopped
 }
 
@@ -176,10 +219,12 @@ impl Running {
         self.addr
     }
 
-    /// Takes no new calls; calls under way are answered, transfers are cut off. Returns at once.
+    /// Takes no new calls; calls under way are answered, who waits for changes is told to go, transfers are cut off. Returns at
+    /// once.
     pub fn stop(&mut self) {
         self.stop = None;
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.parts.recent.close();
         for _ in &self.threads {
             self.shared.server.unblock();
         }
@@ -191,9 +236,12 @@ impl Running {
             // It has reported its end itself, a panic too.
             let _ = thread.join();
         }
-        let left = self.shared.transfers.wait_until_idle(grace);
-        if left > 0 {
-            log::warn!("{left} transfers were cut off");
+        let until = Instant::now() + grace;
+        for (what, threads) in [("transfers", &self.shared.transfers), ("watchers", &self.shared.watchers)] {
+            let left = threads.wait_until_idle(until.saturating_duration_since(Instant::now()));
+            if left > 0 {
+                log::warn!("{left} {what} were cut off");
+            }
         }
     }
 }
@@ -202,6 +250,11 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    access: Arc<AccessLog>,
+    /// Of those, bodies that may be larger than [`BODY_MAX`].
+    large: Arc<Transfers>,
+    watchers: Arc<Transfers>,
+    lines: Arc<Lines>,
     stopping: AtomicBool,
 }
 
@@ -246,22 +299,32 @@ enum Handled {
 
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
-    let arrived = Arrived::of(&request);
+    let arrived = Arrived::of(&request, &shared.access, &shared.lines);
+    if arrived.line.is_behind_a_watcher() {
+        shared.parts.recent.nudge();
+    }
     let mut call = call_of(&request);
     if call.path().starts_with(files::PREFIX) {
         hand_over(shared, "http-file", request, arrived, move |shared, request, arrived| {
-            send_file(shared, request, &call, arrived);
+            send_file(shared, request, &call, &arrived);
         });
         return Handled::Done;
     }
-    match body_of(&request) {
+    match body_of(&request, api::body_max(&call)) {
+        // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
+        BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
+            hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
+                take_slowly(shared, request, call, limit, arrived);
+            });
+            Handled::Done
+        }
         BodyIs::Here(len) => {
             call.body = Vec::with_capacity(len);
             if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
                 log::debug!("peer={} body: {error}", arrived.peer);
             }
-            let (reply, handled) = answer(shared, store, &call);
-            respond(request, reply, &arrived);
+            let (answer, handled) = answer(shared, store, &call);
+            finish(shared, request, answer, arrived);
             handled
         }
         BodyIs::OnItsWay(limit) => {
@@ -277,13 +340,21 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     }
 }
 
+/// Answers, or has a thread wait for what is to be answered.
+fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arrived) {
+    match answer {
+        Answer::Now(reply) => respond(request, reply, &arrived),
+        Answer::Later(watch) => watch::begin(shared, request, watch, arrived),
+    }
+}
+
 /// Has a transfer thread do the rest, or says that there is none.
 fn hand_over(
     shared: &Arc<Shared>,
     name: &str,
     request: Request,
     arrived: Arrived,
-    job: impl FnOnce(&Arc<Shared>, Request, &Arrived) + Send + 'static,
+    job: impl FnOnce(&Arc<Shared>, Request, Arrived) + Send + 'static,
 ) {
     let Some(slot) = shared.transfers.enter() else {
         return respond(request, ApiError::DownloadsFull.reply(), &arrived);
@@ -292,7 +363,7 @@ fn hand_over(
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let _slot = slot;
         // The request answers 500 by itself when it is dropped in a panic.
-        if catch_unwind(AssertUnwindSafe(|| job(&shared, request, &arrived))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| job(&shared, request, arrived))).is_err() {
             log::error!("a transfer has panicked");
         }
     });
@@ -303,18 +374,23 @@ fn hand_over(
 }
 
 /// Reads a body that was not here yet, and answers.
-fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: &Arrived) {
-    let reply = match read_body(request.as_reader(), limit, arrived.at) {
-        Err(error) => error.reply(),
+fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: Arrived) {
+    let max = api::body_max(&call);
+    let large = if max > BODY_MAX { shared.large.enter() } else { None };
+    if max > BODY_MAX && large.is_none() {
+        return respond(request, ApiError::ImportsFull.reply(), &arrived);
+    }
+    let answer = match read_body(request.as_reader(), limit, max, arrived.at) {
+        Err(error) => Answer::Now(error.reply()),
         Ok(body) => match shared.open_store() {
-            Err(error) => ApiError::from(error).reply(),
+            Err(error) => Answer::Now(ApiError::from(error).reply()),
             Ok(mut store) => {
                 call.body = body;
                 answer(shared, store.as_mut(), &call).0
             }
         },
     };
-    respond(request, reply, arrived);
+    finish(shared, request, answer, arrived);
 }
 
 /// Answers a call whose body claims a size that must not be taken seriously.
@@ -323,7 +399,7 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
 /// the process. So the connection is kept from being dropped: it costs two file descriptors and a sleeping thread for good,
 /// and whoever wants to do that to us on purpose is in the lab already.
 fn refuse_absurd(request: Request, arrived: &Arrived) {
-    arrived.log(413, 0);
+    arrived.log(413, 0, None);
     log::warn!(
         "peer={} announced a body of {:?} bytes; its connection is given up",
         arrived.peer,
@@ -334,16 +410,16 @@ fn refuse_absurd(request: Request, arrived: &Arrived) {
 }
 
 /// Asks the API; a panic is answered 500 and does not end the thread.
-fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Reply, Handled) {
-    let Parts { settings, commands, clock, .. } = &shared.parts;
+fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Answer, Handled) {
+    let Parts { settings, commands, recent, clock, .. } = &shared.parts;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        api::handle(Ctx::new(store, settings, commands, clock.now(), call))
+        api::handle(Ctx::new(store, settings, commands, recent, clock.now(), call))
     }));
     match result {
-        Ok(reply) => (reply, Handled::Done),
+        Ok(answer) => (answer, Handled::Done),
         Err(_) => {
             log::error!("the handler of {} has panicked", call.target.escape_debug());
-            (ApiError::Internal.reply(), Handled::Panicked)
+            (Answer::Now(ApiError::Internal.reply()), Handled::Panicked)
         }
     }
 }
@@ -355,7 +431,7 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
             files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
         }
         (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
-        (Verb::Post | Verb::Other, _) => {
+        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
             Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
         }
     };
@@ -368,12 +444,12 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
     let length = usize::try_from(len).unwrap_or(usize::MAX);
     let response = Response::new(StatusCode(status), headers(&lines), &mut body, Some(length), None);
     let result = request.respond(response.with_chunked_threshold(usize::MAX));
-    arrived.log(status, body.sent);
+    arrived.log(status, body.sent, None);
     if let Err(error) = result {
         log::info!(
             "peer={} {} broken off after {} of {len} bytes: {error}",
             arrived.peer,
-            arrived.target,
+            arrived.target.escape_debug(),
             body.sent
         );
     }

@@ -91,7 +91,8 @@ impl World {
                 self.hardware.dispatch.cancel(|cycle| cycle.number == i);
                 self.hardware.probes.cancel(&device);
             }
-            BmmJob::Manual { .. } => {}
+            // Nobody works by hand here, and nobody asks whether the layer is there.
+            BmmJob::Manual { .. } | BmmJob::Ping { .. } => {}
         }
     }
 

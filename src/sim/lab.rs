@@ -78,8 +78,8 @@ fn device(number: usize) -> DeviceEntry {
     DeviceEntry {
         line: 0,
         name: super::ledger::name(number).into(),
-        fqdn: format!("10.{a}.{b}.{c}"),
-        mac: Some(super::world::mac(number)),
+        fqdn: Some(format!("10.{a}.{b}.{c}")),
+        mac: Some(Some(super::world::mac(number))),
         imaging_server: None,
         // People write names of hosts as they like.
         relay_info: Some(format!(
@@ -89,7 +89,10 @@ fn device(number: usize) -> DeviceEntry {
             relay % 8 + 1
         )),
         environment: Some(pool_of(number).into()),
-        hardware: Some((if number.is_multiple_of(2) { "small" } else { "large" }.into(), String::new())),
+        hardware: Some(Some((
+            if number.is_multiple_of(2) { "small" } else { "large" }.into(),
+            String::new(),
+        ))),
         processor: None,
         tags: None,
         comments: None,

@@ -339,8 +339,8 @@ impl Heard {
             Event::LifeguardFinished { .. } => ("lifeguard_finished", None),
             Event::Deadline { .. } => ("its time limit", None),
             Event::Busy { .. } => ("busy", None),
-            Event::Close => ("close", None),
-            Event::Expire => ("expire", None),
+            Event::Close(_) => ("close", None),
+            Event::Expire { .. } => ("expire", None),
             Event::Renew { .. } => ("renew", None),
         };
         Self { event, epoch, may_unlock: false }

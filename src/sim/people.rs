@@ -130,7 +130,7 @@ impl World {
             reason: String::new(),
             wanted: Wanted {
                 device,
-                environment,
+                environment: environment.map(Into::into),
                 install: Install { image: image.into(), boot_config: boot_config.into() },
                 hardware_type: None,
                 hardware_model: None,
@@ -159,7 +159,7 @@ impl World {
 
     fn closes(&mut self, request: RequestId) {
         if self.ledger().requests.contains_key(&request) {
-            let answer = self.command(request, RequestEvent::Close);
+            let answer = self.command(request, RequestEvent::Close { who: None, reason: None });
             self.waiting.push(Waiting::Close(answer, request));
         }
     }

@@ -4,10 +4,11 @@
 use super::ledger::{name, number};
 use super::people::waits_for_a_person;
 use super::world::{What, World};
+use crate::clock::Clock;
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::{State as S, def};
 use crate::logic::mozpool::{self, State as R};
-use crate::store::DeviceFilter;
+use crate::store::{DeviceFilter, TooOld};
 use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -33,8 +34,10 @@ impl World {
 
     /// Old log lines and requests go, as in the daemon.
     fn sweep(&mut self) {
-        let before = crate::clock::Clock::now(&*self.clock).plus_ms(-12 * HOUR_MS);
-        while let Ok(true) = self.store.prune(before, before, 1000) {}
+        let now = self.clock.now();
+        let before = now.plus_ms(-12 * HOUR_MS);
+        let too_old = TooOld { logs: before, requests: before, changes: before, now };
+        while let Ok(true) = self.store.prune(&too_old, 1000) {}
     }
 
     fn waits_end(&mut self) {

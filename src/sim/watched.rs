@@ -6,12 +6,8 @@
 use super::dice::Dice;
 use super::ledger::{Shared, open};
 use crate::clock::{Clock, ManualClock};
-use crate::lab::{Change, Lab};
-use crate::logic::catalog::Catalog;
-use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
-use crate::logic::time::Timestamp;
+use crate::logic::ids::RequestId;
+use crate::store::through::Between;
 use crate::store::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,77 +79,45 @@ fn told<T>(fate: Fate, answer: T) -> Result<T> {
     if fate == Fate::Written { Ok(answer) } else { unavailable("answer") }
 }
 
-macro_rules! pass_on {
-    ($(fn $verb:ident($($arg:ident: $type:ty),*) -> $ret:ty;)*) => {
-        impl Store for Watched {
-            fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
-                let fate = self.write("write requests")?;
-                let done = self.inner.commit_requests(commits)?;
-                let mut ledger = open(&self.ledger);
-                for (commit, done) in commits.iter().zip(&done) {
-                    if *done == Committed::Done {
-                        ledger.request_written(commit);
-                    }
-                }
-                drop(ledger);
-                told(fate, done)
-            }
-            fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
-                let fate = self.write("write devices")?;
-                let done = self.inner.commit_devices(commits)?;
-                let mut ledger = open(&self.ledger);
-                for (commit, done) in commits.iter().zip(&done) {
-                    if *done == Committed::Done {
-                        ledger.device_written(commit, fate == Fate::Written);
-                    }
-                }
-                drop(ledger);
-                told(fate, done)
-            }
-            fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
-                let fate = self.write("make requests")?;
-                let ids = self.inner.insert_requests(new)?;
-                open(&self.ledger).requests_made(&ids, new);
-                told(fate, ids)
-            }
-            $(fn $verb(&mut self, $($arg: $type),*) -> Result<$ret> {
-                self.read(stringify!($verb))?;
-                self.inner.$verb($($arg),*)
-            })*
-        }
-    };
-}
+impl Between for Watched {
+    fn store(&mut self) -> &mut dyn Store {
+        &mut *self.inner
+    }
 
-pass_on! {
-    fn catalog() -> Catalog;
-    fn load_devices(server: &str) -> Vec<DeviceRecord>;
-    fn load_device(name: &str) -> Option<DeviceRecord>;
-    fn load_requests(server: &str) -> Vec<RequestRecord>;
-    fn load_request(id: RequestId) -> Option<RequestRecord>;
-    fn register_server(server: &ServerRow) -> ();
-    fn edit_device(name: &str, edit: &DeviceEdit) -> bool;
-    fn free_devices(wanted: &Wanted, now: Timestamp) -> Vec<Candidate>;
-    fn candidate(name: &str, now: Timestamp) -> Option<Candidate>;
-    fn named(name: &str) -> Option<Named>;
-    fn imaging_result(request: RequestId) -> Option<ImagingResult>;
-    fn append_device_log(lines: &[DeviceLogLine]) -> ();
-    fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
-    fn prune(logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> bool;
-    fn device_names() -> Vec<DeviceName>;
-    fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
-    fn device(name: &str) -> Option<DeviceView>;
-    fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
-    fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
-    fn requests(include_closed: bool) -> Vec<RequestView>;
-    fn request(id: RequestId) -> Option<RequestView>;
-    fn request_log(id: RequestId, limit: Option<usize>) -> Vec<LogLine>;
-    fn environments() -> Vec<String>;
-    fn images() -> Vec<ImageRow>;
-    fn image(name: &str) -> Option<ImageRow>;
-    fn pxe_configs() -> Vec<PxeConfigRow>;
-    fn pxe_config(name: &str) -> Option<PxeConfigRow>;
-    fn relay_board(name: &str) -> Option<RelayBoardRow>;
-    fn relay_boards() -> Vec<RelayBoardRow>;
-    fn servers() -> Vec<ServerRow>;
-    fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn before(&mut self, verb: &'static str) -> Result<()> {
+        self.read(verb)
+    }
+
+    fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
+        let fate = self.write("write requests")?;
+        let done = self.inner.commit_requests(commits)?;
+        let mut ledger = open(&self.ledger);
+        for (commit, done) in commits.iter().zip(&done) {
+            if *done == Committed::Done {
+                ledger.request_written(commit);
+            }
+        }
+        drop(ledger);
+        told(fate, done)
+    }
+
+    fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+        let fate = self.write("write devices")?;
+        let done = self.inner.commit_devices(commits)?;
+        let mut ledger = open(&self.ledger);
+        for (commit, done) in commits.iter().zip(&done) {
+            if *done == Committed::Done {
+                ledger.device_written(commit, fate == Fate::Written);
+            }
+        }
+        drop(ledger);
+        told(fate, done)
+    }
+
+    fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
+        let fate = self.write("make requests")?;
+        let ids = self.inner.insert_requests(new)?;
+        open(&self.ledger).requests_made(&ids, new);
+        told(fate, ids)
+    }
 }

@@ -27,6 +27,7 @@ use crate::logic::events::{ReturnPolicy, Signal};
 use crate::logic::ids::Mac;
 use crate::logic::lifeguard::Event;
 use crate::logic::time::Timestamp;
+use crate::store::through::Through;
 use crate::store::{Location, ServerRow, Store, StoreError};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -118,7 +119,7 @@ impl World {
     pub(super) fn new(settings: &Settings, plant: Plant) -> Result<Self, StoreError> {
         let location = Location::memory();
         let mut store = location.open()?;
-        store.register_server(&ServerRow { name: SERVER.into(), url: "http://here".into() })?;
+        store.register_server(&ServerRow { name: SERVER.into(), url: "http://here".into() }, START)?;
         store.apply_lab(&lab::of(settings.devices), false, START)?;
         let clock = Arc::new(ManualClock::at(START));
         let mut records = store.load_devices(SERVER)?;
@@ -287,12 +288,12 @@ impl World {
     }
 
     fn open_store(&self) -> Result<Box<dyn Store>, StoreError> {
-        Ok(Box::new(Watched {
+        Ok(Box::new(Through(Watched {
             inner: self.plant.store(self.location.open()?),
             clock: self.clock.clone(),
             ledger: self.shared.clone(),
             troubles: self.troubles.clone(),
-        }))
+        })))
     }
 
     /// When a layer wakes by itself; steady time. Layers keep UTC.

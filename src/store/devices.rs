@@ -5,13 +5,16 @@
 //! know loads as [`State::Unknown`], which waits for a person; views show it as it is stored until the machine moves.
 
 use super::cells::{Cells, counters_text, readable, times_text};
-use super::conn::{Conn, Doing, Row, Then, Value, args};
+use super::changes::{self, DeviceSeen, News};
+use super::conn::{Conn, ConnError, Doing, Row, Then, Value, args};
 use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
-use super::{Committed, DeviceCommit, Result, logs, sql};
+use super::{
+    Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
+};
 use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::mozpool::{Board, Candidate, Kind, Named, place};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
@@ -100,13 +103,24 @@ impl Stored {
         Ok(Self { record, state_name, id, processor, tags, comments, inventory_id })
     }
 
-    fn candidate(self, now: Timestamp) -> Candidate {
-        let machine = self.record.machine;
-        Candidate {
-            recent_failures: machine.recent_failures(now),
-            name: machine.name,
-            installed: machine.installed,
-        }
+    fn board(self, now: Timestamp) -> (Board, Candidate) {
+        let DeviceRecord { machine, info, claim } = self.record;
+        let kind = Kind {
+            environment: info.environment,
+            hardware: info.hardware,
+            hardware_type: info.hardware_type,
+            hardware_model: info.hardware_model,
+            processor: self.processor,
+            tags: self.tags,
+        };
+        let board = Board {
+            name: machine.name.clone(),
+            kind: kind.into(),
+            state: self.state_name.into(),
+            claimed_by: claim.map(|c| c.request),
+        };
+        let recent_failures = machine.recent_failures(now);
+        (board, Candidate { name: machine.name, installed: machine.installed, recent_failures })
     }
 
     fn view(self) -> DeviceView {
@@ -141,6 +155,21 @@ impl Stored {
     }
 }
 
+/// After a device was made: its place among the free ones, and whether it is one.
+pub(super) fn enter_search<C: Conn>(c: &mut C, name: &DeviceName) -> std::result::Result<(), ConnError> {
+    c.exec(sql::DEVICE_SET_LOT, args![place(name), name])?;
+    c.exec(sql::DEVICE_MEND_FREE, args![name])?;
+    Ok(())
+}
+
+/// The same for all devices of a store that has not known it before.
+pub(super) fn begin_search<C: Conn>(c: &mut C) -> Result<()> {
+    for name in names(c)? {
+        enter_search(c, &name).doing("prepare the search for devices")?;
+    }
+    Ok(())
+}
+
 fn install(c: &mut Cells, image: &str, config: &str) -> Result<Option<Install>> {
     Ok(match (c.opt_text(image)?, c.opt_text(config)?) {
         (Some(image), config) => {
@@ -153,6 +182,11 @@ fn install(c: &mut Cells, image: &str, config: &str) -> Result<Option<Install>> 
 /// All that can be read of an answer.
 fn list<C: Conn>(c: &mut C, sql: &'static str, args: &[Value]) -> Result<Vec<Stored>> {
     Ok(readable(c.query(sql, args).doing(READ)?, Stored::decode))
+}
+
+/// Every device, by name.
+pub(super) fn all<C: Conn>(c: &mut C) -> Result<Vec<Stored>> {
+    list(c, sql::DEVICES_ALL, &[])
 }
 
 /// One device.
@@ -211,29 +245,8 @@ pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<Dev
     Ok(found.collect())
 }
 
-pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-    let Wanted { device, environment, install, hardware_type, hardware_model, processor, tags } = wanted;
-    let (device, environment, processor) = (device.as_ref(), environment.as_ref(), processor.as_ref());
-    let (hardware_type, hardware_model) = (hardware_type.as_ref(), hardware_model.as_ref());
-    let args = args![
-        device,
-        device,
-        environment,
-        environment,
-        hardware_type,
-        hardware_type,
-        hardware_model,
-        hardware_model,
-        processor,
-        processor,
-        &install.image,
-    ];
-    let fits = |d: &Stored| tags.iter().all(|t| d.tags.contains(t));
-    Ok(list(c, sql::DEVICES_FREE, args)?.into_iter().filter(fits).map(|d| d.candidate(now)).collect())
-}
-
-pub(super) fn candidate<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
-    Ok(stored(c, name)?.map(|d| d.candidate(now)))
+pub(super) fn board<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>> {
+    Ok(stored(c, name)?.map(|d| d.board(now)))
 }
 
 pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
@@ -243,36 +256,54 @@ pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
     Ok(Some(Named { state, claimed_by: cells.opt_int("claims.request_id")?.map(RequestId) }))
 }
 
-pub(super) fn edit<C: Conn>(c: &mut C, name: &str, edit: &DeviceEdit) -> Result<bool> {
+pub(super) fn edit<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    name: &str,
+    edit: &DeviceEdit,
+    at: Timestamp,
+) -> Result<bool> {
+    const DOING: &str = "change a note on a device";
     let (sql, text) = match edit {
         DeviceEdit::Comments(text) => (sql::DEVICE_SET_COMMENTS, text),
         DeviceEdit::Environment(text) => (sql::DEVICE_SET_ENVIRONMENT, text),
     };
-    Ok(c.exec(sql, args![text, name]).doing("change a note on a device")? > 0)
+    changes::telling(c, bell, DOING, |c, news| {
+        let found = c.exec(sql, args![text, name]).doing(DOING)? > 0;
+        if found {
+            news.device(c, at, name, ChangeWhat::Changed)?;
+        }
+        Ok((found, Then::Commit))
+    })
 }
 
 /// Writes what can be written, in one transaction. The `UPDATE` asks for the epoch, and everything else of a commit is
 /// only written after it has found its row: a stale commit leaves nothing behind. What follows it for the same device was
 /// decided on what it would have left, and is stale even if the epoch it expects happens to be there.
-pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
     const DOING: &str = "write devices";
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    c.transaction(DOING, |c| {
+    changes::telling(c, bell, DOING, |c, news| {
         let mut done = Vec::with_capacity(commits.len());
         let mut stale = HashSet::new();
         for DeviceCommit { next, expected, log, result, at } in commits {
+            let before = DeviceSeen::read(c, &next.name)?;
             if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
                 stale.insert(&next.name);
                 done.push(Committed::Stale);
                 continue;
             }
+            c.exec(sql::DEVICE_MEND_FREE, args![&next.name]).doing(DOING)?;
             if let Some(result) = result {
                 c.exec(sql::CLAIM_SET_RESULT, args![result.name(), &next.name]).doing(DOING)?;
             }
             for line in log {
                 logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
+            }
+            if let Some(before) = before {
+                tell(news, *at, &before, next);
             }
             done.push(Committed::Done);
         }
@@ -280,11 +311,39 @@ pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec
     })
 }
 
-fn write_machine<C: Conn>(
-    c: &mut C,
-    next: &Device,
-    expected: Epoch,
-) -> std::result::Result<bool, super::conn::ConnError> {
+/// Tells of a commit if others can see it: deadlines, counters and epochs are the machine's own.
+fn tell(news: &mut News, at: Timestamp, before: &DeviceSeen, next: &Device) {
+    let image = |i: &Option<Install>| i.as_ref().map(|i| i.image.to_string());
+    let config = |i: &Option<Install>| i.as_ref().map(|i| i.boot_config.to_string());
+    let state = next.state.name();
+    let now = DeviceSeen {
+        news: DeviceNews {
+            state: state.to_owned(),
+            was: None,
+            environment: before.news.environment.clone(),
+            request: before.news.request,
+            image: image(&next.installed),
+            next_image: image(&next.next),
+            progress: next.progress,
+        },
+        rest: [
+            Some(next.since.0.to_string()),
+            config(&next.installed),
+            config(&next.next),
+            next.boot.as_ref().map(|b| b.pxe_config.to_string()),
+            next.boot.as_ref().and_then(|b| b.boot_config.as_ref()).map(ToString::to_string),
+        ],
+    };
+    if now == *before {
+        return;
+    }
+    let was = Some(&before.news.state).filter(|old| *old != state).cloned();
+    let what = if was.is_some() { ChangeWhat::State } else { ChangeWhat::Changed };
+    let data = ChangeData::Device(DeviceNews { was, ..now.news });
+    news.tell(at, ChangeKind::Device, &*next.name, what, data);
+}
+
+fn write_machine<C: Conn>(c: &mut C, next: &Device, expected: Epoch) -> std::result::Result<bool, ConnError> {
     // Taken apart so that a new field cannot be forgotten here.
     let Device {
         name,

@@ -10,7 +10,7 @@ fn texts(changes: &[Change]) -> Vec<&str> {
 
 fn refused(store: &mut dyn Store, text: &str) -> String {
     match store.apply_lab(&lab(text), false, T0) {
-        Err(StoreError::Refused { why }) => why,
+        Err(StoreError::Lab(error)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -81,7 +81,7 @@ hardware_type = "mystery"
 
 pub(crate) fn what_a_row_does_not_mention_stays(world: &World) {
     let mut store = world.with_lab();
-    store.edit_device("panda-1", &DeviceEdit::Comments("by hand".into())).unwrap();
+    store.edit_device("panda-1", &DeviceEdit::Comments("by hand".into()), T0).unwrap();
     let text = r#"
 [[image]]
 name = "self-test"

@@ -122,10 +122,10 @@ pub(crate) fn servers_register_themselves(world: &World) {
     let row = |url: &str| ServerRow { name: "here".into(), url: url.into() };
     assert_eq!(store.servers().unwrap(), [row(""), ServerRow { name: "other".into(), url: String::new() }]);
     for url in ["http://here:8080", "http://here:80"] {
-        store.register_server(&row(url)).unwrap();
+        store.register_server(&row(url), T0).unwrap();
         assert_eq!(store.servers().unwrap()[0], row(url));
     }
-    store.register_server(&ServerRow { name: "third".into(), url: "http://third".into() }).unwrap();
+    store.register_server(&ServerRow { name: "third".into(), url: "http://third".into() }, T0).unwrap();
     assert_eq!(store.servers().unwrap().len(), 3);
     let board = store.relay_board("relay-1").unwrap().unwrap();
     assert_eq!((board.fqdn.as_str(), board.imaging_server.as_str()), ("relay-1.example:2101", "here"));
@@ -138,7 +138,7 @@ pub(crate) fn what_is_not_there_is_none_and_no_error(world: &World) {
     assert!(store.load_device("nope").unwrap().is_none());
     assert!(store.device("nope").unwrap().is_none());
     assert!(store.named("nope").unwrap().is_none());
-    assert!(store.candidate("nope", T0).unwrap().is_none());
+    assert!(store.board("nope", T0).unwrap().is_none());
     assert!(store.load_request(nobody).unwrap().is_none());
     assert!(store.request(nobody).unwrap().is_none());
     assert!(store.imaging_result(nobody).unwrap().is_none());

@@ -1,14 +1,18 @@
-//! Between `tiny_http`'s requests and responses and the API's calls and replies, and one line in the log for each.
+//! Between `tiny_http`'s requests and responses and the API's calls and replies.
 
+use super::access::{self, AccessLog};
+use super::lines::{Line, Lines};
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
 use std::io::Cursor;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use tiny_http::{Header, Request, Response, StatusCode};
 
 /// The server name in answers.
-const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
+pub(super) const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
     Conditions {
@@ -25,13 +29,18 @@ pub(super) fn call_of(request: &Request) -> Call {
         tiny_http::Method::Get => Verb::Get,
         tiny_http::Method::Head => Verb::Head,
         tiny_http::Method::Post => Verb::Post,
+        tiny_http::Method::Put => Verb::Put,
+        tiny_http::Method::Delete => Verb::Delete,
         tiny_http::Method::Options => Verb::Options,
         _ => Verb::Other,
     };
     let mut call = Call::new(verb, request.url());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
+    call.content_type = header(request, "Content-Type");
     call.wants_headers = header(request, "Access-Control-Request-Headers");
+    call.accept = header(request, "Accept");
+    call.last_event_id = header(request, "Last-Event-ID");
     call.peer = peer(request);
     call
 }
@@ -40,8 +49,12 @@ pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
     request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
 }
 
+fn address(request: &Request) -> Option<IpAddr> {
+    request.remote_addr().map(|a| a.ip().to_canonical())
+}
+
 fn peer(request: &Request) -> String {
-    request.remote_addr().map_or_else(|| "(unknown)".to_owned(), |a| a.ip().to_canonical().to_string())
+    address(request).map_or_else(|| "(unknown)".to_owned(), |a| a.to_string())
 }
 
 pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
@@ -51,36 +64,46 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
 }
 
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
-    let Reply { status, headers: lines, body } = reply;
+    let Reply { status, headers: lines, body, who } = reply;
     let len = body.len();
+    let sent = if *request.method() == tiny_http::Method::Head { 0 } else { len };
     let response = Response::new(StatusCode(status), headers(&lines), Cursor::new(body), Some(len), None);
     if let Err(error) = request.respond(response.with_chunked_threshold(usize::MAX)) {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    arrived.log(status, len as u64);
+    arrived.log(status, sent as u64, who.as_deref());
 }
 
-/// What the access log says of a call.
+/// A call that has come in, for the log.
 pub(super) struct Arrived {
     pub(super) at: Instant,
+    /// Its place among the calls on its connection, until it is answered.
+    pub(super) line: Line,
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
+    address: Option<IpAddr>,
+    log: Arc<AccessLog>,
 }
 
 impl Arrived {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request, log: &Arc<AccessLog>, lines: &Arc<Lines>) -> Self {
         Self {
             at: Instant::now(),
+            line: lines.enter(request.remote_addr().copied()),
             method: request.method().to_string().escape_debug().to_string(),
-            target: request.url().escape_debug().to_string(),
+            target: request.url().to_owned(),
             peer: peer(request),
+            address: address(request),
+            log: Arc::clone(log),
         }
     }
 
-    /// One line per call.
-    pub(super) fn log(&self, status: u16, bytes: u64) {
-        let Self { at, method, target, peer } = self;
-        log::info!("{method} {target} {status} {} ms {bytes} B peer={peer}", at.elapsed().as_millis());
+    /// It was answered. `who`: whose request it was about.
+    pub(super) fn log(&self, status: u16, bytes: u64, who: Option<&str>) {
+        let now = Instant::now();
+        let Self { at, method, target, address, .. } = self;
+        let took = now.saturating_duration_since(*at);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }

@@ -51,15 +51,20 @@ impl Lifeguard {
                 self.prepare(device, claim, epoch, install, prepare, items);
             }
             LifeguardCommand::Released { device, request } => self.released(device, request, items),
+            LifeguardCommand::Ping { reply } => drop(reply.send(())),
             LifeguardCommand::Edit { device, edit, reply } => {
                 let _ = reply.send(self.edit(&device, edit));
+            }
+            LifeguardCommand::Administer { change, dry_run, reply } => {
+                // Who asked may have stopped waiting.
+                drop(reply.send(self.administer(&change, dry_run)));
             }
         }
     }
 
     pub(super) fn edit(&mut self, device: &DeviceName, edit: DeviceEdit) -> DeviceAnswer {
         let Some(entry) = self.devices.get_mut(device) else { return DeviceAnswer::UnknownDevice };
-        match self.store.edit_device(device, &edit) {
+        match self.store.edit_device(device, &edit, self.clock.now()) {
             Ok(true) => {
                 if let DeviceEdit::Environment(environment) = edit {
                     entry.info.environment = environment;

@@ -2,7 +2,7 @@
 //!
 //! Nothing runs by itself: `settle` gives each layer its turn until neither has anything to do.
 
-use super::faulty::{Between, Faulty, Switch, Trouble};
+use super::faulty::{Faulty, Meanwhile, Switch, Trouble};
 use crate::boot::render::{LiveValues, ServerValues};
 use crate::boot::table::{Answer, BootTable};
 use crate::clock::{Clock, ManualClock};
@@ -16,6 +16,7 @@ use crate::logic::lifeguard::{Ask, Event, Install, State};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, State as RequestState, Wanted};
 use crate::logic::time::Timestamp;
+use crate::store::through::Through;
 use crate::store::{Committed, Location, NewRequest, RequestCommit, ServerRow, Store};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) boot: Arc<BootTable>,
     pub(super) trouble: Switch,
-    between: Between,
+    meanwhile: Meanwhile,
     pub(super) store: Box<dyn Store>,
     pub(super) policy: ReturnPolicy,
     pub(super) queue: usize,
@@ -72,14 +73,15 @@ impl World {
     pub(super) fn with(n: usize, queue: usize) -> Self {
         let location = Location::memory();
         let mut store = location.open().unwrap();
-        store.register_server(&ServerRow { name: "here".into(), url: "http://here".into() }).unwrap();
+        let row = ServerRow { name: "here".into(), url: "http://here".into() };
+        store.register_server(&row, Timestamp(0)).unwrap();
         store.apply_lab(&Lab::parse(&lab(n), "lab.toml", "here").unwrap(), false, T0).unwrap();
         let mut world = Self {
             location,
             clock: Arc::new(ManualClock::at(T0)),
             boot: Arc::new(BootTable::new("local")),
             trouble: Switch::default(),
-            between: Between::default(),
+            meanwhile: Meanwhile::default(),
             store,
             policy: ReturnPolicy::Check,
             queue,
@@ -137,11 +139,11 @@ impl World {
     }
 
     fn open(&self) -> Box<dyn Store> {
-        Box::new(Faulty {
+        Box::new(Through(Faulty {
             inner: self.location.open().unwrap(),
             switch: self.trouble.clone(),
-            between: self.between.clone(),
-        })
+            meanwhile: self.meanwhile.clone(),
+        }))
     }
 
     pub(super) fn lifeguard(&mut self) -> &mut Self {
@@ -208,9 +210,15 @@ impl World {
         let mut next = store.load_request(id).unwrap().unwrap().machine;
         let expected = next.epoch;
         next.epoch = next.epoch.next();
-        let take =
-            RequestCommit { next, expected, claim: ClaimChange::Take(device.into()), log: vec![], at: T0 };
-        *self.between.lock().unwrap() = Some(Box::new(move || {
+        let take = RequestCommit {
+            next,
+            expected,
+            claim: ClaimChange::Take(device.into()),
+            log: vec![],
+            device_log: None,
+            at: T0,
+        };
+        *self.meanwhile.lock().unwrap() = Some(Box::new(move || {
             assert_eq!(store.commit_requests(&[take]).unwrap(), [Committed::Done]);
         }));
     }
@@ -229,13 +237,17 @@ impl World {
 
     /// Asks for a board and gives where the answer will be.
     pub(super) fn ask(&self, device: Option<&str>, image: &str) -> Receiver<CreateAnswer> {
+        self.ask_for(Self::wanted(device, image))
+    }
+
+    fn ask_for(&self, wanted: Wanted) -> Receiver<CreateAnswer> {
         let (reply, answer) = bounded(1);
         let now = self.clock.now();
         let new = NewRequest {
             server: "here".into(),
             assignee: "ci".into(),
             reason: String::new(),
-            wanted: Self::wanted(device, image),
+            wanted,
             expires: now.plus_s(100_000),
             queue_until: None,
             created: now,
@@ -244,9 +256,31 @@ impl World {
         answer
     }
 
+    /// … of this pool.
+    pub(super) fn ask_for_environment(&self, environment: &str) -> Receiver<CreateAnswer> {
+        self.ask_for(Wanted { environment: Some(environment.into()), ..Self::wanted(None, "debian") })
+    }
+
+    /// What *mozpool* has told the device layer is lost.
+    pub(super) fn forget_orders(&mut self) {
+        let (_, inbox) = self.lifeguard.as_mut().unwrap();
+        inbox.commands.try_iter().for_each(drop);
+    }
+
     /// Asks for a board and lets the layers settle.
     pub(super) fn request(&mut self, device: Option<&str>, image: &str) -> RequestId {
-        let answer = self.ask(device, image);
+        self.made(Self::wanted(device, image))
+    }
+
+    /// … for one that is as `wish` says.
+    pub(super) fn request_of(&mut self, wish: impl FnOnce(&mut Wanted)) -> RequestId {
+        let mut wanted = Self::wanted(None, "debian");
+        wish(&mut wanted);
+        self.made(wanted)
+    }
+
+    fn made(&mut self, wanted: Wanted) -> RequestId {
+        let answer = self.ask_for(wanted);
         self.settle();
         match answer.try_recv() {
             Ok(CreateAnswer::Created { request, busy: false }) => request,
@@ -255,10 +289,28 @@ impl World {
     }
 
     pub(super) fn close(&self, request: RequestId) -> Receiver<RequestAnswer> {
+        self.end(request, RequestEvent::Close { who: None, reason: None })
+    }
+
+    /// Something is asked of a request.
+    pub(super) fn end(&self, request: RequestId, event: RequestEvent) -> Receiver<RequestAnswer> {
         let (reply, answer) = bounded(1);
-        let event = RequestEvent::Close;
-        self.requests.send(MozpoolCommand::Event { request, event, who: "ci".into(), reply }).unwrap();
+        let who = "10.0.0.7".into();
+        self.requests.send(MozpoolCommand::Event { request, event, who, reply }).unwrap();
         answer
+    }
+
+    /// An operator puts a device into a state.
+    pub(super) fn force(&mut self, device: &str, from: &str, to: State) {
+        let answer = self.event(device, Event::Force { from: from.into(), to, who: "ann".into() });
+        self.settle();
+        assert!(matches!(answer.try_recv(), Ok(DeviceAnswer::Accepted { .. })));
+    }
+
+    /// The messages of a request's log, oldest first.
+    pub(super) fn request_log(&self, request: RequestId) -> Vec<String> {
+        let lines = self.open().request_log(request, None).expect("the store works");
+        lines.into_iter().map(|l| l.message).collect()
     }
 
     /// Something happens to a device; answered after the layer's next turn.

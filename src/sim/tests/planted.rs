@@ -2,16 +2,12 @@
 //! rule that it breaks, and nothing in the same runs without it.
 
 use super::settings;
-use crate::lab::{Change, Lab};
 use crate::layers::{lifeguard, mozpool};
-use crate::logic::catalog::Catalog;
-use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{Ask, Counter, Event, State as S, Step, step};
-use crate::logic::mozpool::{self as requests, Candidate, ClaimChange, Named, State as R, Wanted};
-use crate::logic::time::Timestamp;
+use crate::logic::mozpool::{self as requests, ClaimChange, State as R};
 use crate::sim::plant::Plant;
 use crate::sim::{Report, run, run_with};
+use crate::store::through::{Between, Through};
 use crate::store::*;
 
 /// Seeds that a bug may take to show itself.
@@ -176,7 +172,7 @@ fn two_queues_for_one_relay_board() {
 /// Claims have no unique key, and nothing else looks whether somebody has the device.
 #[test]
 fn claims_without_a_unique_key() {
-    let plant = |inner| -> Box<dyn Store> { Box::new(Broken { inner, bug: Bug::NoUniqueKey }) };
+    let plant = |inner| -> Box<dyn Store> { Box::new(Through(Broken { inner, bug: Bug::NoUniqueKey })) };
     let rules = &["at most one claim per device", "kill anywhere and load again: the same machine"];
     found(Plant { store: Some(plant), ..Plant::default() }, "none", rules);
 }
@@ -184,8 +180,9 @@ fn claims_without_a_unique_key() {
 /// A commit is answered before it is on disk, and written with the next one: a crash between them loses what was acted on.
 #[test]
 fn commits_that_are_answered_before_they_are_on_disk() {
-    let plant =
-        |inner| -> Box<dyn Store> { Box::new(Broken { inner, bug: Bug::LazyCommit { held: Vec::new() } }) };
+    let plant = |inner| -> Box<dyn Store> {
+        Box::new(Through(Broken { inner, bug: Bug::LazyCommit { held: Vec::new() } }))
+    };
     let rules = &["kill anywhere and load again: the same machine"];
     found(Plant { store: Some(plant), ..Plant::default() }, "crash=10", rules);
 }
@@ -201,64 +198,27 @@ struct Broken {
     bug: Bug,
 }
 
-macro_rules! pass_on {
-    ($(fn $verb:ident($($arg:ident: $type:ty),*) -> $ret:ty;)*) => {
-        impl Store for Broken {
-            fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
-                let mut commits = commits.to_vec();
-                if matches!(self.bug, Bug::NoUniqueKey) {
-                    for commit in &mut commits {
-                        if matches!(commit.claim, ClaimChange::Take(_)) {
-                            commit.claim = ClaimChange::Keep;
-                        }
-                    }
-                }
-                self.inner.commit_requests(&commits)
-            }
-            fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
-                let Bug::LazyCommit { held } = &mut self.bug else { return self.inner.commit_devices(commits) };
-                self.inner.commit_devices(held)?;
-                *held = commits.to_vec();
-                Ok(vec![Committed::Done; commits.len()])
-            }
-            $(fn $verb(&mut self, $($arg: $type),*) -> Result<$ret> {
-                self.inner.$verb($($arg),*)
-            })*
-        }
-    };
-}
+impl Between for Broken {
+    fn store(&mut self) -> &mut dyn Store {
+        &mut *self.inner
+    }
 
-pass_on! {
-    fn insert_requests(new: &[NewRequest]) -> Vec<RequestId>;
-    fn catalog() -> Catalog;
-    fn load_devices(server: &str) -> Vec<DeviceRecord>;
-    fn load_device(name: &str) -> Option<DeviceRecord>;
-    fn load_requests(server: &str) -> Vec<RequestRecord>;
-    fn load_request(id: RequestId) -> Option<RequestRecord>;
-    fn register_server(server: &ServerRow) -> ();
-    fn edit_device(name: &str, edit: &DeviceEdit) -> bool;
-    fn free_devices(wanted: &Wanted, now: Timestamp) -> Vec<Candidate>;
-    fn candidate(name: &str, now: Timestamp) -> Option<Candidate>;
-    fn named(name: &str) -> Option<Named>;
-    fn imaging_result(request: RequestId) -> Option<ImagingResult>;
-    fn append_device_log(lines: &[DeviceLogLine]) -> ();
-    fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
-    fn prune(logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> bool;
-    fn device_names() -> Vec<DeviceName>;
-    fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
-    fn device(name: &str) -> Option<DeviceView>;
-    fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
-    fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
-    fn requests(include_closed: bool) -> Vec<RequestView>;
-    fn request(id: RequestId) -> Option<RequestView>;
-    fn request_log(id: RequestId, limit: Option<usize>) -> Vec<LogLine>;
-    fn environments() -> Vec<String>;
-    fn images() -> Vec<ImageRow>;
-    fn image(name: &str) -> Option<ImageRow>;
-    fn pxe_configs() -> Vec<PxeConfigRow>;
-    fn pxe_config(name: &str) -> Option<PxeConfigRow>;
-    fn relay_board(name: &str) -> Option<RelayBoardRow>;
-    fn relay_boards() -> Vec<RelayBoardRow>;
-    fn servers() -> Vec<ServerRow>;
-    fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
+        let mut commits = commits.to_vec();
+        if matches!(self.bug, Bug::NoUniqueKey) {
+            for commit in &mut commits {
+                if matches!(commit.claim, ClaimChange::Take(_)) {
+                    commit.claim = ClaimChange::Keep;
+                }
+            }
+        }
+        self.inner.commit_requests(&commits)
+    }
+
+    fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+        let Bug::LazyCommit { held } = &mut self.bug else { return self.inner.commit_devices(commits) };
+        self.inner.commit_devices(held)?;
+        *held = commits.to_vec();
+        Ok(vec![Committed::Done; commits.len()])
+    }
 }
