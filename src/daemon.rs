@@ -176,7 +176,8 @@ impl Daemon {
         let lock = location.lock()?;
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
-        store.register_server(&ServerRow { name: config.server.name.clone(), url: url.clone() })?;
+        let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
+        store.register_server(&row, SystemClock.now())?;
         let values = server_values(config, &addresses);
         if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
             let text = render(&local.name, &local.contents, &sample_values(&values))

@@ -5,9 +5,10 @@
 use super::cells::{Cells, readable};
 use super::conn::{Conn, Doing, Row, Then, args};
 use super::rows::{ImageRow, PxeConfigRow, RelayBoardRow, ServerRow};
-use super::{Result, sql};
+use super::{Bell, ChangeKind, ChangeWhat, Result, changes, sql};
 use crate::logic::catalog::{Catalog, HardwareFacts, ImageFacts, TimeLimits};
 use crate::logic::ids::{HardwareId, ImageName, PxeConfigName};
+use crate::logic::time::Timestamp;
 
 const READ: &str = "read images, hardware types and PXE configs";
 
@@ -127,13 +128,26 @@ pub(super) fn servers<C: Conn>(c: &mut C) -> Result<Vec<ServerRow>> {
     }))
 }
 
-pub(super) fn register_server<C: Conn>(c: &mut C, server: &ServerRow) -> Result<()> {
+pub(super) fn register_server<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    server: &ServerRow,
+    at: Timestamp,
+) -> Result<()> {
     const DOING: &str = "make this imaging server known";
     let ServerRow { name, url } = server;
-    c.transaction(DOING, |c| {
+    changes::telling(c, bell, DOING, |c, news| {
+        let old = servers(c)?.into_iter().find(|s| s.name == *name);
+        let what = match old {
+            Some(old) if old == *server => return Ok(((), Then::Commit)),
+            Some(_) => ChangeWhat::Changed,
+            None => ChangeWhat::Created,
+        };
+        // Its row may be there and not be readable.
         if c.exec(sql::SERVER_UPDATE, args![url, name]).doing(DOING)? == 0 {
             c.exec(sql::SERVER_INSERT, args![url, name]).doing(DOING)?;
         }
+        news.thing(at, ChangeKind::Server, name, what);
         Ok(((), Then::Commit))
     })
 }

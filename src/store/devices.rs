@@ -5,9 +5,12 @@
 //! know loads as [`State::Unknown`], which waits for a person; views show it as it is stored until the machine moves.
 
 use super::cells::{Cells, counters_text, readable, times_text};
+use super::changes::{self, DeviceSeen, News};
 use super::conn::{Conn, Doing, Row, Then, Value, args};
 use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
-use super::{Committed, DeviceCommit, Result, logs, sql};
+use super::{
+    Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
+};
 use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
@@ -243,26 +246,40 @@ pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
     Ok(Some(Named { state, claimed_by: cells.opt_int("claims.request_id")?.map(RequestId) }))
 }
 
-pub(super) fn edit<C: Conn>(c: &mut C, name: &str, edit: &DeviceEdit) -> Result<bool> {
+pub(super) fn edit<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    name: &str,
+    edit: &DeviceEdit,
+    at: Timestamp,
+) -> Result<bool> {
+    const DOING: &str = "change a note on a device";
     let (sql, text) = match edit {
         DeviceEdit::Comments(text) => (sql::DEVICE_SET_COMMENTS, text),
         DeviceEdit::Environment(text) => (sql::DEVICE_SET_ENVIRONMENT, text),
     };
-    Ok(c.exec(sql, args![text, name]).doing("change a note on a device")? > 0)
+    changes::telling(c, bell, DOING, |c, news| {
+        let found = c.exec(sql, args![text, name]).doing(DOING)? > 0;
+        if found {
+            news.device(c, at, name, ChangeWhat::Changed)?;
+        }
+        Ok((found, Then::Commit))
+    })
 }
 
 /// Writes what can be written, in one transaction. The `UPDATE` asks for the epoch, and everything else of a commit is
 /// only written after it has found its row: a stale commit leaves nothing behind. What follows it for the same device was
 /// decided on what it would have left, and is stale even if the epoch it expects happens to be there.
-pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
     const DOING: &str = "write devices";
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    c.transaction(DOING, |c| {
+    changes::telling(c, bell, DOING, |c, news| {
         let mut done = Vec::with_capacity(commits.len());
         let mut stale = HashSet::new();
         for DeviceCommit { next, expected, log, result, at } in commits {
+            let before = DeviceSeen::read(c, &next.name)?;
             if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
                 stale.insert(&next.name);
                 done.push(Committed::Stale);
@@ -274,10 +291,45 @@ pub(super) fn commit<C: Conn>(c: &mut C, commits: &[DeviceCommit]) -> Result<Vec
             for line in log {
                 logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
             }
+            if let Some(before) = before {
+                tell(news, *at, &before, next);
+            }
             done.push(Committed::Done);
         }
         Ok((done, Then::Commit))
     })
+}
+
+/// Tells of a commit if others can see it: deadlines, counters and epochs are the machine's own.
+fn tell(news: &mut News, at: Timestamp, before: &DeviceSeen, next: &Device) {
+    let image = |i: &Option<Install>| i.as_ref().map(|i| i.image.to_string());
+    let config = |i: &Option<Install>| i.as_ref().map(|i| i.boot_config.to_string());
+    let state = next.state.name();
+    let now = DeviceSeen {
+        news: DeviceNews {
+            state: state.to_owned(),
+            was: None,
+            environment: before.news.environment.clone(),
+            request: before.news.request,
+            image: image(&next.installed),
+            next_image: image(&next.next),
+            progress: next.progress,
+        },
+        rest: [
+            Some(next.since.0.to_string()),
+            config(&next.installed),
+            config(&next.next),
+            next.boot.as_ref().map(|b| b.pxe_config.to_string()),
+            next.boot.as_ref().and_then(|b| b.boot_config.as_ref()).map(ToString::to_string),
+        ],
+    };
+    if now == *before {
+        return;
+    }
+    let was = Some(&before.news.state).filter(|old| *old != state).cloned();
+    let what = if was.is_some() { ChangeWhat::State } else { ChangeWhat::Changed };
+    let data = ChangeData::Device(DeviceNews { was, ..now.news });
+    news.tell(at, ChangeKind::Device, &*next.name, what, data);
 }
 
 fn write_machine<C: Conn>(

@@ -6,7 +6,7 @@ use super::conn::Doing;
 use super::lock::StoreLock;
 use super::sqlite::Sqlite;
 use super::sqlstore::SqlStore;
-use super::{Result, Store, migrate};
+use super::{Bell, Result, Store, changes, migrate};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a store is. Text form: `sqlite:PATH`, a plain `PATH`, or `sqlite::memory:`.
 #[derive(Debug, Clone)]
-pub struct Location(Place);
+pub struct Location {
+    place: Place,
+    bell: Arc<Bell>,
+}
 
 #[derive(Debug, Clone)]
 enum Place {
@@ -81,7 +84,7 @@ impl FromStr for Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Place::File(path) => write!(f, "sqlite:{}", path.display()),
             Place::Memory(_) => f.write_str("sqlite::memory:"),
         }
@@ -91,7 +94,7 @@ impl fmt::Display for Location {
 impl PartialEq for Location {
     /// The same file, or the very same memory: two databases in memory are two.
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
+        match (&self.place, &other.place) {
             (Place::File(a), Place::File(b)) => a == b,
             (Place::Memory(a), Place::Memory(b)) => Arc::ptr_eq(a, b),
             _ => false,
@@ -107,20 +110,30 @@ static OPENING: Mutex<()> = Mutex::new(());
 static MEMORIES: AtomicU64 = AtomicU64::new(0);
 
 impl Location {
+    fn of(place: Place) -> Self {
+        Self { place, bell: Arc::default() }
+    }
+
+    /// Rings after every change that is committed by way of this value or its clones. Before the first [`Self::open`] it knows
+    /// nothing.
+    pub fn bell(&self) -> Arc<Bell> {
+        self.bell.clone()
+    }
+
     /// The SQLite file at `path`.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self(Place::File(path.into()))
+        Self::of(Place::File(path.into()))
     }
 
     /// A new store in memory, gone with the last clone of this value and the last store opened from it. For tests.
     pub fn memory() -> Self {
         let name = format!("mozpool-{}", MEMORIES.fetch_add(1, Ordering::Relaxed));
-        Self(Place::Memory(Arc::new(Memory { name, anchor: Mutex::new(None) })))
+        Self::of(Place::Memory(Arc::new(Memory { name, anchor: Mutex::new(None) })))
     }
 
     /// The store's file, if it is one.
     pub fn path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.place {
             Place::File(path) => Some(path),
             Place::Memory(_) => None,
         }
@@ -132,7 +145,7 @@ impl Location {
     /// # Errors
     /// [`super::StoreError::Locked`] names the process that has it.
     pub fn lock(&self) -> Result<StoreLock> {
-        match &self.0 {
+        match &self.place {
             Place::File(path) => StoreLock::take(path),
             Place::Memory(_) => Ok(StoreLock::not_needed()),
         }
@@ -144,7 +157,7 @@ impl Location {
     /// # Errors
     /// As [`Self::open`]. A file that does not exist is made, empty: look first.
     pub fn schema(&self) -> Result<(u32, u32)> {
-        let found = match &self.0 {
+        let found = match &self.place {
             Place::File(path) => migrate::version(&mut Sqlite::open_file(path).doing("open")?)?,
             // Made by this program, just now.
             Place::Memory(_) => migrate::known(),
@@ -161,7 +174,7 @@ impl Location {
     pub fn open(&self) -> Result<Box<dyn Store>> {
         const OPEN: &str = "open";
         let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut conn = match &self.0 {
+        let mut conn = match &self.place {
             Place::File(path) => Sqlite::open_file(path).doing(OPEN)?,
             Place::Memory(memory) => {
                 let mut anchor = memory.anchor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +185,8 @@ impl Location {
             }
         };
         migrate::to_latest(&mut conn)?;
-        Ok(Box::new(SqlStore::new(conn)))
+        self.bell.ring(&changes::last(&mut conn)?);
+        Ok(Box::new(SqlStore::new(conn, self.bell.clone())))
     }
 }
 

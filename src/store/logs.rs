@@ -2,8 +2,8 @@
 
 use super::cells::{Cells, readable};
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
-use super::rows::{DeviceLogLine, LogLine, StrayLogLine};
-use super::{Result, requests, sql};
+use super::rows::{DeviceLogLine, LogLine, StrayLogLine, TooOld};
+use super::{Bell, Result, changes, requests, sql};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
 
@@ -112,24 +112,20 @@ pub(super) fn stray<C: Conn>(c: &mut C, limit: Option<usize>) -> Result<Vec<Stra
 
 /// One chunk in one transaction, so that the layers' writes never wait long for it. The lines of a deleted request go
 /// with it and do not count.
-pub(super) fn prune<C: Conn>(
-    c: &mut C,
-    logs_before: Timestamp,
-    requests_before: Timestamp,
-    limit: usize,
-) -> Result<bool> {
+pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: usize) -> Result<bool> {
     const DOING: &str = "delete old log lines";
-    c.transaction(DOING, |c| {
+    changes::telling(c, bell, DOING, |c, news| {
         let mut left = limit;
         for (old, delete) in sql::LOG_AGEING {
-            let rows = c.query(old, args![logs_before, at_most(Some(left))]).doing(DOING)?;
+            let rows = c.query(old, args![too_old.logs, at_most(Some(left))]).doing(DOING)?;
             for Row(id) in &rows {
                 c.exec(delete, id).doing(DOING)?;
             }
             left -= rows.len();
         }
-        let requests = requests::delete_expired(c, requests_before, limit)?;
+        let requests = requests::delete_expired(c, news, too_old, limit)?;
+        let changes = changes::delete_old(c, too_old.changes, limit)?;
         // A chunk that was filled to the brim may have left some; the next one finds out.
-        Ok((left == 0 || requests == limit, Then::Commit))
+        Ok((left == 0 || requests == limit || changes == limit, Then::Commit))
     })
 }

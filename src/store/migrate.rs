@@ -16,8 +16,10 @@ struct Migration {
 }
 
 /// Step `n` leads to version `n + 1`.
-const MIGRATIONS: &[Migration] =
-    &[Migration { sql: include_str!("migrations/sqlite/0001_first.sql"), then: seed::first }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("migrations/sqlite/0001_first.sql"), then: seed::first },
+    Migration { sql: include_str!("migrations/sqlite/0002_changes.sql"), then: |_| Ok(()) },
+];
 
 /// The version this program knows.
 pub(super) fn known() -> u32 {

@@ -6,6 +6,7 @@
 mod admin;
 mod apply;
 mod cells;
+mod changes;
 mod conn;
 mod devices;
 mod location;
@@ -19,6 +20,10 @@ mod sql;
 mod sqlite;
 mod sqlstore;
 
+pub use changes::{
+    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
+    RequestNews,
+};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
@@ -128,14 +133,14 @@ pub trait Store: Send {
     /// One request, as it is stored now.
     fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>>;
     /// Makes this imaging server known: inserts or updates its row.
-    fn register_server(&mut self, server: &ServerRow) -> Result<()>;
+    fn register_server(&mut self, server: &ServerRow, at: Timestamp) -> Result<()>;
 
     // The device layer's writes.
 
     /// Writes all of `commits` in one durable transaction; the answers are in the same order.
     fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>>;
     /// Changes what people note on a device. False: no such device.
-    fn edit_device(&mut self, name: &str, edit: &DeviceEdit) -> Result<bool>;
+    fn edit_device(&mut self, name: &str, edit: &DeviceEdit, at: Timestamp) -> Result<bool>;
 
     // The request layer's writes and look-ups.
 
@@ -159,9 +164,15 @@ pub trait Store: Send {
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
     /// Appends lines of senders that no device is known for; the oldest beyond `keep` are dropped.
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
-    /// Deletes at most `limit` log lines before `logs_before` and as many requests that expired before `requests_before`;
-    /// true when there is more to do.
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool>;
+    /// Deletes at most `limit` log lines, as many requests and as many changes that are too old; true when there is more to do.
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool>;
+
+    // What has changed.
+
+    /// At most `limit` changes after the number `after`, in order, and the numbers that are kept and were given.
+    fn changes(&mut self, after: u64, limit: usize) -> Result<ChangesPage>;
+    /// The last numbers that were given.
+    fn last_changes(&mut self) -> Result<LastChanges>;
 
     // What the API reads.
 

@@ -5,15 +5,18 @@
 //! when its time is long past (see `logs::prune`).
 
 use super::cells::{Cells, counters_text, readable, texts_text};
+use super::changes::{self, News, RequestSeen};
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
-use super::rows::{NewRequest, RequestRecord, RequestView};
-use super::{Committed, RequestCommit, Result, StoreError, logs, sql};
+use super::rows::{NewRequest, RequestRecord, RequestView, TooOld};
+use super::{
+    Bell, ChangeData, ChangeKind, ChangeWhat, Committed, RequestCommit, RequestNews, Result, StoreError,
+    logs, sql,
+};
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::Install;
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, Counter, Request, State, Wanted};
-use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
 const READ: &str = "read requests";
@@ -84,12 +87,12 @@ pub(super) fn imaging_result<C: Conn>(c: &mut C, id: RequestId) -> Result<Option
     }
 }
 
-pub(super) fn insert<C: Conn>(c: &mut C, new: &[NewRequest]) -> Result<Vec<RequestId>> {
+pub(super) fn insert<C: Conn>(c: &mut C, bell: &Bell, new: &[NewRequest]) -> Result<Vec<RequestId>> {
     const DOING: &str = "make requests";
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    c.transaction(DOING, |c| {
+    changes::telling(c, bell, DOING, |c, news| {
         let mut ids = Vec::with_capacity(new.len());
         for NewRequest { server, assignee, reason, wanted, expires, queue_until, created } in new {
             let Wanted { device, environment, install, hardware_type, hardware_model, processor, tags } =
@@ -126,6 +129,15 @@ pub(super) fn insert<C: Conn>(c: &mut C, new: &[NewRequest]) -> Result<Vec<Reque
                 },
                 other => other.doing(DOING),
             })?;
+            let fresh = RequestNews {
+                state: State::New.name().to_owned(),
+                was: None,
+                device: None,
+                expires: expires.0,
+                assignee: assignee.clone(),
+            };
+            let data = ChangeData::Request(fresh);
+            news.tell(*created, ChangeKind::Request, id.to_string(), ChangeWhat::Created, data);
             ids.push(RequestId(id));
         }
         Ok((ids, Then::Commit))
@@ -135,18 +147,18 @@ pub(super) fn insert<C: Conn>(c: &mut C, new: &[NewRequest]) -> Result<Vec<Reque
 /// Writes what can be written, in one transaction. The claim is taken first, on condition that the request has not moved
 /// and the device is `ready`; the unique keys of `claims` decide between two that want the same device, also when they
 /// are on two servers. Nothing of a commit is written before one of its conditions could still fail.
-pub(super) fn commit<C: Conn>(c: &mut C, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
+pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
     if commits.is_empty() {
         return Ok(Vec::new());
     }
-    c.transaction(WRITE, |c| {
+    changes::telling(c, bell, WRITE, |c, news| {
         let mut done = Vec::with_capacity(commits.len());
         // What follows a refused commit of the same request was decided on what it would have left.
         let mut refused = HashSet::new();
         for commit in commits {
             let one = match refused.contains(&commit.next.id) {
                 true => Committed::Stale,
-                false => commit_one(c, commit)?,
+                false => commit_one(c, news, commit)?,
             };
             if one != Committed::Done {
                 refused.insert(commit.next.id);
@@ -157,8 +169,9 @@ pub(super) fn commit<C: Conn>(c: &mut C, commits: &[RequestCommit]) -> Result<Ve
     })
 }
 
-fn commit_one<C: Conn>(c: &mut C, commit: &RequestCommit) -> Result<Committed> {
+fn commit_one<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit) -> Result<Committed> {
     let RequestCommit { next, expected, claim, log, at } = commit;
+    let before = RequestSeen::read(c, next.id)?;
     let id = next.id.0;
     let epoch = expected.0.cast_signed();
     if let ClaimChange::Take(device) = claim {
@@ -196,16 +209,61 @@ fn commit_one<C: Conn>(c: &mut C, commit: &RequestCommit) -> Result<Committed> {
     for line in log {
         logs::append_request(c, next.id, *at, logs::MACHINE, line).doing(WRITE)?;
     }
+    if let Some(before) = before {
+        tell(c, news, commit, before.news)?;
+    }
     Ok(Committed::Done)
 }
 
-/// Deletes at most `limit` requests that expired before `before`, with their logs and claims; says how many.
-pub(super) fn delete_expired<C: Conn>(c: &mut C, before: Timestamp, limit: usize) -> Result<usize> {
+/// Tells what others can see of a commit: the request's own part, and the device that it takes or gives back.
+fn tell<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit, before: RequestNews) -> Result<()> {
+    let RequestCommit { next, claim, at, .. } = commit;
+    let device = match claim {
+        ClaimChange::Keep => before.device.clone(),
+        ClaimChange::Take(device) => Some(device.to_string()),
+        ClaimChange::Drop(_) => None,
+    };
+    let state = next.state.name();
+    let moved = state != before.state;
+    if moved || next.expires.0 != before.expires || device != before.device {
+        let now = RequestNews {
+            state: state.to_owned(),
+            was: moved.then_some(before.state),
+            device: device.clone(),
+            expires: next.expires.0,
+            assignee: before.assignee,
+        };
+        let what = if moved { ChangeWhat::State } else { ChangeWhat::Changed };
+        news.tell(*at, ChangeKind::Request, next.id.to_string(), what, ChangeData::Request(now));
+    }
+    if device != before.device {
+        for name in [before.device, device].into_iter().flatten() {
+            news.device(c, *at, &name, ChangeWhat::Changed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes at most `limit` requests that expired long enough ago, with their logs and claims; says how many.
+pub(super) fn delete_expired<C: Conn>(
+    c: &mut C,
+    news: &mut News,
+    too_old: &TooOld,
+    limit: usize,
+) -> Result<usize> {
     const DOING: &str = "delete old requests";
-    let rows = c.query(sql::REQUESTS_EXPIRED, args![before, logs::at_most(Some(limit))]).doing(DOING)?;
+    let args = args![too_old.requests, logs::at_most(Some(limit))];
+    let rows = c.query(sql::REQUESTS_EXPIRED, args).doing(DOING)?;
     for row in &rows {
+        let id = RequestId(Cells::new("requests", row.clone()).int("id")?);
+        let held = RequestSeen::read(c, id)?.and_then(|seen| seen.news.device);
         for sql in [sql::CLAIM_DROP, sql::REQUEST_LOG_DELETE, sql::REQUEST_DELETE] {
             c.exec(sql, &row.0).doing(DOING)?;
+        }
+        let data = ChangeData::Nothing;
+        news.tell(too_old.now, ChangeKind::Request, id.to_string(), ChangeWhat::Deleted, data);
+        if let Some(device) = held {
+            news.device(c, too_old.now, &device, ChangeWhat::Changed)?;
         }
     }
     Ok(rows.len())

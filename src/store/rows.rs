@@ -78,6 +78,19 @@ pub enum DeviceEdit {
     Environment(String),
 }
 
+/// What is kept no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooOld {
+    /// Log lines that were written before.
+    pub logs: Timestamp,
+    /// Requests that expired before.
+    pub requests: Timestamp,
+    /// Changes that were made before.
+    pub changes: Timestamp,
+    /// Now, for what there is to tell about it.
+    pub now: Timestamp,
+}
+
 /// A line for a device's log from outside the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceLogLine {

@@ -155,3 +155,21 @@ pub(super) const RELAY_BOARD_INSERT: &str =
     "INSERT INTO relay_boards (fqdn, imaging_server, name) VALUES (?, ?, ?)";
 pub(super) const RELAY_BOARD_UPDATE: &str =
     "UPDATE relay_boards SET fqdn = ?, imaging_server = ? WHERE name = ?";
+
+// Changes, and what others can see of a device or a request.
+pub(super) const CHANGES: &str =
+    "SELECT seq, at, kind, subject, what, data FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";
+pub(super) const CHANGES_OLDEST: &str = "SELECT seq FROM changes ORDER BY seq LIMIT 1";
+pub(super) const CHANGES_BEGINNING: &str = "SELECT seq, at FROM changes ORDER BY seq LIMIT ?";
+pub(super) const CHANGES_DROP: &str = "DELETE FROM changes WHERE seq <= ?";
+pub(super) const CHANGE_INSERT: &str =
+    "INSERT INTO changes (seq, at, kind, subject, what, data) VALUES (?, ?, ?, ?, ?, ?)";
+pub(super) const CHANGES_COUNT: &str = "UPDATE change_counts SET last = last + ? WHERE kind = ?";
+pub(super) const CHANGES_SET_LAST: &str = "UPDATE change_counts SET last = ? WHERE kind = ?";
+pub(super) const CHANGES_LAST_OF: &str = "SELECT last FROM change_counts WHERE kind = ?";
+pub(super) const CHANGES_LAST: &str = "SELECT kind, last FROM change_counts";
+pub(super) const DEVICE_SEEN: &str = "SELECT d.state, d.environment, c.request_id, d.installed_image, d.next_image, \
+    d.progress, d.state_since, d.installed_config, d.next_config, d.boot_pxe_config, d.boot_config \
+    FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
+pub(super) const REQUEST_SEEN: &str = "SELECT r.state, r.expires, r.assignee, d.name FROM requests r \
+    LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id WHERE r.id = ?";

@@ -2,7 +2,8 @@
 
 use super::conn::Conn;
 use super::{
-    Committed, DeviceCommit, RequestCommit, Result, Store, admin, apply, devices, logs, requests, rows::*,
+    Bell, ChangesPage, Committed, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin, apply,
+    changes, devices, logs, requests, rows::*,
 };
 use crate::lab::{Change, Lab};
 use crate::logic::catalog::Catalog;
@@ -10,82 +11,93 @@ use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::mozpool::{Candidate, Named, Wanted};
 use crate::logic::time::Timestamp;
+use std::sync::Arc;
 
 /// A store on one connection.
 #[derive(Debug)]
-pub(super) struct SqlStore<C>(C);
+pub(super) struct SqlStore<C> {
+    conn: C,
+    bell: Arc<Bell>,
+}
 
 impl<C: Conn> SqlStore<C> {
     /// The schema behind `conn` is the one that this program knows.
-    pub(super) fn new(conn: C) -> Self {
-        Self(conn)
+    pub(super) fn new(conn: C, bell: Arc<Bell>) -> Self {
+        Self { conn, bell }
     }
 }
 
 impl<C: Conn> Store for SqlStore<C> {
     fn catalog(&mut self) -> Result<Catalog> {
-        admin::catalog(&mut self.0)
+        admin::catalog(&mut self.conn)
     }
     fn load_devices(&mut self, server: &str) -> Result<Vec<DeviceRecord>> {
-        devices::load_all(&mut self.0, server)
+        devices::load_all(&mut self.conn, server)
     }
     fn load_device(&mut self, name: &str) -> Result<Option<DeviceRecord>> {
-        devices::load(&mut self.0, name)
+        devices::load(&mut self.conn, name)
     }
     fn load_requests(&mut self, server: &str) -> Result<Vec<RequestRecord>> {
-        requests::load_all(&mut self.0, server)
+        requests::load_all(&mut self.conn, server)
     }
     fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>> {
-        requests::load(&mut self.0, id)
+        requests::load(&mut self.conn, id)
     }
-    fn register_server(&mut self, server: &ServerRow) -> Result<()> {
-        admin::register_server(&mut self.0, server)
+    fn register_server(&mut self, server: &ServerRow, at: Timestamp) -> Result<()> {
+        admin::register_server(&mut self.conn, &self.bell, server, at)
     }
 
     fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
-        devices::commit(&mut self.0, commits)
+        devices::commit(&mut self.conn, &self.bell, commits)
     }
-    fn edit_device(&mut self, name: &str, edit: &DeviceEdit) -> Result<bool> {
-        devices::edit(&mut self.0, name, edit)
+    fn edit_device(&mut self, name: &str, edit: &DeviceEdit, at: Timestamp) -> Result<bool> {
+        devices::edit(&mut self.conn, &self.bell, name, edit, at)
     }
 
     fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
-        requests::insert(&mut self.0, new)
+        requests::insert(&mut self.conn, &self.bell, new)
     }
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
-        requests::commit(&mut self.0, commits)
+        requests::commit(&mut self.conn, &self.bell, commits)
     }
     fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-        devices::free(&mut self.0, wanted, now)
+        devices::free(&mut self.conn, wanted, now)
     }
     fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
-        devices::candidate(&mut self.0, name, now)
+        devices::candidate(&mut self.conn, name, now)
     }
     fn named(&mut self, name: &str) -> Result<Option<Named>> {
-        devices::named(&mut self.0, name)
+        devices::named(&mut self.conn, name)
     }
     fn imaging_result(&mut self, request: RequestId) -> Result<Option<ImagingResult>> {
-        requests::imaging_result(&mut self.0, request)
+        requests::imaging_result(&mut self.conn, request)
     }
 
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
-        logs::append_devices(&mut self.0, lines)
+        logs::append_devices(&mut self.conn, lines)
     }
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()> {
-        logs::append_stray(&mut self.0, lines, keep)
+        logs::append_stray(&mut self.conn, lines, keep)
     }
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool> {
-        logs::prune(&mut self.0, logs_before, requests_before, limit)
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
+        logs::prune(&mut self.conn, &self.bell, too_old, limit)
+    }
+
+    fn changes(&mut self, after: u64, limit: usize) -> Result<ChangesPage> {
+        changes::page(&mut self.conn, after, limit)
+    }
+    fn last_changes(&mut self) -> Result<LastChanges> {
+        changes::last(&mut self.conn)
     }
 
     fn device_names(&mut self) -> Result<Vec<DeviceName>> {
-        devices::names(&mut self.0)
+        devices::names(&mut self.conn)
     }
     fn devices(&mut self, filter: &DeviceFilter) -> Result<Vec<DeviceView>> {
-        devices::views(&mut self.0, filter)
+        devices::views(&mut self.conn, filter)
     }
     fn device(&mut self, name: &str) -> Result<Option<DeviceView>> {
-        devices::view(&mut self.0, name)
+        devices::view(&mut self.conn, name)
     }
     fn device_log(
         &mut self,
@@ -93,46 +105,46 @@ impl<C: Conn> Store for SqlStore<C> {
         since: Option<Timestamp>,
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>> {
-        logs::of_device(&mut self.0, name, since, limit)
+        logs::of_device(&mut self.conn, name, since, limit)
     }
     fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>> {
-        logs::stray(&mut self.0, limit)
+        logs::stray(&mut self.conn, limit)
     }
     fn requests(&mut self, include_closed: bool) -> Result<Vec<RequestView>> {
-        requests::views(&mut self.0, include_closed)
+        requests::views(&mut self.conn, include_closed)
     }
     fn request(&mut self, id: RequestId) -> Result<Option<RequestView>> {
-        requests::view(&mut self.0, id)
+        requests::view(&mut self.conn, id)
     }
     fn request_log(&mut self, id: RequestId, limit: Option<usize>) -> Result<Vec<LogLine>> {
-        logs::of_request(&mut self.0, id, limit)
+        logs::of_request(&mut self.conn, id, limit)
     }
     fn environments(&mut self) -> Result<Vec<String>> {
-        devices::environments(&mut self.0)
+        devices::environments(&mut self.conn)
     }
     fn images(&mut self) -> Result<Vec<ImageRow>> {
-        admin::images(&mut self.0)
+        admin::images(&mut self.conn)
     }
     fn image(&mut self, name: &str) -> Result<Option<ImageRow>> {
-        admin::image(&mut self.0, name)
+        admin::image(&mut self.conn, name)
     }
     fn pxe_configs(&mut self) -> Result<Vec<PxeConfigRow>> {
-        admin::pxe_configs(&mut self.0)
+        admin::pxe_configs(&mut self.conn)
     }
     fn pxe_config(&mut self, name: &str) -> Result<Option<PxeConfigRow>> {
-        admin::pxe_config(&mut self.0, name)
+        admin::pxe_config(&mut self.conn, name)
     }
     fn relay_board(&mut self, name: &str) -> Result<Option<RelayBoardRow>> {
-        admin::relay_board(&mut self.0, name)
+        admin::relay_board(&mut self.conn, name)
     }
     fn relay_boards(&mut self) -> Result<Vec<RelayBoardRow>> {
-        admin::relay_boards(&mut self.0)
+        admin::relay_boards(&mut self.conn)
     }
     fn servers(&mut self) -> Result<Vec<ServerRow>> {
-        admin::servers(&mut self.0)
+        admin::servers(&mut self.conn)
     }
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
-        apply::lab(&mut self.0, lab, dry_run, now)
+        apply::lab(&mut self.conn, &self.bell, lab, dry_run, now)
     }
 }

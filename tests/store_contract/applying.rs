@@ -81,7 +81,7 @@ hardware_type = "mystery"
 
 pub(crate) fn what_a_row_does_not_mention_stays(world: &World) {
     let mut store = world.with_lab();
-    store.edit_device("panda-1", &DeviceEdit::Comments("by hand".into())).unwrap();
+    store.edit_device("panda-1", &DeviceEdit::Comments("by hand".into()), T0).unwrap();
     let text = r#"
 [[image]]
 name = "self-test"

@@ -1,7 +1,7 @@
 //! The logs, and how old things go.
 
 use crate::*;
-use mozpool::store::{DeviceLogLine, StrayLogLine};
+use mozpool::store::{DeviceLogLine, StrayLogLine, TooOld};
 
 fn line(device: &str, at: Timestamp, message: &str) -> DeviceLogLine {
     DeviceLogLine { device: device.into(), at, source: "syslog".into(), message: message.into() }
@@ -65,6 +65,11 @@ pub(crate) fn stray_lines_are_kept_to_a_number(world: &World) {
     assert_eq!(store.stray_log(None).unwrap(), []);
 }
 
+/// Lines and requests from before these times; changes stay.
+fn older(logs: Timestamp, requests: Timestamp) -> TooOld {
+    TooOld { logs, requests, changes: Timestamp(i64::MIN), now: T0 }
+}
+
 pub(crate) fn old_lines_go_in_chunks_and_young_ones_stay(world: &World) {
     let mut store = world.with_lab();
     let (old, limit) = (T0.plus_s(100), Timestamp(i64::MIN));
@@ -72,12 +77,12 @@ pub(crate) fn old_lines_go_in_chunks_and_young_ones_stay(world: &World) {
         (0..10).map(|i| line("panda-1", if i < 7 { T0 } else { old }, &format!("m{i}"))).collect();
     store.append_device_log(&lines).unwrap();
     store.append_stray_log(&[stray(T0, "old"), stray(old, "young")], 100).unwrap();
-    assert!(store.prune(old, limit, 5).unwrap(), "a full chunk: there is more");
+    assert!(store.prune(&older(old, limit), 5).unwrap(), "a full chunk: there is more");
     assert_eq!(store.device_log("panda-1", None, None).unwrap().len(), 5);
-    assert!(!store.prune(old, limit, 5).unwrap(), "two and the stray one fit");
+    assert!(!store.prune(&older(old, limit), 5).unwrap(), "two and the stray one fit");
     assert_eq!(messages(&store.device_log("panda-1", None, None).unwrap()), ["m7", "m8", "m9"]);
     assert_eq!(store.stray_log(None).unwrap(), [stray(old, "young")]);
-    assert!(!store.prune(old, limit, 5).unwrap());
+    assert!(!store.prune(&older(old, limit), 5).unwrap());
 }
 
 pub(crate) fn old_requests_go_with_log_and_claim(world: &World) {
@@ -89,18 +94,18 @@ pub(crate) fn old_requests_go_with_log_and_claim(world: &World) {
     renewed.next.expires = T0.plus_s(9999);
     store.commit_requests(&[renewed]).unwrap();
     let expired = requests[0].expires;
-    assert!(!store.prune(never, expired, 10).unwrap(), "before means before");
+    assert!(!store.prune(&older(never, expired), 10).unwrap(), "before means before");
     assert_eq!(store.requests(true).unwrap().len(), 3);
-    assert!(store.prune(never, expired.plus_ms(1), 1).unwrap());
-    assert!(store.prune(never, expired.plus_ms(1), 1).unwrap());
-    assert!(!store.prune(never, expired.plus_ms(1), 1).unwrap());
+    assert!(store.prune(&older(never, expired.plus_ms(1)), 1).unwrap());
+    assert!(store.prune(&older(never, expired.plus_ms(1)), 1).unwrap());
+    assert!(!store.prune(&older(never, expired.plus_ms(1)), 1).unwrap());
     let left: Vec<_> = store.requests(true).unwrap().into_iter().map(|r| r.machine.id).collect();
     assert_eq!(left, [requests[2].id]);
     assert_eq!(store.request_log(requests[0].id, None).unwrap(), []);
     assert_eq!(store.load_device("panda-1").unwrap().unwrap().claim, None, "its device is free again");
     // Its machine may still be in somebody's memory.
     assert_eq!(take(&mut *store, &requests[0], "panda-2"), Committed::Stale);
-    assert!(!store.prune(never, T0.plus_s(10_000), 10).unwrap());
+    assert!(!store.prune(&older(never, T0.plus_s(10_000)), 10).unwrap());
     assert_eq!(store.requests(true).unwrap(), []);
     assert!(request(&mut *store, "here").id > requests[2].id, "a number is never given twice");
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
 
 mod applying;
+mod changing;
 mod claiming;
 mod logging;
 mod moving;
@@ -236,6 +237,15 @@ macro_rules! on {
             applying::addresses_can_be_swapped,
             applying::what_another_row_of_the_store_has_is_refused,
             applying::what_is_neither_in_file_nor_store_is_refused,
+            changing::a_lab_tells_of_each_thing_that_it_changes,
+            changing::a_device_is_told_of_when_others_can_see_it,
+            changing::a_request_is_told_of_and_so_is_its_device,
+            changing::a_server_is_told_of_when_its_address_is_new,
+            changing::what_was_taken_back_has_no_number,
+            changing::numbers_have_no_gap_whoever_writes,
+            changing::pages_say_where_they_lie,
+            changing::changes_are_kept_to_a_number,
+            changing::a_bell_knows_what_was_there_before,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
             opening::threads_may_open_at_once

@@ -82,11 +82,11 @@ pub(crate) fn a_result_lies_with_the_claim(world: &World) {
 pub(crate) fn notes_are_changed_and_the_machine_is_not(world: &World) {
     let mut store = world.with_lab();
     let before = device(&mut *store, "panda-1");
-    assert!(store.edit_device("panda-1", &DeviceEdit::Comments("fan is loud".into())).unwrap());
-    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into())).unwrap());
+    assert!(store.edit_device("panda-1", &DeviceEdit::Comments("fan is loud".into()), T0).unwrap());
+    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into()), T0).unwrap());
     // The same again matches the row, although it changes nothing.
-    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into())).unwrap());
-    assert!(!store.edit_device("nope", &DeviceEdit::Comments(String::new())).unwrap());
+    assert!(store.edit_device("panda-1", &DeviceEdit::Environment("attic".into()), T0).unwrap());
+    assert!(!store.edit_device("nope", &DeviceEdit::Comments(String::new()), T0).unwrap());
     let view = store.device("panda-1").unwrap().unwrap();
     assert_eq!((view.comments.as_str(), view.info.environment.as_str()), ("fan is loud", "attic"));
     assert_eq!(device(&mut *store, "panda-1"), before);

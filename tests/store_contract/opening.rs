@@ -56,7 +56,7 @@ fn a_store_of_a_newer_program_is_refused() {
     drop(world.open());
     sql(&path(&world), "UPDATE schema_version SET version = 99");
     let error = open_error(&world.location);
-    assert!(matches!(error, StoreError::TooNew { found: 99, known: 1 }), "{error}");
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
 }
 
 #[test]

@@ -122,10 +122,10 @@ pub(crate) fn servers_register_themselves(world: &World) {
     let row = |url: &str| ServerRow { name: "here".into(), url: url.into() };
     assert_eq!(store.servers().unwrap(), [row(""), ServerRow { name: "other".into(), url: String::new() }]);
     for url in ["http://here:8080", "http://here:80"] {
-        store.register_server(&row(url)).unwrap();
+        store.register_server(&row(url), T0).unwrap();
         assert_eq!(store.servers().unwrap()[0], row(url));
     }
-    store.register_server(&ServerRow { name: "third".into(), url: "http://third".into() }).unwrap();
+    store.register_server(&ServerRow { name: "third".into(), url: "http://third".into() }, T0).unwrap();
     assert_eq!(store.servers().unwrap().len(), 3);
     let board = store.relay_board("relay-1").unwrap().unwrap();
     assert_eq!((board.fqdn.as_str(), board.imaging_server.as_str()), ("relay-1.example:2101", "here"));

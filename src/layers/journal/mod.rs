@@ -12,8 +12,7 @@ use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
 use crate::logic::ids::DeviceName;
-use crate::logic::time::Timestamp;
-use crate::store::{DeviceFilter, DeviceLogLine, Result, Store, StrayLogLine};
+use crate::store::{DeviceFilter, DeviceLogLine, Result, Store, StrayLogLine, TooOld};
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use names::LookUp;
@@ -44,6 +43,9 @@ const REFRESH_REST: Duration = Duration::from_secs(2);
 /// Writes that are tried at the end; a store that is gone must not keep the daemon from ending.
 const LAST_TRIES: u32 = 3;
 const LAST_REST: Duration = Duration::from_millis(300);
+/// Changes are kept so long: a client that was away over a long weekend goes on where it was. Whoever was away longer reads the
+/// lists again.
+const CHANGES_DAYS: u32 = 7;
 const DAY_MS: i64 = 86_400_000;
 
 /// The part of the store that is the journal's.
@@ -55,7 +57,7 @@ pub trait LogStore: Send {
     /// See [`Store::append_stray_log`].
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
     /// See [`Store::prune`].
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool>;
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool>;
 }
 
 impl LogStore for Box<dyn Store> {
@@ -70,8 +72,8 @@ impl LogStore for Box<dyn Store> {
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()> {
         (**self).append_stray_log(lines, keep)
     }
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool> {
-        (**self).prune(logs_before, requests_before, limit)
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
+        (**self).prune(too_old, limit)
     }
 }
 
@@ -305,8 +307,13 @@ impl<S: LogStore> Journal<S> {
         }
         let today = self.clock.now();
         let before = |days: u32| today.plus_ms(-i64::from(days) * DAY_MS);
-        let (logs, requests) = (self.settings.log_retention_days, self.settings.request_retention_days);
-        let wait = match self.store.prune(before(logs), before(requests), PRUNE_ROWS) {
+        let too_old = TooOld {
+            logs: before(self.settings.log_retention_days),
+            requests: before(self.settings.request_retention_days),
+            changes: before(CHANGES_DAYS),
+            now: today,
+        };
+        let wait = match self.store.prune(&too_old, PRUNE_ROWS) {
             Ok(true) => PRUNE_REST,
             Ok(false) => PRUNE_EVERY,
             Err(error) => {

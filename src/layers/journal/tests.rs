@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::logic::time::Timestamp;
 use crate::store::StoreError;
 use crossbeam_channel::bounded;
 use std::sync::Mutex;
@@ -16,7 +17,7 @@ struct Shelf {
     devices: Vec<(DeviceName, String)>,
     lines: Vec<String>,
     failures_to_come: u32,
-    prunes: Vec<(i64, i64)>,
+    prunes: Vec<(i64, i64, i64)>,
     prunes_to_come: u32,
 }
 
@@ -54,10 +55,11 @@ impl LogStore for Fake {
         assert_eq!(keep, STRAYS_KEPT);
         self.put(lines.iter().map(|l| format!("? {} {}", l.sender, l.message)).collect())
     }
-    fn prune(&mut self, logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> Result<bool> {
+    fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
         assert_eq!(limit, PRUNE_ROWS);
         let mut shelf = self.shelf.lock().unwrap();
-        shelf.prunes.push((logs_before.0 / DAY_MS, requests_before.0 / DAY_MS));
+        let days = |t: Timestamp| t.0 / DAY_MS;
+        shelf.prunes.push((days(too_old.logs), days(too_old.requests), days(too_old.changes)));
         shelf.prunes_to_come = shelf.prunes_to_come.saturating_sub(1);
         if shelf.prunes_to_come == 0 {
             let _ = self.wrote.try_send(());
@@ -207,7 +209,7 @@ fn old_rows_go_in_small_portions_between_the_lines() {
     rig.say([10, 0, 0, 1], "a");
     let shelf = rig.shelf.clone();
     assert_eq!(rig.stop(), ["panda-1 syslog a"]);
-    assert_eq!(shelf.lock().unwrap().prunes, [(86, 93); 3]);
+    assert_eq!(shelf.lock().unwrap().prunes, [(86, 93, 93); 3]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Lifeguard {
 
     pub(super) fn edit(&mut self, device: &DeviceName, edit: DeviceEdit) -> DeviceAnswer {
         let Some(entry) = self.devices.get_mut(device) else { return DeviceAnswer::UnknownDevice };
-        match self.store.edit_device(device, &edit) {
+        match self.store.edit_device(device, &edit, self.clock.now()) {
             Ok(true) => {
                 if let DeviceEdit::Environment(environment) = edit {
                     entry.info.environment = environment;

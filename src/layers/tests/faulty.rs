@@ -80,8 +80,8 @@ pass_on! {
     fn load_device(name: &str) -> Option<DeviceRecord>;
     fn load_requests(server: &str) -> Vec<RequestRecord>;
     fn load_request(id: RequestId) -> Option<RequestRecord>;
-    fn register_server(server: &ServerRow) -> ();
-    fn edit_device(name: &str, edit: &DeviceEdit) -> bool;
+    fn register_server(server: &ServerRow, at: Timestamp) -> ();
+    fn edit_device(name: &str, edit: &DeviceEdit, at: Timestamp) -> bool;
     fn insert_requests(new: &[NewRequest]) -> Vec<RequestId>;
     fn free_devices(wanted: &Wanted, now: Timestamp) -> Vec<Candidate>;
     fn candidate(name: &str, now: Timestamp) -> Option<Candidate>;
@@ -89,7 +89,9 @@ pass_on! {
     fn imaging_result(request: RequestId) -> Option<ImagingResult>;
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
     fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
-    fn prune(logs_before: Timestamp, requests_before: Timestamp, limit: usize) -> bool;
+    fn prune(too_old: &TooOld, limit: usize) -> bool;
+    fn changes(after: u64, limit: usize) -> ChangesPage;
+    fn last_changes() -> LastChanges;
     fn device_names() -> Vec<DeviceName>;
     fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
     fn device(name: &str) -> Option<DeviceView>;

@@ -72,7 +72,8 @@ impl World {
     pub(super) fn with(n: usize, queue: usize) -> Self {
         let location = Location::memory();
         let mut store = location.open().unwrap();
-        store.register_server(&ServerRow { name: "here".into(), url: "http://here".into() }).unwrap();
+        let row = ServerRow { name: "here".into(), url: "http://here".into() };
+        store.register_server(&row, Timestamp(0)).unwrap();
         store.apply_lab(&Lab::parse(&lab(n), "lab.toml", "here").unwrap(), false, T0).unwrap();
         let mut world = Self {
             location,

@@ -9,7 +9,7 @@ use crate::store::cells::{Cells, readable, texts_text};
 use crate::store::conn::{Conn, ConnError, Doing, args};
 use crate::store::devices::{self, Stored};
 use crate::store::rows::DeviceInfo;
-use crate::store::{Result, sql};
+use crate::store::{ChangeWhat, Result, sql};
 use std::collections::HashMap;
 
 impl<C: Conn> Apply<'_, C> {
@@ -93,6 +93,8 @@ impl<C: Conn> Apply<'_, C> {
                 }
                 (e, _) => e.doing(DOING),
             })?;
+            let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };
+            self.news.device(self.c, self.now, name, what)?;
         }
         Ok(())
     }

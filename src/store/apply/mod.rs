@@ -8,8 +8,9 @@ mod devices;
 mod things;
 
 use super::cells::limits_text;
+use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, args};
-use super::{Result, StoreError, sql};
+use super::{Bell, ChangeKind, ChangeWhat, Result, StoreError, sql};
 use crate::lab::{Change, Lab, LabError, Place, Problem};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::time::Timestamp;
@@ -19,9 +20,15 @@ const DOING: &str = "apply the lab file";
 const SHOWN: usize = 60;
 
 /// See [`super::Store::apply_lab`].
-pub(super) fn lab<C: Conn>(c: &mut C, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
-    c.transaction(DOING, |c| {
-        let mut apply = Apply { c, lab, now, changes: Vec::new() };
+pub(super) fn lab<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    lab: &Lab,
+    dry_run: bool,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    changes::telling(c, bell, DOING, |c, news| {
+        let mut apply = Apply { c, news, lab, now, changes: Vec::new() };
         apply.all()?;
         Ok((apply.changes, if dry_run { Then::Undo } else { Then::Commit }))
     })
@@ -29,6 +36,7 @@ pub(super) fn lab<C: Conn>(c: &mut C, lab: &Lab, dry_run: bool, now: Timestamp) 
 
 struct Apply<'a, C> {
     c: &'a mut C,
+    news: &'a mut News,
     lab: &'a Lab,
     now: Timestamp,
     changes: Vec<Change>,
@@ -116,6 +124,12 @@ impl<C: Conn> Apply<'_, C> {
         self.devices()
     }
 
+    /// Tells of a row that was written.
+    fn tell(&mut self, kind: ChangeKind, name: &str, fresh: bool) {
+        let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };
+        self.news.thing(self.now, kind, name, what);
+    }
+
     fn refuse(&self, line: usize, row: String, field: &'static str, problem: Problem) -> StoreError {
         let at = Box::new(Place { origin: self.lab.origin.clone(), line, row, field });
         StoreError::Refused { why: LabError { at, problem }.to_string() }
@@ -146,6 +160,7 @@ impl<C: Conn> Apply<'_, C> {
             if self.c.query_one(sql::SERVER, args![name]).doing(DOING)?.is_none() {
                 self.c.exec(sql::SERVER_INSERT, args!["", name]).doing(DOING)?;
                 self.changes.push(Change { text: format!("imaging server {name}: new") });
+                self.tell(ChangeKind::Server, name, true);
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::store::admin::{self, HardwareRow};
 use crate::store::cells::{limits_text, texts_text};
 use crate::store::conn::{Conn, ConnError, Doing, args};
 use crate::store::rows::{ImageRow, PxeConfigRow, RelayBoardRow};
-use crate::store::{Result, StoreError, sql};
+use crate::store::{ChangeKind, Result, StoreError, sql};
 use std::collections::{BTreeMap, HashMap};
 
 impl<C: Conn> Apply<'_, C> {
@@ -39,6 +39,7 @@ impl<C: Conn> Apply<'_, C> {
                 } else {
                     self.c.exec(sql::HARDWARE_TYPE_UPDATE, args![steady, limits, row.id.0]).doing(DOING)?;
                 }
+                self.tell(ChangeKind::HardwareType, &hardware_label(kind, model), fresh);
             }
         }
         Ok(())
@@ -57,13 +58,15 @@ impl<C: Conn> Apply<'_, C> {
                 contents: String::new(),
                 active: true,
             });
-            let sql = if diff.fresh { sql::PXE_CONFIG_INSERT } else { sql::PXE_CONFIG_UPDATE };
+            let fresh = diff.fresh;
+            let sql = if fresh { sql::PXE_CONFIG_INSERT } else { sql::PXE_CONFIG_UPDATE };
             diff.text("description", &mut row.description, description.as_ref());
             diff.set("contents", &mut row.contents, contents.clone(), |t| format!("({} bytes)", t.len()));
             diff.flag("active", &mut row.active, *active);
             if diff.finish(&mut self.changes) {
                 let args = args![row.description, row.contents, row.active, name];
                 self.c.exec(sql, args).doing(DOING)?;
+                self.tell(ChangeKind::PxeConfig, name, fresh);
             }
         }
         Ok(())
@@ -95,7 +98,8 @@ impl<C: Conn> Apply<'_, C> {
             second_stage: String::new(),
             limits: TimeLimits::new(),
         });
-        let sql = if diff.fresh { sql::IMAGE_INSERT } else { sql::IMAGE_UPDATE };
+        let fresh = diff.fresh;
+        let sql = if fresh { sql::IMAGE_INSERT } else { sql::IMAGE_UPDATE };
         diff.set("check", &mut row.check, check.clone(), Check::to_string);
         diff.text("second_stage", &mut row.second_stage, second_stage.as_ref());
         diff.texts("boot_config_keys", &mut row.boot_config_keys, boot_config_keys.as_ref());
@@ -115,6 +119,7 @@ impl<C: Conn> Apply<'_, C> {
                 name,
             ];
             self.c.exec(sql, args).doing(DOING)?;
+            self.tell(ChangeKind::Image, name, fresh);
         }
         Ok(())
     }
@@ -157,6 +162,7 @@ impl<C: Conn> Apply<'_, C> {
                 };
                 self.c.exec(sql, args![*pxe_config, &image.name, h.id.0]).doing(DOING)?;
                 self.changes.push(Change { text });
+                self.tell(ChangeKind::Image, &image.name, false);
             }
         }
         Ok(())
@@ -189,12 +195,14 @@ impl<C: Conn> Apply<'_, C> {
                     imaging_server: self.server_or_default(imaging_server.as_ref(), *line, row_name())?,
                 },
             };
-            let sql = if diff.fresh { sql::RELAY_BOARD_INSERT } else { sql::RELAY_BOARD_UPDATE };
+            let fresh = diff.fresh;
+            let sql = if fresh { sql::RELAY_BOARD_INSERT } else { sql::RELAY_BOARD_UPDATE };
             diff.text("fqdn", &mut row.fqdn, Some(fqdn));
             diff.text("imaging_server", &mut row.imaging_server, imaging_server.as_ref());
             if diff.finish(&mut self.changes) {
                 let written = self.c.exec(sql, args![row.fqdn, row.imaging_server, name]);
                 written.map_err(|e| self.taken(e, *line, row_name(), "fqdn", fqdn))?;
+                self.tell(ChangeKind::RelayBoard, name, fresh);
             }
         }
         Ok(())
