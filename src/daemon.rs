@@ -5,12 +5,14 @@
 //! name of what it was.
 
 use crate::api;
+use crate::api::events::Recent;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
@@ -132,6 +134,7 @@ pub struct Daemon {
     bmm: Layer,
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
     journal: Layer,
+    changes: (changes::Stopper, JoinHandle<()>),
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
     /// Nobody else may open the store while this lives.
     _lock: StoreLock,
@@ -252,6 +255,10 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
+        let recent = Arc::new(Recent::default());
+        let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
+        let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
+
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
@@ -259,15 +266,29 @@ impl Daemon {
                 duration_max_s: config.http.duration_max_s,
             },
             commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
+            recent,
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
+            watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
         };
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
-        Ok(Self { addresses, ended, http, mozpool, lifeguard, bmm, syslog, journal, tftp, _lock: lock })
+        Ok(Self {
+            addresses,
+            ended,
+            http,
+            mozpool,
+            lifeguard,
+            bmm,
+            syslog,
+            journal,
+            changes,
+            tftp,
+            _lock: lock,
+        })
     }
 
     /// Where it listens, with the ports that the system chose where 0 was asked for.
@@ -323,6 +344,9 @@ impl Daemon {
             }
         }
         self.journal.stop();
+        let (stopper, thread) = self.changes;
+        stopper.stop();
+        let _ = thread.join();
         if let Some((stopper, thread)) = self.tftp {
             stopper.stop();
             let _ = thread.join();

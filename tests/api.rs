@@ -10,6 +10,8 @@ mod client;
 mod clients;
 #[path = "api/device.rs"]
 mod device;
+#[path = "api/events.rs"]
+mod events;
 #[path = "api/files.rs"]
 mod files;
 #[path = "api/hardware.rs"]

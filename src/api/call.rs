@@ -32,6 +32,10 @@ pub struct Call {
     pub host: Option<String>,
     /// `Access-Control-Request-Headers` header.
     pub wants_headers: Option<String>,
+    /// `Accept` header.
+    pub accept: Option<String>,
+    /// `Last-Event-ID` header.
+    pub last_event_id: Option<String>,
     /// Body.
     pub body: Vec<u8>,
     /// Who calls: an address.
@@ -47,6 +51,8 @@ impl Call {
             origin: None,
             host: None,
             wants_headers: None,
+            accept: None,
+            last_event_id: None,
             body: Vec::new(),
             peer: "(unknown)".into(),
         }

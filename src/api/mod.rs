@@ -8,6 +8,7 @@ mod bmm;
 pub mod body;
 pub mod call;
 mod device;
+pub mod events;
 pub mod files;
 mod image;
 pub mod owner;
@@ -24,6 +25,7 @@ use crate::store::Store;
 use body::Body;
 use call::{Call, Verb};
 use crossbeam_channel::Sender;
+use events::{Recent, Watch};
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
@@ -61,6 +63,8 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// To have things done.
     pub commands: &'a Commands,
+    /// The last changes.
+    pub recent: &'a Recent,
     /// Now.
     pub now: Timestamp,
     /// The call.
@@ -74,10 +78,11 @@ impl<'a> Ctx<'a> {
         store: &'a mut dyn Store,
         settings: &'a Settings,
         commands: &'a Commands,
+        recent: &'a Recent,
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, now, call, params: Params::new() }
+        Self { store, settings, commands, recent, now, call, params: Params::new() }
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -103,23 +108,34 @@ impl<'a> Ctx<'a> {
     }
 }
 
+/// What becomes of a call.
+#[derive(Debug)]
+pub enum Answer {
+    /// This is the answer.
+    Now(Reply),
+    /// It is answered as soon as something happens, or goes on for as long as its caller listens: not a matter for a thread
+    /// that others wait for.
+    Later(Watch),
+}
+
 /// Answers one call.
-pub fn handle(mut ctx: Ctx<'_>) -> Reply {
+pub fn handle(mut ctx: Ctx<'_>) -> Answer {
     let result = match routes::find(ROUTES, ctx.call) {
         Found::Route(route, params) => {
             ctx.params = params;
             run(route, &mut ctx)
         }
-        Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx),
+        Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx).map(Answer::Now),
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
-        Found::Nothing => outside(ctx.call),
+        Found::Nothing => outside(ctx.call).map(Answer::Now),
     };
-    result.unwrap_or_else(|error| error.reply())
+    result.unwrap_or_else(|error| Answer::Now(error.reply()))
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
-fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
-    match route.run {
+fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
+    let reply = match route.run {
+        Run::Watch(handler) => return handler(ctx),
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
             let device = load_device(ctx)?;
@@ -136,7 +152,8 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
             let owner = board.imaging_server.clone();
             guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &board))
         }
-    }
+    };
+    reply.map(Answer::Now)
 }
 
 fn guarded<'a>(

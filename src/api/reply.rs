@@ -97,6 +97,12 @@ pub enum ApiError {
     OwnerUnknown { server: String },
     /// All download threads are taken.
     DownloadsFull,
+    /// All threads for those who wait for changes are taken.
+    WatchersFull,
+    /// Changes were asked for that are not kept any more.
+    ChangesGone { after: u64, oldest: u64, last: u64 },
+    /// Changes were asked for after one that has not been made.
+    ChangesAhead { after: u64, last: u64 },
     /// The range that was asked for lies outside of the file.
     BadRange { size: u64 },
     /// A fault of ours; the log has more.
@@ -116,6 +122,7 @@ impl ApiError {
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
+            Self::ChangesGone { .. } | Self::ChangesAhead { .. } => 410,
             Self::TooLarge => 413,
             Self::BadRange { .. } => 416,
             Self::Internal => 500,
@@ -123,7 +130,8 @@ impl ApiError {
             | Self::NoAnswer { .. }
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
-            | Self::DownloadsFull => 503,
+            | Self::DownloadsFull
+            | Self::WatchersFull => 503,
         }
     }
 
@@ -141,7 +149,8 @@ impl ApiError {
             Self::TooLarge => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
-            Self::Busy { .. } | Self::DownloadsFull => "busy",
+            Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
+            Self::Busy { .. } | Self::DownloadsFull | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",
@@ -159,6 +168,9 @@ impl ApiError {
             }
             Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": short(name) })),
             Self::MethodNotAllowed { allow } => Some(serde_json::json!({ "allow": allow })),
+            Self::ChangesGone { last, .. } | Self::ChangesAhead { last, .. } => {
+                Some(serde_json::json!({ "last": last }))
+            }
             _ => None,
         }
     }
@@ -215,6 +227,17 @@ impl fmt::Display for ApiError {
                 "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"
             ),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
+            Self::WatchersFull => f.write_str("too many clients wait for changes; try again"),
+            Self::ChangesGone { after, oldest, last } => write!(
+                f,
+                "changes are kept from number {oldest} on, those after {after} are not all there; read the lists anew and go \
+                 on after {last}"
+            ),
+            Self::ChangesAhead { after, last } => write!(
+                f,
+                "number {after} has not been given, the last is {last}: the store was put back to an earlier day; read the \
+                 lists anew and go on after {last}"
+            ),
             Self::BadRange { size } => {
                 write!(f, "the range lies outside of the file, which has {size} bytes")
             }

@@ -6,13 +6,15 @@
 use super::call::{Call, Verb, decode};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Ctx, bmm, device, image, request};
+use super::{Answer, Ctx, bmm, device, events, image, request};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
 /// handler runs.
 #[derive(Debug, Clone, Copy)]
 pub enum Run {
+    /// Names nothing that must exist, and may wait for something to happen.
+    Watch(fn(&mut Ctx<'_>) -> Result<Answer>),
     /// Names nothing that must exist.
     Plain(fn(&mut Ctx<'_>) -> Result<Reply>),
     /// `{device}`
@@ -53,12 +55,13 @@ const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> 
     Route { verb: Verb::Post, path, owner, run, doc }
 }
 
-use Run::{Board, Device, Plain, Request};
+use Run::{Board, Device, Plain, Request, Watch};
 
 #[rustfmt::skip]
 /// Every route. GET that changes something is there for boards, whose wget cannot POST.
 pub const ROUTES: &[Route] = &[
     get("/api/version", Any, Plain(image::version), "This program's version."),
+    get("/api/events", Any, Watch(events::follow), "What has changed after a number, or will; also as a stream of server-sent events."),
 
     get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them."),
     post("/api/device/{requested}/request", Any, Plain(request::create), "Asks for a device, `any` or by name, with an image on it."),
@@ -217,7 +220,7 @@ mod tests {
     fn every_route_names_what_its_handler_and_its_owner_need() {
         for route in ROUTES {
             let needs = match route.run {
-                Run::Plain(_) => "",
+                Run::Plain(_) | Run::Watch(_) => "",
                 Run::Device(_) => "/api/device/{device}/",
                 Run::Request(_) => "/api/request/{request}/",
                 Run::Board(_) => "/api/relay/{board}/",

@@ -2,8 +2,10 @@
 //!
 //! Keys that clients of the original read keep their names, types and order; new ones stand after them.
 
+mod changes;
 mod taken;
 
+pub use changes::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};

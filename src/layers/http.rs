@@ -4,17 +4,21 @@
 //! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
 mod body;
+mod lines;
 mod transfers;
+mod watch;
 mod wire;
 
 use self::body::{BodyIs, body_of, read_body};
+use self::lines::Lines;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, conditions, headers, respond};
 use super::supervise::{Exit, spawn};
 use crate::api::call::{Call, Verb};
+use crate::api::events::Recent;
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
-use crate::api::{self, Commands, Ctx, Settings};
+use crate::api::{self, Answer, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -28,7 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tftpd::root::Root;
 use tiny_http::{Request, Response, StatusCode};
 
@@ -39,6 +43,10 @@ pub const API_THREADS: usize = 16;
 /// Transfers at once: files, and bodies that are still on their way. Three racks of boards may image at the same moment; a
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
+
+/// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
+/// and two file descriptors.
+pub const WATCHERS_MAX: usize = 512;
 
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
@@ -79,6 +87,8 @@ pub struct Parts {
     pub settings: Settings,
     /// To have things done.
     pub commands: Commands,
+    /// The last changes, for those who watch.
+    pub recent: Arc<Recent>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What is below `/files/`; `None` for nothing.
@@ -89,6 +99,8 @@ pub struct Parts {
     pub threads: usize,
     /// [`TRANSFERS_MAX`], or fewer in tests.
     pub transfers_max: usize,
+    /// [`WATCHERS_MAX`], or fewer in tests.
+    pub watchers_max: usize,
     /// [`SILENCE`], or shorter in tests.
     pub silence: Duration,
 }
@@ -123,7 +135,9 @@ impl HttpServer {
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
-        let shared = Arc::new(Shared { server, parts, transfers, stopping: AtomicBool::new(false) });
+        let watchers = Transfers::new(parts.watchers_max);
+        let stopping = AtomicBool::new(false);
+        let shared = Arc::new(Shared { server, parts, transfers, watchers, lines: Arc::default(), stopping });
         let (stop, stopped) = bounded(0);
         let mut handles =
             vec![spawn("http-caller", ended.clone(), move || keep_accepting(addr, silence, &stopped))];
@@ -141,6 +155,9 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
     // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
+    // What is written is to be sent: otherwise the second of two writes waits for the peer to acknowledge the first, which it
+    // does after 40 ms.
+    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
 }
 
@@ -176,10 +193,12 @@ impl Running {
         self.addr
     }
 
-    /// Takes no new calls; calls under way are answered, transfers are cut off. Returns at once.
+    /// Takes no new calls; calls under way are answered, who waits for changes is told to go, transfers are cut off. Returns at
+    /// once.
     pub fn stop(&mut self) {
         self.stop = None;
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.parts.recent.close();
         for _ in &self.threads {
             self.shared.server.unblock();
         }
@@ -191,9 +210,12 @@ impl Running {
             // It has reported its end itself, a panic too.
             let _ = thread.join();
         }
-        let left = self.shared.transfers.wait_until_idle(grace);
-        if left > 0 {
-            log::warn!("{left} transfers were cut off");
+        let until = Instant::now() + grace;
+        for (what, threads) in [("transfers", &self.shared.transfers), ("watchers", &self.shared.watchers)] {
+            let left = threads.wait_until_idle(until.saturating_duration_since(Instant::now()));
+            if left > 0 {
+                log::warn!("{left} {what} were cut off");
+            }
         }
     }
 }
@@ -202,6 +224,8 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    watchers: Arc<Transfers>,
+    lines: Arc<Lines>,
     stopping: AtomicBool,
 }
 
@@ -246,22 +270,32 @@ enum Handled {
 
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
-    let arrived = Arrived::of(&request);
+    let arrived = Arrived::of(&request, &shared.lines);
+    if arrived.line.is_behind_a_watcher() {
+        shared.parts.recent.nudge();
+    }
     let mut call = call_of(&request);
     if call.path().starts_with(files::PREFIX) {
         hand_over(shared, "http-file", request, arrived, move |shared, request, arrived| {
-            send_file(shared, request, &call, arrived);
+            send_file(shared, request, &call, &arrived);
         });
         return Handled::Done;
     }
     match body_of(&request) {
+        // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
+        BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
+            hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
+                take_slowly(shared, request, call, limit, arrived);
+            });
+            Handled::Done
+        }
         BodyIs::Here(len) => {
             call.body = Vec::with_capacity(len);
             if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
                 log::debug!("peer={} body: {error}", arrived.peer);
             }
-            let (reply, handled) = answer(shared, store, &call);
-            respond(request, reply, &arrived);
+            let (answer, handled) = answer(shared, store, &call);
+            finish(shared, request, answer, arrived);
             handled
         }
         BodyIs::OnItsWay(limit) => {
@@ -277,13 +311,21 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     }
 }
 
+/// Answers, or has a thread wait for what is to be answered.
+fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arrived) {
+    match answer {
+        Answer::Now(reply) => respond(request, reply, &arrived),
+        Answer::Later(watch) => watch::begin(shared, request, watch, arrived),
+    }
+}
+
 /// Has a transfer thread do the rest, or says that there is none.
 fn hand_over(
     shared: &Arc<Shared>,
     name: &str,
     request: Request,
     arrived: Arrived,
-    job: impl FnOnce(&Arc<Shared>, Request, &Arrived) + Send + 'static,
+    job: impl FnOnce(&Arc<Shared>, Request, Arrived) + Send + 'static,
 ) {
     let Some(slot) = shared.transfers.enter() else {
         return respond(request, ApiError::DownloadsFull.reply(), &arrived);
@@ -292,7 +334,7 @@ fn hand_over(
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let _slot = slot;
         // The request answers 500 by itself when it is dropped in a panic.
-        if catch_unwind(AssertUnwindSafe(|| job(&shared, request, &arrived))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| job(&shared, request, arrived))).is_err() {
             log::error!("a transfer has panicked");
         }
     });
@@ -303,18 +345,18 @@ fn hand_over(
 }
 
 /// Reads a body that was not here yet, and answers.
-fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: &Arrived) {
-    let reply = match read_body(request.as_reader(), limit, arrived.at) {
-        Err(error) => error.reply(),
+fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: Arrived) {
+    let answer = match read_body(request.as_reader(), limit, arrived.at) {
+        Err(error) => Answer::Now(error.reply()),
         Ok(body) => match shared.open_store() {
-            Err(error) => ApiError::from(error).reply(),
+            Err(error) => Answer::Now(ApiError::from(error).reply()),
             Ok(mut store) => {
                 call.body = body;
                 answer(shared, store.as_mut(), &call).0
             }
         },
     };
-    respond(request, reply, arrived);
+    finish(shared, request, answer, arrived);
 }
 
 /// Answers a call whose body claims a size that must not be taken seriously.
@@ -334,16 +376,16 @@ fn refuse_absurd(request: Request, arrived: &Arrived) {
 }
 
 /// Asks the API; a panic is answered 500 and does not end the thread.
-fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Reply, Handled) {
-    let Parts { settings, commands, clock, .. } = &shared.parts;
+fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Answer, Handled) {
+    let Parts { settings, commands, recent, clock, .. } = &shared.parts;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        api::handle(Ctx::new(store, settings, commands, clock.now(), call))
+        api::handle(Ctx::new(store, settings, commands, recent, clock.now(), call))
     }));
     match result {
-        Ok(reply) => (reply, Handled::Done),
+        Ok(answer) => (answer, Handled::Done),
         Err(_) => {
             log::error!("the handler of {} has panicked", call.target.escape_debug());
-            (ApiError::Internal.reply(), Handled::Panicked)
+            (Answer::Now(ApiError::Internal.reply()), Handled::Panicked)
         }
     }
 }

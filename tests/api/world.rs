@@ -2,13 +2,15 @@
 
 use crate::client::{Answer, send};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mozpool::api::events::Recent;
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
     BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
 };
-use mozpool::layers::supervise::Exit;
+use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
 use mozpool::logic::mozpool::State;
 use mozpool::store::{Location, Store};
@@ -80,6 +82,7 @@ pub(crate) struct Answers {
 pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) transfers_max: usize,
+    pub(crate) watchers_max: usize,
     /// Nobody takes commands, and the channels are of this size.
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
@@ -89,7 +92,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
-        Self { threads: 4, transfers_max: 8, stuck: None, silence: SILENCE, clock }
+        Self { threads: 4, transfers_max: 8, watchers_max: 8, stuck: None, silence: SILENCE, clock }
     }
 }
 
@@ -101,9 +104,11 @@ pub(crate) struct World {
     pub(crate) answers: Arc<Mutex<Answers>>,
     pub(crate) files: tempfile::TempDir,
     pub(crate) ended: Receiver<(String, Exit)>,
+    pub(crate) location: Location,
+    feed_stop: Stopper,
     running: Option<Running>,
     heard: Receiver<String>,
-    _dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
     _stuck: Option<Unheard>,
 }
 
@@ -118,7 +123,10 @@ pub(crate) fn start_with(options: &Options) -> World {
     let location = Location::sqlite(&path);
     drop(location.open().unwrap());
     rusqlite::Connection::open(&path).unwrap().execute_batch(POOL).unwrap();
+    serve(options, location, dir, files)
+}
 
+fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: tempfile::TempDir) -> World {
     let answers = Arc::new(Mutex::new(Answers::default()));
     let (says, heard) = unbounded();
     let size = options.stuck.unwrap_or(64);
@@ -134,6 +142,11 @@ pub(crate) fn start_with(options: &Options) -> World {
         None
     };
 
+    let recent = Arc::new(Recent::default());
+    let (ends, ended) = unbounded();
+    let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
+    let feed_stop = feed.stopper();
+    spawn("changes", ends.clone(), move || feed.run());
     let opens = location.clone();
     let parts = Parts {
         settings: Settings {
@@ -142,28 +155,38 @@ pub(crate) fn start_with(options: &Options) -> World {
             duration_max_s: 86_400,
         },
         commands: Commands { lifeguard, mozpool, bmm },
+        recent,
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),
         threads: options.threads,
         transfers_max: options.transfers_max,
+        watchers_max: options.watchers_max,
         silence: options.silence,
     };
-    let (ends, ended) = unbounded();
     let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
     World {
         addr: running.local_addr(),
         answers,
         files,
         ended,
+        location,
+        feed_stop,
         running: Some(running),
         heard,
-        _dir: dir,
+        dir: Some(dir),
         _stuck: stuck,
     }
 }
 
 impl World {
+    /// Another server on the same store, when this one has ended.
+    pub(crate) fn again(mut self) -> Self {
+        self.stop();
+        let (location, dir) = (self.location.clone(), self.dir.take().unwrap());
+        serve(&Options::default(), location, dir, tempfile::tempdir().unwrap())
+    }
+
     /// A call with headers of its own. The length of the body is told, the connection is closed after it.
     pub(crate) fn call(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
         let first = format!("{method} {target} HTTP/1.1");
@@ -205,6 +228,7 @@ impl World {
         if let Some(mut running) = self.running.take() {
             running.stop();
             running.join(PATIENCE);
+            self.feed_stop.stop();
         }
     }
 }

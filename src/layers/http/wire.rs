@@ -1,14 +1,16 @@
 //! Between `tiny_http`'s requests and responses and the API's calls and replies, and one line in the log for each.
 
+use super::lines::{Line, Lines};
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
 use std::io::Cursor;
+use std::sync::Arc;
 use std::time::Instant;
 use tiny_http::{Header, Request, Response, StatusCode};
 
 /// The server name in answers.
-const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
+pub(super) const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
     Conditions {
@@ -32,6 +34,8 @@ pub(super) fn call_of(request: &Request) -> Call {
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
     call.wants_headers = header(request, "Access-Control-Request-Headers");
+    call.accept = header(request, "Accept");
+    call.last_event_id = header(request, "Last-Event-ID");
     call.peer = peer(request);
     call
 }
@@ -63,15 +67,18 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
 /// What the access log says of a call.
 pub(super) struct Arrived {
     pub(super) at: Instant,
+    /// Its place among the calls on its connection, until it is answered.
+    pub(super) line: Line,
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
 }
 
 impl Arrived {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request, lines: &Arc<Lines>) -> Self {
         Self {
             at: Instant::now(),
+            line: lines.enter(request.remote_addr().copied()),
             method: request.method().to_string().escape_debug().to_string(),
             target: request.url().escape_debug().to_string(),
             peer: peer(request),
@@ -80,7 +87,7 @@ impl Arrived {
 
     /// One line per call.
     pub(super) fn log(&self, status: u16, bytes: u64) {
-        let Self { at, method, target, peer } = self;
+        let Self { at, method, target, peer, .. } = self;
         log::info!("{method} {target} {status} {} ms {bytes} B peer={peer}", at.elapsed().as_millis());
     }
 }

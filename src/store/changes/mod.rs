@@ -23,6 +23,8 @@ use crate::logic::time::Timestamp;
 pub const CHANGES_KEPT: u64 = 200_000;
 /// The oldest beyond them are deleted when so many have come together: some milliseconds of one commit in a thousand.
 const DROP_AT_ONCE: u64 = 1000;
+/// Longest text of a change, in characters. Who asks for a board may write a mebibyte as their name; a change is to be small.
+const TEXT_MAX: usize = 200;
 /// The counter's row for all kinds.
 const ALL: &str = "all";
 const READ: &str = "read changes";
@@ -51,6 +53,8 @@ impl News {
         what: ChangeWhat,
         data: ChangeData,
     ) {
+        let mut data = data;
+        data.cut(TEXT_MAX);
         self.0.push(Told { at, kind, subject: subject.into(), what, data });
     }
 
@@ -192,6 +196,10 @@ pub(super) fn last<C: Conn>(c: &mut C) -> Result<LastChanges> {
 /// meantime, they have no gap, and what the other two numbers say of them is true.
 pub(super) fn page<C: Conn>(c: &mut C, after: u64, limit: usize) -> Result<ChangesPage> {
     let rows = c.query(sql::CHANGES, args![number(after), logs::at_most(Some(limit))]).doing(READ)?;
+    let seen = match rows.last() {
+        Some(row) => read_number(&mut Cells::new("changes", row.clone()), "seq")?,
+        None => after,
+    };
     let changes = super::cells::readable(rows, decode);
     let oldest = c.query_one(sql::CHANGES_OLDEST, &[]).doing(READ)?;
     let last = last(c)?.all;
@@ -199,7 +207,7 @@ pub(super) fn page<C: Conn>(c: &mut C, after: u64, limit: usize) -> Result<Chang
         Some(row) => read_number(&mut Cells::new("changes", row), "seq")?,
         None => last + 1,
     };
-    Ok(ChangesPage { changes, oldest, last })
+    Ok(ChangesPage { changes, seen, oldest, last })
 }
 
 /// Deletes at most `limit` of the oldest changes that were made before `before`; says how many. Only a beginning is ever

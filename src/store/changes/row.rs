@@ -50,6 +50,11 @@ impl ChangeKind {
         }
     }
 
+    /// Its subjects are numbers and no names.
+    pub const fn is_numbered(self) -> bool {
+        matches!(self, Self::Request)
+    }
+
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.name() == name)
@@ -144,6 +149,18 @@ pub enum ChangeData {
 }
 
 impl ChangeData {
+    /// Cuts the texts that people choose to so many characters.
+    pub(super) fn cut(&mut self, max: usize) {
+        let text = match self {
+            Self::Device(news) => &mut news.environment,
+            Self::Request(news) => &mut news.assignee,
+            Self::Nothing => return,
+        };
+        if let Some((end, _)) = text.char_indices().nth(max) {
+            text.truncate(end);
+        }
+    }
+
     /// As it is stored.
     pub(super) fn text(&self) -> String {
         let text = match self {
@@ -212,6 +229,8 @@ impl Change {
 pub struct ChangesPage {
     /// In order, without gaps from the first to the last of them.
     pub changes: Vec<Change>,
+    /// The last number that was looked at: where to go on. A row that cannot be read is looked at and left out.
+    pub seen: u64,
     /// The first number that is kept; one more than `last` when none is. Whoever has seen less than the number before it has
     /// missed something.
     pub oldest: u64,

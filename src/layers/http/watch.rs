@@ -1,0 +1,168 @@
+//! Those who wait for changes: each has a small thread of its own, and there are only so many.
+//!
+//! A watcher's thread sleeps until something happens that its client wants, the client's time is up, or the server stops. A
+//! stream is written by hand, for `tiny_http` 0.12 keeps back what it is to send in pieces until it has eight kilobytes. A
+//! client that reads slowly falls behind, which costs nobody anything; one that does not read at all is hung up on by the
+//! system after [`super::SILENCE`].
+
+use super::Shared;
+use super::lines::Line;
+use super::wire::{Arrived, SERVER, respond};
+use crate::api::events::{self, Found, Page, STREAM_TYPE, Watch};
+use crate::api::reply::ApiError;
+use crate::api::time::http_date;
+use crate::store::Store;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tiny_http::{HTTPVersion, Request};
+
+/// What a thread that mostly sleeps needs; reading from the store and writing JSON take a part of it.
+const STACK_BYTES: usize = 256 << 10;
+/// A stream on which nothing happens says that it lives four times, 15 seconds apart, before anybody would take it for dead: so
+/// proxies keep it, and a client that is gone is noticed.
+const HEARTBEATS: u32 = 4;
+/// Changes that are written at once.
+const PIECE: usize = 100;
+/// A client that takes longer than this for one piece is so far behind that it had better come back.
+const PIECE_WAIT: Duration = Duration::from_secs(30);
+
+/// Gives the watcher a thread, or says that there is none.
+pub(super) fn begin(shared: &Arc<Shared>, request: Request, watch: Watch, mut arrived: Arrived) {
+    arrived.line.watch();
+    let Some(slot) = shared.watchers.enter() else {
+        return respond(request, ApiError::WatchersFull.reply(), &arrived);
+    };
+    let shared = Arc::clone(shared);
+    let thread = std::thread::Builder::new().name("http-watch".into()).stack_size(STACK_BYTES);
+    let started = thread.spawn(move || {
+        let _slot = slot;
+        let job = || run(&shared, request, &watch, &arrived);
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            log::error!("a watcher has panicked");
+        }
+    });
+    if let Err(error) = started {
+        // The request was dropped with the thread that was not to be, and has answered 500.
+        log::error!("cannot start a watcher's thread: {error}");
+    }
+}
+
+fn run(shared: &Arc<Shared>, request: Request, watch: &Watch, arrived: &Arrived) {
+    if watch.query.stream {
+        let mut stream = Stream::new(request);
+        if let Err(error) = follow(shared, watch, &mut stream, &arrived.line) {
+            log::debug!("peer={} does not listen to its stream any more: {error}", arrived.peer);
+        }
+        arrived.log(200, stream.sent);
+    } else {
+        respond(request, wait(shared, watch, &arrived.line).reply(), arrived);
+    }
+}
+
+fn wait(shared: &Shared, watch: &Watch, line: &Line) -> Page {
+    let Watch { query, after } = watch;
+    let until = Instant::now() + query.wait;
+    match shared.parts.recent.wait(*after, query.limit, &query.filter, until, || line.is_followed()) {
+        Found::Some { entries, seen } => Page { entries, seen },
+        // It goes on where it was; if that is in the store only, it is answered from there.
+        Found::Behind | Found::Ahead { .. } => Page { entries: Vec::new(), seen: *after },
+    }
+}
+
+/// Writes what happens, until the client has enough or is told to come back.
+fn follow(shared: &Shared, watch: &Watch, stream: &mut Stream, line: &Line) -> io::Result<()> {
+    let Watch { query, after } = watch;
+    let (limit, filter) = (query.limit.min(PIECE), &query.filter);
+    let mut at = *after;
+    let mut store: Option<Box<dyn Store>> = None;
+    stream.begin(&http_date(shared.parts.clock.now()))?;
+    stream.send(&events::stream_begin(at))?;
+    let recent = &shared.parts.recent;
+    while !line.is_followed() && !recent.is_closed() {
+        let until = Instant::now() + shared.parts.silence / HEARTBEATS;
+        let page = match recent.wait(at, limit, filter, until, || line.is_followed()) {
+            Found::Some { entries, seen } => {
+                store = None;
+                Page { entries, seen }
+            }
+            Found::Ahead { .. } => Page { entries: Vec::new(), seen: at },
+            // A connection of its own, but only for as long as it has to catch up.
+            Found::Behind => match catch_up(shared, &mut store, at, limit, filter) {
+                Ok(page) => page,
+                Err(error) => {
+                    log::info!("a stream ends: {error}");
+                    break;
+                }
+            },
+        };
+        at = page.seen;
+        if page.entries.is_empty() && line.has_company() && Instant::now() >= until {
+            break;
+        }
+        let begun = Instant::now();
+        stream.send(&page.stream_text())?;
+        if begun.elapsed() > PIECE_WAIT {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"));
+        }
+    }
+    stream.end()
+}
+
+fn catch_up(
+    shared: &Shared,
+    store: &mut Option<Box<dyn Store>>,
+    after: u64,
+    limit: usize,
+    filter: &events::Filter,
+) -> Result<Page, ApiError> {
+    let store = match store {
+        Some(store) => store,
+        None => store.insert(shared.open_store()?),
+    };
+    events::from_store(store.as_mut(), after, limit, filter)
+}
+
+/// An answer without an end, in pieces (RFC 9112 section 7.1). HTTP/1.0 has no pieces: there the connection's end is its own.
+struct Stream {
+    writer: Box<dyn Write + Send>,
+    pieces: bool,
+    sent: u64,
+}
+
+impl Stream {
+    fn new(request: Request) -> Self {
+        let pieces = *request.http_version() >= HTTPVersion(1, 1);
+        Self { writer: request.into_writer(), pieces, sent: 0 }
+    }
+
+    fn begin(&mut self, date: &str) -> io::Result<()> {
+        let (version, framing) =
+            if self.pieces { ("1.1", "Transfer-Encoding: chunked") } else { ("1.0", "Connection: close") };
+        // The last line is for nginx, which would keep back what is to be seen at once.
+        let head = format!(
+            "HTTP/{version} 200 OK\r\nServer: {SERVER}\r\nDate: {date}\r\nContent-Type: {STREAM_TYPE}\r\n\
+             Cache-Control: no-store\r\n{framing}\r\nX-Accel-Buffering: no\r\n\r\n"
+        );
+        self.writer.write_all(head.as_bytes())
+    }
+
+    fn send(&mut self, text: &str) -> io::Result<()> {
+        if self.pieces {
+            self.writer.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())?;
+        } else {
+            self.writer.write_all(text.as_bytes())?;
+        }
+        self.writer.flush()?;
+        self.sent += text.len() as u64;
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.pieces {
+            self.writer.write_all(b"0\r\n\r\n")?;
+        }
+        self.writer.flush()
+    }
+}
