@@ -267,6 +267,7 @@ impl Daemon {
             },
             commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
             recent,
+            shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),

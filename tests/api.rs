@@ -20,5 +20,7 @@ mod hardware;
 mod pool;
 #[path = "api/rules.rs"]
 mod rules;
+#[path = "api/unchanged.rs"]
+mod unchanged;
 #[path = "api/world.rs"]
 mod world;

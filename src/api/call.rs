@@ -32,6 +32,8 @@ pub struct Call {
     pub host: Option<String>,
     /// `Access-Control-Request-Headers` header.
     pub wants_headers: Option<String>,
+    /// `If-None-Match` header: what the caller has already.
+    pub if_none_match: Option<String>,
     /// `Accept` header.
     pub accept: Option<String>,
     /// `Last-Event-ID` header.
@@ -51,6 +53,7 @@ impl Call {
             origin: None,
             host: None,
             wants_headers: None,
+            if_none_match: None,
             accept: None,
             last_event_id: None,
             body: Vec::new(),

@@ -15,6 +15,7 @@ pub mod owner;
 pub mod reply;
 mod request;
 pub mod routes;
+pub mod shelf;
 pub mod time;
 pub mod types;
 
@@ -29,6 +30,8 @@ use events::{Recent, Watch};
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
+use shelf::{Shelf, Shown};
+use std::sync::Arc;
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
@@ -70,6 +73,8 @@ pub struct Ctx<'a> {
     /// The call.
     pub call: &'a Call,
     params: Params,
+    /// Devices that are kept ready; without one, everything is read from the store.
+    shelf: Option<&'a Shelf>,
 }
 
 impl<'a> Ctx<'a> {
@@ -82,7 +87,20 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, recent, now, call, params: Params::new() }
+        Self { store, settings, commands, recent, now, call, params: Params::new(), shelf: None }
+    }
+
+    /// This with devices that are kept ready.
+    pub fn with_shelf(self, shelf: &'a Shelf) -> Self {
+        Self { shelf: Some(shelf), ..self }
+    }
+
+    /// One device as it is now.
+    fn device(&mut self, name: &str) -> Result<Option<Arc<Shown>>> {
+        Ok(match self.shelf {
+            Some(shelf) => shelf.device(self.store, name)?,
+            None => self.store.device(name)?.map(shelf::shown),
+        })
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -139,8 +157,8 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
             let device = load_device(ctx)?;
-            let owner = device.info.imaging_server.clone();
-            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device))
+            let owner = device.view.info.imaging_server.clone();
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device.view))
         }
         Run::Request(handler) => {
             let request = load_request(ctx)?;
@@ -188,9 +206,9 @@ fn preflight(allow: &str, route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
     Ok(owner::preflight(ctx.call, allow, origin))
 }
 
-fn load_device(ctx: &mut Ctx<'_>) -> Result<crate::store::DeviceView> {
+fn load_device(ctx: &mut Ctx<'_>) -> Result<Arc<Shown>> {
     let name = ctx.param("device").to_owned();
-    ctx.store.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name })
+    ctx.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name })
 }
 
 fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {

@@ -7,9 +7,9 @@
 use crate::calls;
 use crate::lab;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use relayctl::proxr::{ACKNOWLEDGED, Command};
-use relayctl::address::{RelayState, Wiring};
 use relayctl::PowerState;
+use relayctl::address::{RelayState, Wiring};
+use relayctl::proxr::{ACKNOWLEDGED, Command};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};

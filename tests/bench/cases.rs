@@ -65,12 +65,21 @@ impl Floor {
         rows.push(row);
         drop(bare);
         let commits = floor::commits_per_second(disk, plan.time)?;
-        rows.push(Row::new(EVENTS, "bare database, a row a commit, one writer", 0).with("per second", commits, 0));
+        rows.push(Row::new(EVENTS, "bare database, a row a commit, one writer", 0).with(
+            "per second",
+            commits,
+            0,
+        ));
         Ok(Self { reads: reads.rate(), commits })
     }
 }
 
-fn measure(plan: &Plan, daemon: &Daemon, case: &Case<'_>, calls: &mut dyn Calls) -> io::Result<(Row, Measured)> {
+fn measure(
+    plan: &Plan,
+    daemon: &Daemon,
+    case: &Case<'_>,
+    calls: &mut dyn Calls,
+) -> io::Result<(Row, Measured)> {
     let warm_up = plan.calls.unwrap_or(WARM_UP * case.connections as u64);
     let load = |end| Load { to: daemon.http, connections: case.connections, pipeline: 1, end };
     load::run(load(End::Calls(warm_up)), calls)?;
@@ -85,12 +94,13 @@ fn measure(plan: &Plan, daemon: &Daemon, case: &Case<'_>, calls: &mut dyn Calls)
     }
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
     let calls = measured.calls.max(1) as f64;
-    let mut row = Row::new(case.table, format!("{}, {} connections", case.name, case.connections), case.devices)
-        .with("per second", measured.rate(), 0)
-        .with("p50, ms", measured.percentile_ms(50), 2)
-        .with("p99, ms", measured.percentile_ms(99), 2)
-        .with("server CPU, ms a call", (after.cpu_s - before.cpu_s) * 1000.0 / calls, 3)
-        .with("memory, MB", after.rss_mb, 0);
+    let mut row =
+        Row::new(case.table, format!("{}, {} connections", case.name, case.connections), case.devices)
+            .with("per second", measured.rate(), 0)
+            .with("p50, ms", measured.percentile_ms(50), 2)
+            .with("p99, ms", measured.percentile_ms(99), 2)
+            .with("server CPU, ms a call", (after.cpu_s - before.cpu_s) * 1000.0 / calls, 3)
+            .with("memory, MB", after.rss_mb, 0);
     if let Some(floor) = case.floor {
         row = row.with("of the bare one", measured.rate() / floor, 2);
     }
@@ -123,7 +133,13 @@ fn original(what: &str, devices: usize) -> Option<&'static str> {
 ///
 /// # Errors
 /// The daemon does not start, or an answer is wrong.
-pub(crate) fn api(plan: &Plan, disk: &Path, devices: usize, floor: Floor, rows: &mut Vec<Row>) -> io::Result<()> {
+pub(crate) fn api(
+    plan: &Plan,
+    disk: &Path,
+    devices: usize,
+    floor: Floor,
+    rows: &mut Vec<Row>,
+) -> io::Result<()> {
     let lab = Lab::new(disk, devices, Kind::Still, NO_RELAYS)?;
     let daemon = lab.serve()?;
     let read = |name, connections, what| Case {
@@ -183,7 +199,8 @@ fn tag_of(daemon: &Daemon, path: &str) -> io::Result<Option<String>> {
 /// # Errors
 /// The daemon does not start.
 pub(crate) fn start(plan: &Plan, disk: &Path, devices: usize, rows: &mut Vec<Row>) -> io::Result<()> {
-    for (kind, name) in [(Kind::Running, "a lab that runs"), (Kind::Names, "boards with names nobody knows")] {
+    for (kind, name) in [(Kind::Running, "a lab that runs"), (Kind::Names, "boards with names nobody knows")]
+    {
         let lab = Lab::new(disk, devices, kind, NO_RELAYS)?;
         let daemon = lab.serve()?;
         // The start's own work is over after this, whatever it is.

@@ -83,8 +83,7 @@ impl Plan {
     fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let arguments: Vec<String> = arguments.collect();
         // Cargo says so when it benches; under `cargo test` it does not.
-        let mut plan =
-            if arguments.iter().any(|a| a == "--bench") { Self::full() } else { Self::smoke() };
+        let mut plan = if arguments.iter().any(|a| a == "--bench") { Self::full() } else { Self::smoke() };
         let mut rest = arguments.into_iter();
         while let Some(argument) = rest.next() {
             let mut value = || rest.next().ok_or_else(|| format!("{argument} wants a value"));

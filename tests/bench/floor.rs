@@ -25,8 +25,13 @@ pub(crate) fn serve(at: &str, bytes: usize) -> io::Result<()> {
             std::thread::spawn(move || {
                 while let Ok(request) = server.recv() {
                     let length = Some(body.len());
-                    let answer =
-                        tiny_http::Response::new(200.into(), Vec::new(), io::Cursor::new(&*body), length, None);
+                    let answer = tiny_http::Response::new(
+                        200.into(),
+                        Vec::new(),
+                        io::Cursor::new(&*body),
+                        length,
+                        None,
+                    );
                     // Who has hung up needs no answer.
                     let _ = request.respond(answer.with_chunked_threshold(usize::MAX));
                 }

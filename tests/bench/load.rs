@@ -211,7 +211,8 @@ impl Line {
                     format!("{} {}", head.status, String::from_utf8_lossy(&body[..body.len().min(300)]))
                 });
             }
-            let since = self.under_way.pop_front().ok_or_else(|| bad_http("an answer that nobody asked for"))?;
+            let since =
+                self.under_way.pop_front().ok_or_else(|| bad_http("an answer that nobody asked for"))?;
             measured.micros.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
             taken = end;
         }
@@ -248,8 +249,10 @@ impl Head {
     fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
         let text = std::str::from_utf8(&bytes[..end]).map_err(|_| bad_http("a head that is not text"))?;
-        let status =
-            text.get(9..12).and_then(|s| s.parse().ok()).ok_or_else(|| bad_http("an answer without a status"))?;
+        let status = text
+            .get(9..12)
+            .and_then(|s| s.parse().ok())
+            .ok_or_else(|| bad_http("an answer without a status"))?;
         let length = text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?

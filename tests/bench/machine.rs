@@ -37,7 +37,9 @@ fn disk(folder: &Path) -> String {
         folder.starts_with(at).then_some((at.len(), device, kind))
     });
     match above.max_by_key(|(length, ..)| *length) {
-        Some((_, _, kind @ ("tmpfs" | "ramfs"))) => format!("{kind}, which is NO DISK: figures of commits mean nothing"),
+        Some((_, _, kind @ ("tmpfs" | "ramfs"))) => {
+            format!("{kind}, which is NO DISK: figures of commits mean nothing")
+        }
         Some((_, device, kind)) => format!("{kind} ({device})"),
         None => "an unknown file system".into(),
     }

@@ -112,7 +112,10 @@ fn wait(stream: &mut TcpStream, ids: &[u64], look: Duration) -> io::Result<()> {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
-            return Err(io::Error::other(format!("{ready} of {} requests are ready after {PATIENCE:?}", ids.len())));
+            return Err(io::Error::other(format!(
+                "{ready} of {} requests are ready after {PATIENCE:?}",
+                ids.len()
+            )));
         }
         std::thread::sleep(look);
     }

@@ -1,6 +1,8 @@
 //! Between `tiny_http`'s requests and responses and the API's calls and replies, and one line in the log for each.
 
+use super::body::{BodyIs, body_of};
 use super::lines::{Line, Lines};
+use super::write;
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
@@ -36,6 +38,7 @@ pub(super) fn call_of(request: &Request) -> Call {
     call.wants_headers = header(request, "Access-Control-Request-Headers");
     call.accept = header(request, "Accept");
     call.last_event_id = header(request, "Last-Event-ID");
+    call.if_none_match = header(request, "If-None-Match");
     call.peer = peer(request);
     call
 }
@@ -55,10 +58,22 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
 }
 
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
-    let Reply { status, headers: lines, body } = reply;
-    let len = body.len();
-    let response = Response::new(StatusCode(status), headers(&lines), Cursor::new(body), Some(len), None);
-    if let Err(error) = request.respond(response.with_chunked_threshold(usize::MAX)) {
+    let (status, len) = (reply.status, reply.bytes().len());
+    let sent = match body_of(&request) {
+        BodyIs::Here(_) => {
+            let (version, is_head) =
+                (request.http_version().clone(), *request.method() == tiny_http::Method::Head);
+            write::answer(request.into_writer(), &version, &reply, is_head)
+        }
+        // `tiny_http` reads what is left of a body before it gives its writer away; a peer that waits for our answer before it
+        // sends that would wait for ever.
+        BodyIs::OnItsWay(_) | BodyIs::Absurd => {
+            let body = Cursor::new(reply.bytes());
+            let response = Response::new(StatusCode(status), headers(&reply.headers), body, Some(len), None);
+            request.respond(response.with_chunked_threshold(usize::MAX))
+        }
+    };
+    if let Err(error) = sent {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
     arrived.log(status, len as u64);
