@@ -46,6 +46,8 @@ pub(super) const DEVICES_FREE: &str = select_devices!(
     "AND EXISTS (SELECT 1 FROM image_pxe_configs m WHERE m.image = ? AND m.hardware_id = d.hardware_id) ORDER BY d.name"
 );
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
+pub(super) const DEVICE_ADDRESSES: &str =
+    "SELECT name, fqdn FROM devices WHERE imaging_server = ? ORDER BY name";
 pub(super) const DEVICE_NAMED: &str =
     "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const ENVIRONMENTS: &str =

@@ -156,7 +156,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         },
         commands: Commands { lifeguard, mozpool, bmm },
         recent,
-        shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, clock.now()),
+        shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),

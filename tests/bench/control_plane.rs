@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     sizes: Vec<usize>,
     /// Parts: `api`, `ready`, `start`.
     only: Option<String>,
+    /// Only cases whose names have this.
+    case: Option<String>,
     /// For each case.
     time: Duration,
     /// Calls of each case instead, to see that it runs.
@@ -53,6 +55,7 @@ impl Plan {
         Self {
             sizes: vec![10, 800, 5000, 50_000],
             only: None,
+            case: None,
             time: Duration::from_secs(3),
             calls: None,
             settle: Duration::from_secs(10),
@@ -91,6 +94,7 @@ impl Plan {
             match argument.as_str() {
                 "--write" => plan.write = true,
                 "--only" => plan.only = Some(value()?),
+                "--case" => plan.case = Some(value()?),
                 "--disk" => plan.disk = value()?.into(),
                 "--seconds" => plan.time = Duration::from_secs(number(value()?)?),
                 "--sizes" => {
@@ -103,6 +107,11 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+
+    /// Whether a case of that name is to be measured.
+    pub(crate) fn has_case(&self, name: &str) -> bool {
+        self.case.as_ref().is_none_or(|part| name.contains(part.as_str()))
     }
 
     fn wants(&self, part: &str) -> bool {

@@ -93,6 +93,7 @@ pass_on! {
     fn changes(after: u64, limit: usize) -> ChangesPage;
     fn last_changes() -> LastChanges;
     fn device_names() -> Vec<DeviceName>;
+    fn device_addresses(server: &str) -> Vec<(DeviceName, String)>;
     fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
     fn device(name: &str) -> Option<DeviceView>;
     fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
