@@ -95,14 +95,6 @@ impl<'a> Ctx<'a> {
         Self { shelf: Some(shelf), ..self }
     }
 
-    /// One device as it is now.
-    fn device(&mut self, name: &str) -> Result<Option<Arc<Shown>>> {
-        Ok(match self.shelf {
-            Some(shelf) => shelf.device(self.store, name)?,
-            None => self.store.device(name)?.map(shelf::shown),
-        })
-    }
-
     /// What `{name}` of the route's pattern stands for.
     fn param(&self, name: &str) -> &str {
         self.params
@@ -156,7 +148,7 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
         Run::Watch(handler) => return handler(ctx),
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
-            let device = load_device(ctx)?;
+            let device = load_device(ctx, route)?;
             let owner = device.view.info.imaging_server.clone();
             guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device.view))
         }
@@ -206,9 +198,14 @@ fn preflight(allow: &str, route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
     Ok(owner::preflight(ctx.call, allow, origin))
 }
 
-fn load_device(ctx: &mut Ctx<'_>) -> Result<Arc<Shown>> {
+fn load_device(ctx: &mut Ctx<'_>, route: &Route) -> Result<Arc<Shown>> {
     let name = ctx.param("device").to_owned();
-    ctx.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name })
+    let found = match ctx.shelf {
+        Some(shelf) if route.path == routes::DEVICE_EVENT => shelf.identity(ctx.store, &name)?,
+        Some(shelf) => shelf.device(ctx.store, &name)?,
+        None => ctx.store.device(&name)?.map(shelf::shown),
+    };
+    found.ok_or(ApiError::NotFound { kind: "device", name })
 }
 
 fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {

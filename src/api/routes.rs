@@ -57,6 +57,9 @@ const fn post(path: &'static str, owner: Owner, run: Run, doc: &'static str) -> 
 
 use Run::{Board, Device, Plain, Request, Watch};
 
+/// The route of events, of which a busy lab has thousands a second.
+pub const DEVICE_EVENT: &str = "/api/device/{device}/event/{event}";
+
 #[rustfmt::skip]
 /// Every route. GET that changes something is there for boards, whose wget cannot POST.
 pub const ROUTES: &[Route] = &[

@@ -9,7 +9,7 @@
 use super::types::{DeviceDetails, Devices};
 use crate::clock::Timestamp;
 use crate::logic::ids::DeviceName;
-use crate::store::{self, Bell, ChangeKind, DeviceFilter, DeviceView, LastChanges, Store};
+use crate::store::{self, Bell, ChangeKind, ChangeWhat, DeviceFilter, DeviceView, LastChanges, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -71,6 +71,15 @@ struct Mark {
     emptied: u64,
 }
 
+/// Why a device is to be read again.
+#[derive(Debug, Clone, Copy)]
+struct Stale {
+    /// The last change.
+    seq: u64,
+    /// Only its machine has moved: it is the same device, and belongs to the same server.
+    moved_only: bool,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     /// How often it was emptied: what was read before that must not come in after it.
@@ -80,8 +89,8 @@ struct Kept {
     /// The last of them that concerned what is kept here.
     version: u64,
     devices: BTreeMap<DeviceName, Arc<Shown>>,
-    /// To be read again: changed by the change of this number.
-    stale: HashMap<DeviceName, u64>,
+    /// To be read again.
+    stale: HashMap<DeviceName, Stale>,
     /// `devices` and `stale` together have all there are.
     complete: bool,
     details: Option<(u64, Bytes)>,
@@ -102,7 +111,7 @@ impl Kept {
     /// What was read after `mark`; `None`: there is no such device.
     fn put(&mut self, name: &DeviceName, shown: Option<Arc<Shown>>, mark: Mark) {
         // Changed again in the meantime, or emptied: what was read may be older than that.
-        if self.emptied != mark.emptied || self.stale.get(name).is_some_and(|n| *n > mark.seen) {
+        if self.emptied != mark.emptied || self.stale.get(name).is_some_and(|s| s.seq > mark.seen) {
             return;
         }
         self.stale.remove(name);
@@ -167,7 +176,10 @@ impl Shelf {
                 continue;
             }
             for change in page.changes.iter().filter(|c| c.kind == ChangeKind::Device) {
-                kept.stale.insert(change.subject.as_str().into(), change.seq);
+                let moved_only = change.what == ChangeWhat::State;
+                let fresh = Stale { seq: change.seq, moved_only };
+                let stale = kept.stale.entry(change.subject.as_str().into()).or_insert(fresh);
+                *stale = Stale { seq: change.seq, moved_only: stale.moved_only && moved_only };
                 kept.version = change.seq;
             }
             kept.seen = Some(last);
@@ -179,10 +191,28 @@ impl Shelf {
     /// # Errors
     /// The store's.
     pub fn device(&self, store: &mut dyn Store, name: &str) -> store::Result<Option<Arc<Shown>>> {
+        self.find(store, name, |_| false)
+    }
+
+    /// Which device it is and whose; its state and what follows from it may be older. Enough for an event, which its machine
+    /// judges: reading the device again after each of its events would be half of the work.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn identity(&self, store: &mut dyn Store, name: &str) -> store::Result<Option<Arc<Shown>>> {
+        self.find(store, name, |stale| stale.moved_only)
+    }
+
+    fn find(
+        &self,
+        store: &mut dyn Store,
+        name: &str,
+        good_enough: impl Fn(&Stale) -> bool,
+    ) -> store::Result<Option<Arc<Shown>>> {
         let mark = self.catch_up(store)?;
         {
             let kept = self.read();
-            if !kept.stale.contains_key(name) {
+            if kept.stale.get(name).is_none_or(good_enough) {
                 match kept.devices.get(name) {
                     Some(shown) => return Ok(Some(Arc::clone(shown))),
                     None if kept.complete => return Ok(None),
@@ -268,7 +298,7 @@ impl Shelf {
         if kept.emptied == mark.emptied {
             // What is left of the old ones has gone.
             kept.devices = all.into_iter().map(|s| (s.view.name.clone(), s)).collect();
-            kept.stale.retain(|_, n| *n > mark.seen);
+            kept.stale.retain(|_, s| s.seq > mark.seen);
             kept.complete = true;
         }
         Ok(())

@@ -102,6 +102,22 @@ fn one_device_is_as_new_as_the_last_change_and_unknown_ones_are_not_kept() {
 }
 
 #[test]
+fn an_event_needs_no_newer_state_but_the_right_owner() {
+    let (_location, mut store, shelf) = world(false);
+    let store = store.as_mut();
+    let first = shelf.device(store, "panda-1").unwrap().unwrap();
+    let mut next = store.load_device("panda-1").unwrap().unwrap().machine;
+    let expected = next.epoch;
+    (next.epoch, next.state) = (Epoch(expected.0 + 1), crate::logic::lifeguard::State::LockedOut);
+    store.commit_devices(&[DeviceCommit { next, expected, log: vec![], result: None, at: T0 }]).unwrap();
+    assert!(Arc::ptr_eq(&first, &shelf.identity(store, "panda-1").unwrap().unwrap()), "it has only moved");
+    assert_eq!(shelf.device(store, "panda-1").unwrap().unwrap().view.state, "locked_out");
+    let moved = LAB.replace("fqdn = \"10.0.0.1\"", "fqdn = \"10.0.0.1\"\nimaging_server = \"s2\"");
+    store.apply_lab(&Lab::parse(&moved, "lab.toml", "s1").unwrap(), false, T0).unwrap();
+    assert_eq!(shelf.identity(store, "panda-1").unwrap().unwrap().view.info.imaging_server, "s2");
+}
+
+#[test]
 fn another_hardware_type_empties_it() {
     let (_location, mut store, shelf) = world(false);
     let store = store.as_mut();

@@ -87,7 +87,8 @@ const STORY: [&str; 4] = [
 const BEGIN: &str = "state-change/ready/to/pxe_booting";
 
 impl Moves {
-    /// Of so many devices over so many connections; the first call of each device begins its story.
+    /// Of so many devices over so many connections, few enough that each has been through its story once when the warm-up is
+    /// over: from whatever state, it is in step then.
     pub(crate) fn new(devices: usize, connections: usize) -> Self {
         Self { connections, devices, sent: vec![0; connections] }
     }

@@ -11,6 +11,7 @@ mod calls;
 mod cases;
 mod daemon;
 mod floor;
+mod goals;
 mod lab;
 mod load;
 mod machine;
@@ -146,6 +147,8 @@ fn run(plan: &Plan) -> std::io::Result<Report> {
     if plan.wants("start") {
         cases::start(plan, disk, plan.large, rows)?;
     }
+    let goals = goals::rows(rows);
+    rows.splice(0..0, goals);
     Ok(report)
 }
 

@@ -193,8 +193,7 @@ impl Line {
 
     fn take_answers(&mut self, n: usize, calls: &mut dyn Calls, measured: &mut Measured) -> io::Result<()> {
         let mut taken = 0;
-        loop {
-            let Some(head) = Head::parse(&self.buffer[taken..self.filled])? else { break };
+        while let Some(head) = Head::parse(&self.buffer[taken..self.filled])? {
             let (body, end) = (taken + head.length, taken + head.length + head.body);
             if end > self.filled {
                 if end - taken > self.buffer.len() {

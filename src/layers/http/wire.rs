@@ -57,6 +57,7 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
     server.chain(lines).filter_map(|(n, v)| Header::from_bytes(n, v).ok()).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     let (status, len) = (reply.status, reply.bytes().len());
     let sent = match body_of(&request) {

@@ -23,8 +23,9 @@ const FORGET: Duration = Duration::from_secs(300);
 const ROUND_EVERY: Duration = Duration::from_secs(30);
 /// Names that a round asks for again: work that does not grow with the lab, and three racks within one round.
 const AGAIN_MAX: usize = 240;
-/// Look-ups that may be left behind at once; as long as there are so many, the name server is down and no more are asked.
-const LEFT_MAX: usize = 4;
+/// Workers at once, those with it that are left behind; as long as there are so many, the name server is down and nothing more
+/// is asked.
+const LEFT_MAX: usize = 5;
 
 /// Asks for a name's addresses; may block. None at all: not known.
 pub type LookUp = fn(&str) -> Vec<IpAddr>;
@@ -73,7 +74,8 @@ struct Resolver {
     missed: HashMap<String, Instant>,
     /// The journal has not taken what is known.
     untold: bool,
-    /// Look-ups that are under way, most of them left behind.
+    worker: Option<Worker>,
+    /// Workers that live, most of them left behind with a look-up that does not come back.
     left: Arc<AtomicUsize>,
 }
 
@@ -86,6 +88,7 @@ impl Resolver {
             asked: VecDeque::new(),
             missed: HashMap::new(),
             untold: false,
+            worker: None,
             left: Arc::default(),
         }
     }
@@ -139,30 +142,59 @@ impl Resolver {
         Some(changed)
     }
 
-    fn ask(&self, name: &str, stop: &Receiver<()>) -> Asked {
-        if self.left.load(Ordering::Relaxed) >= LEFT_MAX {
-            return Asked::Busy;
-        }
-        let (answer, answers) = bounded(1);
-        let (look_up, owned, left) = (self.look_up, name.to_owned(), self.left.clone());
-        left.fetch_add(1, Ordering::Relaxed);
-        let asking = std::thread::Builder::new().name("look-up".into()).spawn(move || {
-            let found = look_up(&owned);
-            left.fetch_sub(1, Ordering::Relaxed);
-            // Nobody waits any more when it took too long.
-            let _ = answer.send(found);
-        });
-        if asking.is_err() {
-            self.left.fetch_sub(1, Ordering::Relaxed);
-            return Asked::Busy;
-        }
-        select_biased! {
-            recv(stop) -> _ => Asked::Stop,
-            recv(answers) -> found => match found {
-                Ok(found) if !found.is_empty() => Asked::Found(found),
-                _ => Asked::Nothing,
+    fn ask(&mut self, name: &str, stop: &Receiver<()>) -> Asked {
+        let worker = match self.worker.take() {
+            Some(worker) => worker,
+            None if self.left.load(Ordering::Relaxed) >= LEFT_MAX => return Asked::Busy,
+            None => match Worker::start(self.look_up, &self.left) {
+                Ok(worker) => worker,
+                Err(_) => return Asked::Busy,
             },
-            recv(after(LOOKUP)) -> _ => Asked::Nothing,
+        };
+        // It waits for nothing else, so there is room.
+        let _ = worker.ask.send(name.to_owned());
+        let answer = select_biased! {
+            recv(stop) -> _ => return Asked::Stop,
+            recv(worker.answers) -> found => found,
+            // The worker is left behind, and ends when its look-up does.
+            recv(after(LOOKUP)) -> _ => return Asked::Nothing,
+        };
+        match answer {
+            Ok(found) => {
+                self.worker = Some(worker);
+                if found.is_empty() { Asked::Nothing } else { Asked::Found(found) }
+            }
+            Err(_) => Asked::Nothing,
+        }
+    }
+}
+
+/// A thread that asks for one name after another, as long as it answers in time.
+#[derive(Debug)]
+struct Worker {
+    ask: Sender<String>,
+    answers: Receiver<Vec<IpAddr>>,
+}
+
+impl Worker {
+    fn start(look_up: LookUp, left: &Arc<AtomicUsize>) -> std::io::Result<Self> {
+        let ((ask, names), (answer, answers)) = (bounded::<String>(1), bounded(1));
+        let counted = Arc::clone(left);
+        left.fetch_add(1, Ordering::Relaxed);
+        let thread = std::thread::Builder::new().name("look-up".into()).spawn(move || {
+            for name in names {
+                if answer.send(look_up(&name)).is_err() {
+                    break;
+                }
+            }
+            counted.fetch_sub(1, Ordering::Relaxed);
+        });
+        match thread {
+            Ok(_) => Ok(Self { ask, answers }),
+            Err(error) => {
+                left.fetch_sub(1, Ordering::Relaxed);
+                Err(error)
+            }
         }
     }
 }
@@ -194,7 +226,12 @@ mod tests {
         names.iter().map(|n| (*n).into()).collect()
     }
 
-    fn look_up_all(resolver: &mut Resolver, asked: &[String], stop: &Receiver<()>, until: Instant) -> Addresses {
+    fn look_up_all(
+        resolver: &mut Resolver,
+        asked: &[String],
+        stop: &Receiver<()>,
+        until: Instant,
+    ) -> Addresses {
         resolver.take(asked.to_vec());
         resolver.round(stop, until).expect("nobody stops it");
         resolver.known.clone()
@@ -208,7 +245,11 @@ mod tests {
         let until = Instant::now() + BUDGET;
         let want = Addresses::from([("panda-1.lab".into(), vec![[10, 0, 0, 1].into()])]);
         assert_eq!(look_up_all(&mut resolver, &asked, &stop, until), want);
-        assert_eq!((resolver.missed.len(), resolver.left.load(Ordering::Relaxed)), (2, 1));
+        assert_eq!(
+            (resolver.missed.len(), resolver.left.load(Ordering::Relaxed)),
+            (2, 2),
+            "one mute, one at work"
+        );
         let begin = Instant::now();
         assert_eq!(resolver.round(&stop, until), Some(false), "nothing new");
         assert_eq!(look_up_all(&mut resolver, &asked, &stop, until), want);
