@@ -6,6 +6,7 @@
 
 use crate::api;
 use crate::api::events::Recent;
+use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
@@ -30,7 +31,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The PXE config of every board that has nothing to install.
-const LOCAL_BOOT: &str = "local-boot";
+const LOCAL_BOOT: &str = crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 /// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
 const ENDED_QUEUE: usize = 256;
 /// IPv4, UDP and TFTP headers: a packet is so much larger than its block.
@@ -127,6 +128,7 @@ struct Sockets {
 /// A running daemon.
 pub struct Daemon {
     addresses: Addresses,
+    vitals: Arc<Vitals>,
     ended: Receiver<(String, Exit)>,
     http: http::Running,
     mozpool: Layer,
@@ -255,17 +257,32 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
+        let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp } = addresses.clone();
+        let vitals = Vitals::new(clock.now())
+            .with("http", true, vec![http])
+            .with("mozpool", true, vec![])
+            .with("lifeguard", true, vec![])
+            .with("bmm", true, vec![])
+            .with("journal", true, vec![])
+            .with("changes", true, vec![])
+            .with("tftp", tftp.is_some(), on_tftp)
+            .with("syslog", syslog.is_some(), [syslog_udp, syslog_tcp].concat());
+        let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
         let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
-
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
                 public_url: url,
                 duration_max_s: config.http.duration_max_s,
             },
-            commands: api::Commands { lifeguard: lifeguard_tx, mozpool: mozpool_tx, bmm: jobs_tx },
+            commands: api::Commands {
+                lifeguard: lifeguard_tx,
+                mozpool: mozpool_tx,
+                bmm: jobs_tx,
+                vitals: Arc::clone(&vitals),
+            },
             recent,
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
@@ -288,6 +305,7 @@ impl Daemon {
             journal,
             changes,
             tftp,
+            vitals,
             _lock: lock,
         })
     }
@@ -305,7 +323,10 @@ impl Daemon {
         select! {
             recv(stop) -> _ => Ok(()),
             recv(self.ended) -> report => match report {
-                Ok((thread, exit)) => Err(DaemonError::Ended { thread, exit }),
+                Ok((thread, exit)) => {
+                    self.vitals.ended(&thread);
+                    Err(DaemonError::Ended { thread, exit })
+                }
                 // Every thread holds a sender of its own, so this is the end of all of them.
                 Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
             }

@@ -4,22 +4,34 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+#[path = "api/admin.rs"]
+mod admin;
 #[path = "api/client.rs"]
 mod client;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/contract.rs"]
+mod contract;
 #[path = "api/device.rs"]
 mod device;
+#[path = "api/document.rs"]
+mod document;
 #[path = "api/events.rs"]
 mod events;
 #[path = "api/files.rs"]
 mod files;
 #[path = "api/hardware.rs"]
 mod hardware;
+#[path = "api/health.rs"]
+mod health;
+#[path = "api/lab.rs"]
+mod lab;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]
 mod rules;
+#[path = "api/schema.rs"]
+mod schema;
 #[path = "api/unchanged.rs"]
 mod unchanged;
 #[path = "api/world.rs"]

@@ -1,5 +1,5 @@
 //! The built daemon under load, killed with SIGKILL again and again: what it acknowledged stays true, nothing is claimed twice,
-//! every machine goes on, and no board is left without power.
+//! every machine goes on, no board is left without power, and a client that follows all changes hears of each of them once.
 //!
 //! The seed is printed; `MOZPOOL_TEST_SEED=…` draws the same delays and the same calls again (which of them a kill meets is
 //! the machine's to say). Eight kills; `MOZPOOL_TEST_KILLS=2000 cargo test --release --test crash -- --nocapture` runs for
@@ -9,6 +9,8 @@
 
 mod support;
 
+#[path = "crash/follower.rs"]
+mod follower;
 #[path = "crash/ledger.rs"]
 mod ledger;
 #[path = "crash/load.rs"]
@@ -17,6 +19,7 @@ mod load;
 mod world;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use follower::Heard;
 use ledger::{Ledger, Look};
 use load::{Client, Dice};
 use serde_json::json;
@@ -67,6 +70,7 @@ fn what_was_acknowledged_survives_every_kill() {
     let bench = Bench::boot(&daemon);
     let boards: Vec<String> = world.rack.boards().map(|(name, _)| name.to_owned()).collect();
     let ledger = Mutex::new(Ledger::default());
+    let heard = Mutex::new(Heard::default());
 
     let daemon = std::thread::scope(|scope| {
         let mut daemon = daemon;
@@ -92,6 +96,8 @@ fn what_was_acknowledged_survives_every_kill() {
         // Three of four kills follow an acknowledgement at once.
         let mut killer = client(CLIENTS);
         let alarm = alarm.clone();
+        let (heard, cry, ends) = (&heard, alarm.clone(), stop.clone());
+        scope.spawn(move || follower::follow(http, heard, &cry, &ends));
         scope.spawn(move || load::boot_loader(tftp, BENCH_FILE, &wanted, &alarm, &stop));
 
         // Boards are at rest now, and accept much that they hardly do later.
@@ -144,6 +150,8 @@ fn what_was_acknowledged_survives_every_kill() {
     let settled = begun.elapsed();
     bench.finishes(&world, &daemon);
     assert_eq!(world.without_power(), Vec::<String>::new(), "boards without power");
+    let mut heard = heard.into_inner().unwrap();
+    heard.catch_up(&daemon);
 
     daemon.kill();
     let store = world.copy_of_store();
@@ -151,9 +159,11 @@ fn what_was_acknowledged_survives_every_kill() {
     let look = Look::into(&store);
     look.nothing_is_claimed_twice();
     look.both_sides_agree();
+    heard.agrees_with(&store, &look);
     ledger.holds_in(&look, "at the end");
     ledger.events_are_in(0, |device| ledger::log_in(&store, device));
 
+    println!("{} changes told once each, over {} cuts", heard.count(), heard.cuts);
     println!("slowest start {:?}; at rest after {settled:?}", world.slowest_start);
     was_busy(&ledger, &look, &world);
 }

@@ -140,6 +140,43 @@ fn locked_out_means_hands_off() {
 }
 
 #[test]
+fn a_change_is_told_to_whoever_waits_and_none_is_lost_or_told_twice_by_a_kill() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let start = daemon.get("events?timeout=0")["last"].as_u64().expect("a number");
+    let answer = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| daemon.get(&format!("events?after={start}&device=board-1&timeout=50")));
+        daemon.event("please_power_cycle", json!({}));
+        waiting.join().expect("it is told")
+    });
+    let first = &answer["changes"][0];
+    assert_eq!(
+        (&first["seq"], &first["kind"], &first["what"]),
+        (&json!(start + 1), &json!("device"), &json!("state"))
+    );
+    assert_eq!(first["data"]["was"], "ready");
+    assert_eq!(first["data"]["state"], "pc_power_cycling");
+    daemon.wait_for_state("ready");
+
+    // A client that follows, is cut off by a crash, and goes on after the last that it has heard.
+    let mut heard = Vec::new();
+    support::Stream::open(daemon.http, start).read_until(&mut heard, |c| c["data"]["state"] == "ready");
+    daemon.event("please_offline", json!({}));
+    daemon.kill();
+    let daemon = lab.serve();
+    daemon.event("please_online", json!({}));
+    let last = heard.last().expect("some")["seq"].as_u64().expect("a number");
+    let mut stream = support::Stream::open(daemon.http, last);
+    stream.read_until(&mut heard, |c| c["data"]["was"] == "locked_out");
+    let numbers: Vec<u64> = heard.iter().map(|c| c["seq"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, (start + 1..=start + numbers.len() as u64).collect::<Vec<_>>());
+    assert!(heard.iter().any(|c| c["data"]["state"] == "locked_out"), "acknowledged before the kill");
+    // Who has heard of it sees it, and a stop does not wait for who listens.
+    assert_ne!(daemon.state(), "locked_out");
+    assert!(daemon.terminate().success());
+}
+
+#[test]
 fn what_a_board_says_is_in_its_log() {
     let lab = Lab::new();
     let daemon = lab.serve();

@@ -9,7 +9,7 @@ use mozpool::api::routes::ROUTES;
 use mozpool::boot::render::{ServerValues, render, sample_values};
 use mozpool::clock::{Clock, SystemClock};
 use mozpool::config::{Config, Host};
-use mozpool::lab::Lab;
+use mozpool::lab::{Kind, Lab};
 use mozpool::logic::check::Check;
 use mozpool::logic::events::PleaseName;
 use mozpool::logic::lifeguard::{self, OverLimit, Please};
@@ -242,13 +242,18 @@ fn states_and_events_have_their_right_names_everywhere() {
     }
 }
 
+/// `GET /api/…`
+fn is_call(text: &str) -> bool {
+    ["GET /", "POST /", "PUT /", "DELETE /"].iter().any(|verb| text.starts_with(verb))
+}
+
 #[test]
 fn every_route_is_documented_and_no_other() {
     let text = read("docs/api.md");
     let documented: BTreeSet<String> = rows(&text)
         .iter()
         .filter_map(|row| spans(row[0]).next())
-        .filter(|s| s.starts_with("GET /") || s.starts_with("POST /"))
+        .filter(|s| is_call(s))
         .map(str::to_owned)
         .collect();
     let routes: BTreeSet<String> =
@@ -258,8 +263,7 @@ fn every_route_is_documented_and_no_other() {
         assert!(text.contains(&format!("\n| `{please}` |")), "{please}");
     }
     for row in rows(&text).iter().filter(|r| r.len() == 2) {
-        let Some(call) = spans(row[0]).next().filter(|s| s.starts_with("GET /") || s.starts_with("POST /"))
-        else {
+        let Some(call) = spans(row[0]).next().filter(|s| is_call(s)) else {
             continue;
         };
         let route = ROUTES
@@ -442,9 +446,10 @@ fn the_sample_lab_file_is_imported_and_then_changes_nothing() {
         render(&config.name, &config.contents, &values).unwrap_or_else(|e| panic!("{e}"));
     }
     let text = read("packaging/lab.toml");
-    let fields = read("src/lab/raw.rs");
-    for field in fields.lines().filter_map(|l| l.trim().strip_prefix("pub(super) ")?.split_once(':')) {
-        let name = field.0.trim_start_matches("r#");
+    for name in Kind::ALL
+        .iter()
+        .flat_map(|kind| [kind.name()].iter().chain(kind.fields()).copied().collect::<Vec<_>>())
+    {
         let line = |l: &str| l.trim_start_matches('#').starts_with(&format!("{name} ="));
         let table = format!("[[{name}]]");
         let said = text.lines().any(|l| line(l) || l == table) || text.contains(&format!("`{name} = "));

@@ -5,17 +5,20 @@
 use super::Commands;
 use super::reply::{ApiError, Result};
 use crate::layers::messages::{
-    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply,
-    RequestAnswer, RequestEvent,
+    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
+    ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
 };
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Event;
 use crate::store::{DeviceEdit, NewRequest};
-use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
-use std::time::Duration;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::time::{Duration, Instant};
 
 /// How long an answer may take. Clients give a new request ten seconds; a commit takes milliseconds.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
+
+/// How long a change of what there is may take: an import of 50,000 devices is one transaction of some seconds.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a relay board's test may take, its place in the queue included: clients give it eleven seconds.
 pub const BOARD_TEST_WAIT: Duration = Duration::from_millis(10_500);
@@ -35,6 +38,37 @@ fn ask<T, M>(
         }
         ApiError::NoAnswer { layer }
     })
+}
+
+/// Layers that were asked whether they are there.
+pub struct Asked(Vec<(&'static str, Result<Receiver<()>>)>);
+
+impl Asked {
+    /// Every layer, with why it is not well; `limit` is for all of them together.
+    pub fn wait(self, limit: Duration) -> Vec<(&'static str, Option<String>)> {
+        let end = Instant::now() + limit;
+        let wait = |answer: Receiver<()>| match answer.recv_deadline(end) {
+            Ok(()) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                Some(format!("it has not answered within {} s", limit.as_secs_f32()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Some("its thread has not taken the question".to_owned()),
+        };
+        let why = |asked| match asked {
+            Ok(answer) => wait(answer),
+            Err(_) => Some("its queue is full".to_owned()),
+        };
+        self.0.into_iter().map(|(layer, asked)| (layer, why(asked))).collect()
+    }
+}
+
+fn begin<M>(
+    to: &Sender<M>,
+    layer: &'static str,
+    command: impl FnOnce(Reply<()>) -> M,
+) -> (&'static str, Result<Receiver<()>>) {
+    let (reply, answer) = bounded(1);
+    (layer, tell(to, layer, command(reply)).map(|()| answer))
 }
 
 /// Sends a command whose answer nobody waits for.
@@ -65,6 +99,16 @@ impl Commands {
         ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Edit { device, edit, reply })
     }
 
+    /// Changes what there is, or says what would change.
+    pub fn administer(&self, change: Administration, dry_run: bool) -> Result<AdminAnswer> {
+        let change = Box::new(change);
+        ask(&self.lifeguard, "lifeguard", ADMIN_WAIT, |reply| LifeguardCommand::Administer {
+            change,
+            dry_run,
+            reply,
+        })
+    }
+
     /// Makes a request.
     pub fn create_request(&self, new: NewRequest) -> Result<CreateAnswer> {
         ask(&self.mozpool, "mozpool", ANSWER_WAIT, |reply| MozpoolCommand::Create {
@@ -82,6 +126,26 @@ impl Commands {
             who,
             reply,
         })
+    }
+
+    /// Messages that wait for a layer, and how many may.
+    pub fn queue(&self, layer: &str) -> Option<(usize, usize)> {
+        let (queued, max) = match layer {
+            "lifeguard" => (self.lifeguard.len(), self.lifeguard.capacity()),
+            "mozpool" => (self.mozpool.len(), self.mozpool.capacity()),
+            "bmm" => (self.bmm.len(), self.bmm.capacity()),
+            _ => return None,
+        };
+        Some((queued, max?))
+    }
+
+    /// Asks all layers whether they are there.
+    pub fn ask_all(&self) -> Asked {
+        Asked(vec![
+            begin(&self.mozpool, "mozpool", |reply| MozpoolCommand::Ping { reply }),
+            begin(&self.lifeguard, "lifeguard", |reply| LifeguardCommand::Ping { reply }),
+            begin(&self.bmm, "bmm", |reply| BmmJob::Ping { reply }),
+        ])
     }
 
     /// Work by hand, waited for.

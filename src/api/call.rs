@@ -13,6 +13,10 @@ pub enum Verb {
     Head,
     /// Change.
     Post,
+    /// Make it so, whether it is there or not.
+    Put,
+    /// Take it away.
+    Delete,
     /// What may be done here?
     Options,
     /// Anything else.
@@ -30,6 +34,8 @@ pub struct Call {
     pub origin: Option<String>,
     /// `Host` header.
     pub host: Option<String>,
+    /// `Content-Type` header.
+    pub content_type: Option<String>,
     /// `Access-Control-Request-Headers` header.
     pub wants_headers: Option<String>,
     /// `If-None-Match` header: what the caller has already.
@@ -52,6 +58,7 @@ impl Call {
             target: origin_form(target.into()),
             origin: None,
             host: None,
+            content_type: None,
             wants_headers: None,
             if_none_match: None,
             accept: None,
@@ -72,6 +79,11 @@ impl Call {
             let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
             (decode_form(k) == key).then(|| decode_form(v).into_owned())
         })
+    }
+
+    /// The query has this key, and its value does not say no.
+    pub fn says(&self, key: &str) -> bool {
+        self.query(key).is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no"))
     }
 
     /// The query has this key, with any value or none.

@@ -118,9 +118,9 @@ pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
         DeviceAnswer::Ignored { why: why @ Ignored::UnknownImage(_), .. } => {
             Err(ApiError::BadValue { why: format!("{why}; image/list has those that there are") })
         }
-        DeviceAnswer::Ignored { why: why @ Ignored::NoPxeConfig(_), .. } => Err(ApiError::Conflict {
-            why: format!("{why}; give the pair one in a lab file and `mozpool db import` it"),
-        }),
+        DeviceAnswer::Ignored { why: why @ Ignored::NoPxeConfig(_), .. } => {
+            Err(ApiError::Conflict { why: format!("{why}; give the pair one in the image's `pxe` table") })
+        }
         DeviceAnswer::Ignored { why, .. } if wants_image => Err(ApiError::Conflict { why: why.to_string() }),
         DeviceAnswer::Ignored { state, why } => {
             let why = Some(why.to_string());

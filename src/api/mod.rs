@@ -3,6 +3,7 @@
 //! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
 //! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
 
+mod admin;
 pub mod ask;
 mod bmm;
 pub mod body;
@@ -10,14 +11,18 @@ pub mod call;
 mod device;
 pub mod events;
 pub mod files;
+mod health;
 mod image;
+pub mod openapi;
 pub mod owner;
 pub mod reply;
 mod request;
 pub mod routes;
+pub mod shapes;
 pub mod shelf;
 pub mod time;
 pub mod types;
+pub mod vitals;
 
 use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
@@ -32,9 +37,21 @@ use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
 use shelf::{Shelf, Shown};
 use std::sync::Arc;
+use vitals::Vitals;
 
 /// Longest body of a call. Boot configs and self-test facts are kilobytes; a mebibyte leaves room and cannot hurt.
 pub const BODY_MAX: usize = 1 << 20;
+
+/// Longest body of an import: 50,000 devices as indented JSON, with room.
+pub const IMPORT_MAX: usize = 32 << 20;
+
+/// The path of imports.
+const IMPORT_PATH: &str = "/api/lab/import";
+
+/// Longest body that this call may have.
+pub fn body_max(call: &Call) -> usize {
+    if call.path().trim_end_matches('/') == IMPORT_PATH { IMPORT_MAX } else { BODY_MAX }
+}
 
 /// What the API needs to know of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +73,8 @@ pub struct Commands {
     pub mozpool: Sender<MozpoolCommand>,
     /// To *bmm*.
     pub bmm: Sender<BmmJob>,
+    /// What the process consists of.
+    pub vitals: Arc<Vitals>,
 }
 
 /// What a handler works with.
@@ -75,6 +94,8 @@ pub struct Ctx<'a> {
     params: Params,
     /// Devices that are kept ready; without one, everything is read from the store.
     shelf: Option<&'a Shelf>,
+    /// Who asked for the request that the call is about.
+    who: Option<String>,
 }
 
 impl<'a> Ctx<'a> {
@@ -87,7 +108,7 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, recent, now, call, params: Params::new(), shelf: None }
+        Self { store, settings, commands, recent, now, call, params: Params::new(), shelf: None, who: None }
     }
 
     /// This with devices that are kept ready.
@@ -139,7 +160,10 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
         Found::Nothing => outside(ctx.call).map(Answer::Now),
     };
-    result.unwrap_or_else(|error| Answer::Now(error.reply()))
+    match result.unwrap_or_else(|error| Answer::Now(error.reply())) {
+        Answer::Now(reply) => Answer::Now(Reply { who: ctx.who, ..reply }),
+        later => later,
+    }
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
@@ -214,7 +238,9 @@ fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {
         Ok(id) => ctx.store.request(RequestId(id))?,
         Err(_) => None,
     };
-    found.ok_or(ApiError::NotFound { kind: "request", name })
+    let found = found.ok_or(ApiError::NotFound { kind: "request", name })?;
+    ctx.who = Some(found.assignee.clone());
+    Ok(found)
 }
 
 fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
@@ -233,6 +259,8 @@ fn outside(call: &Call) -> Result<Reply> {
             env!("CARGO_PKG_VERSION")
         ))),
         Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
-        Verb::Post | Verb::Other => Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() }),
+        Verb::Post | Verb::Put | Verb::Delete | Verb::Other => {
+            Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() })
+        }
     }
 }

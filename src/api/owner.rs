@@ -1,7 +1,7 @@
 //! Whose resource it is, and whose web page may change it.
 //!
 //! A device, a request or a relay board belongs to one imaging server; changing it elsewhere is answered with a redirect to its
-//! owner: 302 for GET, as the original did, and 307 for POST, which keeps method and body (RFC 9110 section 15.4.8). A web
+//! owner: 302 for GET, as the original did, and 307 for the others, which keeps method and body (RFC 9110 section 15.4.8). A web
 //! page may change things here if it comes from this server or from one of the pool (CORS, Fetch standard section 3.2).
 
 use super::call::{Call, Verb};
@@ -29,7 +29,7 @@ pub fn redirect(call: &Call, owner: &str, servers: &[ServerRow]) -> Result<Reply
     };
     let status = match call.verb {
         Verb::Get | Verb::Head => 302,
-        Verb::Post | Verb::Options | Verb::Other => 307,
+        Verb::Post | Verb::Put | Verb::Delete | Verb::Options | Verb::Other => 307,
     };
     let location = format!("{}{}", server.url, escape(&call.target));
     Ok(Reply::empty(status).with("Location", location))

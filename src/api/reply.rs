@@ -5,6 +5,7 @@
 use super::call::Call;
 use super::shelf::{Bytes, Version};
 use super::types;
+use crate::lab::LabError;
 use crate::store::StoreError;
 use serde::Serialize;
 use std::fmt;
@@ -23,6 +24,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The body instead of `body`, where others are sent the same bytes.
     pub shared: Option<Bytes>,
+    /// For the access log: who asked for the request that the call was about. The caller does not see it.
+    pub who: Option<String>,
 }
 
 impl Reply {
@@ -40,7 +43,7 @@ impl Reply {
     /// `status` with a body that is JSON text already.
     pub fn json_text(status: u16, text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: text.into(), shared: None }
+        Self { status, headers, body: text.into(), shared: None, who: None }
     }
 
     /// 200 with a body that is JSON text already and is not copied.
@@ -67,12 +70,12 @@ impl Reply {
     /// 200 with plain text.
     pub fn text(text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Self { status: 200, headers, body: text.into(), shared: None }
+        Self { status: 200, headers, body: text.into(), shared: None, who: None }
     }
 
     /// A status without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), shared: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), shared: None, who: None }
     }
 
     /// This with one more header line. Bytes that may not stand in one are replaced by `?`.
@@ -106,8 +109,10 @@ pub enum ApiError {
     WrongType { key: String, wanted: &'static str, found: &'static str },
     /// A value that cannot be used, in a sentence.
     BadValue { why: String },
-    /// The body is longer than [`super::BODY_MAX`].
-    TooLarge,
+    /// A row of a lab cannot be what it says.
+    Lab(LabError),
+    /// The body is longer than so many bytes.
+    TooLarge { max: usize },
     /// A web page of somebody else wants to change something here.
     ForeignOrigin { origin: String },
     /// Right in itself, but not now; in a sentence.
@@ -122,6 +127,8 @@ pub enum ApiError {
     OwnerUnknown { server: String },
     /// All download threads are taken.
     DownloadsFull,
+    /// Other imports are being read.
+    ImportsFull,
     /// All threads for those who wait for changes are taken.
     WatchersFull,
     /// Changes were asked for that are not kept any more.
@@ -142,13 +149,14 @@ impl ApiError {
             | Self::NotAnObject { .. }
             | Self::MissingKey { .. }
             | Self::WrongType { .. }
-            | Self::BadValue { .. } => 400,
+            | Self::BadValue { .. }
+            | Self::Lab(_) => 400,
             Self::ForeignOrigin { .. } => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => 410,
-            Self::TooLarge => 413,
+            Self::TooLarge { .. } => 413,
             Self::BadRange { .. } => 416,
             Self::Internal => 500,
             Self::Busy { .. }
@@ -156,6 +164,7 @@ impl ApiError {
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
             | Self::DownloadsFull
+            | Self::ImportsFull
             | Self::WatchersFull => 503,
         }
     }
@@ -171,11 +180,12 @@ impl ApiError {
             Self::MissingKey { .. } => "missing_key",
             Self::WrongType { .. } => "wrong_type",
             Self::BadValue { .. } => "bad_value",
-            Self::TooLarge => "too_large",
+            Self::Lab(_) => "bad_row",
+            Self::TooLarge { .. } => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
-            Self::Busy { .. } | Self::DownloadsFull | Self::WatchersFull => "busy",
+            Self::Busy { .. } | Self::DownloadsFull | Self::ImportsFull | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",
@@ -190,6 +200,10 @@ impl ApiError {
             Self::MissingKey { key, .. } => Some(serde_json::json!({ "key": key })),
             Self::WrongType { key, wanted, found } => {
                 Some(serde_json::json!({ "key": key, "wanted": wanted, "found": found }))
+            }
+            // Line 0 is none, and so are the others when they are empty.
+            Self::Lab(LabError { at, .. }) => {
+                Some(serde_json::json!({ "line": at.line, "row": at.row, "field": at.field }))
             }
             Self::NotFound { kind, name } => Some(serde_json::json!({ "kind": kind, "name": short(name) })),
             Self::MethodNotAllowed { allow } => Some(serde_json::json!({ "allow": allow })),
@@ -230,7 +244,8 @@ impl fmt::Display for ApiError {
                 write!(f, "the key `{key}` is {found}; it should be {wanted}")
             }
             Self::BadValue { why } | Self::Conflict { why } => f.write_str(why),
-            Self::TooLarge => write!(f, "the body is too long; {} bytes at most", super::BODY_MAX),
+            Self::Lab(error) => error.fmt(f),
+            Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
             Self::ForeignOrigin { origin } => {
                 write!(
                     f,
@@ -251,6 +266,7 @@ impl fmt::Display for ApiError {
                 f,
                 "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"
             ),
+            Self::ImportsFull => f.write_str("other imports are under way; try again"),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
             Self::WatchersFull => f.write_str("too many clients wait for changes; try again"),
             Self::ChangesGone { after, oldest, last } => write!(
@@ -287,9 +303,12 @@ impl From<StoreError> for ApiError {
         log::error!("{error}");
         match error {
             StoreError::Unavailable { .. } | StoreError::Locked { .. } => Self::Unavailable,
-            StoreError::Corrupt { .. } | StoreError::TooNew { .. } | StoreError::Refused { .. } => {
-                Self::Internal
-            }
+            StoreError::Corrupt { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::Refused { .. }
+            | StoreError::Lab(_)
+            | StoreError::InUse { .. }
+            | StoreError::NothingThere { .. } => Self::Internal,
         }
     }
 }

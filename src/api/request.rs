@@ -8,7 +8,7 @@ use super::device::STATUS_LINES;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{
     CreateBody, Log, Nothing, RequestBody, RequestDetails, RequestMade, RequestNow, Requests, Status,
-    boot_config_of_request, read_imaging_result, read_renew,
+    boot_config_of_request, read_imaging_result, read_renew, read_return,
 };
 use crate::layers::messages::{CreateAnswer, RequestAnswer, RequestEvent};
 use crate::logic::events::ImagingResult;
@@ -27,6 +27,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
         }
     };
     let body = CreateBody::read(ctx.body()?)?;
+    ctx.who = Some(body.assignee.clone());
     let new = new_request(ctx, named, body)?;
     match ctx.commands.create_request(new)? {
         CreateAnswer::Created { request, busy } => {
@@ -52,8 +53,9 @@ fn new_request(ctx: &mut Ctx<'_>, named: Option<String>, body: CreateBody) -> Re
     let queue_until = match body.queue_limit_s {
         None => None,
         Some(s) => match u32::try_from(s) {
-            Ok(s) => Some(ctx.now.plus_s(s)),
-            Err(_) if s > 0 => None,
+            Ok(s) => Some(ctx.now.plus_s(s.min(duration_s))),
+            // Longer than anybody lives: then the end of the reservation ends the search.
+            Err(_) if s > 0 => Some(ctx.now.plus_s(duration_s)),
             Err(_) => {
                 let why = format!(
                     "queue_limit is {s}; it should be how many seconds to wait for a device, 0 or more"
@@ -143,9 +145,11 @@ pub(super) fn renew(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     }
 }
 
-/// The body, if there is one, has never been looked at.
+/// Anybody may end any request: its owner who is done, or an operator who needs the board. The logs say who it was.
 pub(super) fn close(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
-    match ctx.commands.request_event(request.machine.id, RequestEvent::Close, &ctx.call.peer)? {
+    let (who, reason) = read_return(&ctx.call.body);
+    let close = RequestEvent::Close { who, reason };
+    match ctx.commands.request_event(request.machine.id, close, &ctx.call.peer)? {
         RequestAnswer::Accepted { .. } | RequestAnswer::Ignored { .. } | RequestAnswer::UnknownRequest => {
             Ok(Reply::empty(204))
         }
@@ -155,13 +159,15 @@ pub(super) fn close(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
 
 pub(super) fn event(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let body = ctx.body()?;
+    // A wrong body is wrong whatever the event is called.
+    let result = imaging_result(&body)?;
     let name = ctx.param("event");
     let Some(signal) = Signal::parse(name) else {
         let shown = name.escape_debug();
         log::warn!("request={} ignored unknown event {shown} from {}", request.machine.id, ctx.call.peer);
         return Ok(Reply::json(&Nothing {}));
     };
-    let event = RequestEvent::Signal { signal, result: imaging_result(&body)? };
+    let event = RequestEvent::Signal { signal, result };
     match ctx.commands.request_event(request.machine.id, event, &ctx.call.peer)? {
         RequestAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
         RequestAnswer::Ignored { why, .. } => {

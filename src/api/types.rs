@@ -10,6 +10,7 @@ pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};
 use crate::logic::check::Check;
+use crate::logic::mozpool::{OneOf, Request, Wanted};
 use crate::store::{DeviceView, ImageRow, LogLine, PxeConfigRow, RequestView};
 use serde::Serialize;
 use serde_json::Value;
@@ -40,6 +41,59 @@ impl ErrorBody {
 pub struct Version {
     /// Of this program.
     pub version: &'static str,
+}
+
+/// `GET health`
+#[derive(Debug, Serialize)]
+pub struct Health<'a> {
+    /// `ok` or `failing`.
+    pub status: &'static str,
+    /// This server's name.
+    pub server: &'a str,
+    /// Of this program.
+    pub version: &'static str,
+    /// When the process started.
+    pub started: String,
+    /// What it consists of.
+    pub services: Vec<Service>,
+}
+
+/// A part of the process.
+#[derive(Debug, Serialize)]
+pub struct Service {
+    /// As its threads are called.
+    pub name: &'static str,
+    /// `running`, `off` or `ended`.
+    pub state: &'static str,
+    /// Addresses.
+    pub listens: Vec<String>,
+    /// Messages that wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<usize>,
+    /// Messages that may wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<usize>,
+}
+
+/// `GET ready`
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    /// All checks are well.
+    pub ready: bool,
+    /// One by one.
+    pub checks: Vec<ReadinessCheck>,
+}
+
+/// Something that must answer.
+#[derive(Debug, Serialize)]
+pub struct ReadinessCheck {
+    /// What was asked.
+    pub name: &'static str,
+    /// It has answered.
+    pub ok: bool,
+    /// Why it is not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// `GET device/list`
@@ -98,6 +152,39 @@ impl From<DeviceView> for DeviceDetails {
             state_since: rfc3339(view.state_since),
         }
     }
+}
+
+/// `GET device/…/details`, and what a device became: as in the list, and what is to be known of one alone.
+#[derive(Debug, Serialize)]
+pub struct DeviceFull {
+    #[serde(flatten)]
+    listed: DeviceDetails,
+    /// As in a lab file, where `mac_address` is called so.
+    mac: String,
+    deadline: Option<String>,
+    progress: Option<u8>,
+    pxe_config: Option<String>,
+}
+
+impl From<DeviceView> for DeviceFull {
+    fn from(view: DeviceView) -> Self {
+        Self {
+            mac: view.info.mac.map(|m| m.to_string()).unwrap_or_default(),
+            deadline: view.deadline.map(rfc3339),
+            progress: view.progress,
+            pxe_config: view.boot.as_ref().map(|b| b.pxe_config.to_string()),
+            listed: view.into(),
+        }
+    }
+}
+
+/// Answer to a change of what there is, or to its dry run.
+#[derive(Debug, Serialize)]
+pub struct Changes {
+    /// One line for each difference.
+    pub changes: Vec<String>,
+    /// Nothing was written.
+    pub dry_run: bool,
 }
 
 /// `GET device/…/state`
@@ -176,23 +263,65 @@ pub struct RequestBody {
     assigned_device: String,
     assignee: String,
     boot_config: String,
-    environment: String,
+    environment: Values,
     expires: String,
     image: String,
     url: String,
+}
+
+/// What will do: a text where there is one value, a list where there are several.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<&OneOf> for Values {
+    fn from(one_of: &OneOf) -> Self {
+        match one_of.values() {
+            [only] => Self::One(only.clone()),
+            several => Self::Several(several.to_vec()),
+        }
+    }
+}
+
+/// What a request wants beside its environment; `null` is any.
+#[derive(Debug, Clone, Serialize)]
+struct Wishes {
+    hardware_type: Option<Values>,
+    hardware_model: Option<Values>,
+    processor: Option<Values>,
+    tags: Vec<Values>,
+    queue_until: Option<String>,
+}
+
+impl From<&Request> for Wishes {
+    fn from(machine: &Request) -> Self {
+        let Wanted { hardware_type, hardware_model, processor, tags, .. } = &machine.wanted;
+        let values = |wish: &Option<OneOf>| wish.as_ref().map(Values::from);
+        Self {
+            hardware_type: values(hardware_type),
+            hardware_model: values(hardware_model),
+            processor: values(processor),
+            tags: tags.iter().map(Values::from).collect(),
+            queue_until: machine.queue_until.map(rfc3339),
+        }
+    }
 }
 
 impl RequestBody {
     /// `owner_url`: the API of the server that owns it, without a slash at the end.
     pub fn new(view: &RequestView, owner_url: &str) -> Self {
         let machine = &view.machine;
+        let environment = machine.wanted.environment.as_ref();
         Self {
             id: machine.id.0,
             requested_device: machine.wanted.device.as_deref().unwrap_or("any").to_owned(),
             assigned_device: machine.assigned.as_deref().unwrap_or_default().to_owned(),
             assignee: view.assignee.clone(),
             boot_config: json_text(&machine.wanted.install.boot_config),
-            environment: machine.wanted.environment.as_deref().unwrap_or("any").to_owned(),
+            environment: environment.map_or(Values::One("any".into()), Values::from),
             expires: iso_micros(machine.expires),
             image: machine.wanted.install.image.to_string(),
             url: format!("{owner_url}/api/request/{}/", machine.id),
@@ -217,6 +346,8 @@ pub struct RequestNow {
     imaging_server: String,
     created: String,
     reason: String,
+    #[serde(flatten)]
+    wishes: Wishes,
 }
 
 impl RequestNow {
@@ -224,6 +355,7 @@ impl RequestNow {
     pub fn new(view: RequestView, owner_url: &str) -> Self {
         Self {
             body: RequestBody::new(&view, owner_url),
+            wishes: Wishes::from(&view.machine),
             state: view.machine.state.name(),
             device_state: view.device_state.unwrap_or_default(),
             imaging_server: view.server,
@@ -265,10 +397,12 @@ pub struct RequestListed {
     expires: String,
     imaging_server: String,
     requested_device: String,
-    environment: String,
+    environment: Values,
     state: &'static str,
     image: String,
     created: String,
+    #[serde(flatten)]
+    wishes: Wishes,
 }
 
 impl From<RequestView> for RequestListed {
@@ -284,6 +418,7 @@ impl From<RequestView> for RequestListed {
             ..
         } = RequestBody::new(&view, "");
         Self {
+            wishes: Wishes::from(&view.machine),
             id,
             assignee: view.assignee,
             assigned_device,

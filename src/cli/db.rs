@@ -50,6 +50,9 @@ pub enum DbError {
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Store(error @ StoreError::Locked { .. }) => {
+                write!(f, "{error}; or import while it runs, with `mozpool lab import`")
+            }
             Self::Store(error) => error.fmt(f),
             Self::Location(error) => error.fmt(f),
             Self::Lab(error) => error.fmt(f),
@@ -76,7 +79,12 @@ fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {
     for Change { text } in changes {
         writeln!(out, "{text}")?;
     }
-    match (changes.len(), dry_run) {
+    summary(&mut out, changes.len(), dry_run)
+}
+
+/// How many changes there are, and whether they were made.
+pub(super) fn summary(out: &mut dyn Write, changes: usize, dry_run: bool) -> std::io::Result<()> {
+    match (changes, dry_run) {
         (0, _) => writeln!(out, "nothing to change"),
         (1, true) => writeln!(out, "1 change; nothing was written (--dry-run)"),
         (n, true) => writeln!(out, "{n} changes; nothing was written (--dry-run)"),

@@ -5,8 +5,11 @@
 pub mod check;
 pub mod db;
 pub mod demo;
+pub mod lab;
 pub mod logging;
+pub mod remote;
 pub mod serve;
+pub mod things;
 
 use crate::config::{Config, ConfigError, Host};
 use crate::daemon::DaemonError;
@@ -32,9 +35,11 @@ Examples:
   mozpool check                    is this server fit to serve? what is to be done?
   mozpool db import lab.toml       make the lab's devices and images known (daemon stopped)
   mozpool serve                    the daemon, as the service unit starts it
+  mozpool lab import lab.toml      the same as db import, while the daemon runs
+  mozpool device list              the boards and how they are
   RUST_LOG=debug mozpool serve     the same, talkative
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; from a server also 3 no such thing, 4 no answer or busy.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -42,6 +47,17 @@ enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Db(db::Args),
+    Lab(lab::Args),
+    /// Boards: show, add, edit and delete them while the daemon runs
+    Device(things::Args),
+    /// Hardware types: show, add, edit and delete them while the daemon runs
+    Hardware(things::Args),
+    /// Images: show, add, edit and delete them while the daemon runs
+    Image(things::Args),
+    /// PXE configs: show, add, edit and delete them while the daemon runs
+    Pxe(things::Args),
+    /// Relay boards: show, add, edit and delete them while the daemon runs
+    Relay(things::Args),
 }
 
 /// Why the program failed.
@@ -57,6 +73,8 @@ pub enum Failure {
     Check,
     /// The store was not changed.
     Db(db::DbError),
+    /// A running daemon was asked.
+    Remote(remote::RemoteError),
     /// Standard output is gone.
     Output(std::io::Error),
 }
@@ -66,6 +84,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::from(2),
+            Self::Remote(error) => error.exit_code(),
             Self::Daemon(_) | Self::Demo(_) | Self::Check | Self::Db(_) | Self::Output(_) => {
                 ExitCode::FAILURE
             }
@@ -81,6 +100,7 @@ impl fmt::Display for Failure {
             Self::Demo(error) => error.fmt(f),
             Self::Check => f.write_str("this server is not fit to serve; see what failed above"),
             Self::Db(error) => error.fmt(f),
+            Self::Remote(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }
@@ -91,6 +111,8 @@ impl fmt::Display for Failure {
 /// # Errors
 /// [`Failure`], for `main` to print and to exit with.
 pub fn run(args: Args) -> Result<(), Failure> {
+    let file = args.config.as_deref();
+    let thing = |kind, args| things::run(kind, args, file).map_err(Failure::Remote);
     let load = || Config::load(args.config.as_deref(), &Host::ask()).map_err(Failure::Config);
     match args.command {
         Command::Serve(_) => {
@@ -113,5 +135,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
             logging::init("warn");
             db::run(&db, &config)
         }
+        Command::Lab(args) => lab::run(&args, file).map_err(Failure::Remote),
+        Command::Device(args) => thing(things::Kind::Device, &args),
+        Command::Hardware(args) => thing(things::Kind::Hardware, &args),
+        Command::Image(args) => thing(things::Kind::Image, &args),
+        Command::Pxe(args) => thing(things::Kind::Pxe, &args),
+        Command::Relay(args) => thing(things::Kind::Relay, &args),
     }
 }

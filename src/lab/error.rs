@@ -37,12 +37,32 @@ pub enum Problem {
     Name { text: String, longest: usize },
     /// A network name with something in it that no such name has.
     Host(String),
-    /// `any` is how requests ask for anything.
+    /// `any` is how requests ask for anything, `*` how images name all hardware.
     Reserved(String),
     /// Must not be empty.
     Empty,
-    /// Said twice in the file.
-    Twice { text: String, line: usize },
+    /// Said twice in the file: on `line`, or where the format has no lines, in the row called `by`.
+    Twice { text: String, line: usize, by: String },
+    /// No field of this kind of row, or no kind of row.
+    UnknownField { field: String, known: &'static [&'static str] },
+    /// A field that every row of the kind has.
+    Missing(&'static str),
+    /// A value of another type.
+    Type { wanted: &'static str, found: &'static str },
+    /// A number that the field has no room for.
+    Range { number: i64, wanted: &'static str },
+    /// The row's key differs from the one that was named beside it.
+    Renamed,
+    /// A file is named where none can be read.
+    NoFiles,
+    /// A text that should be a JSON object.
+    NoObject,
+    /// A PXE config whose template cannot be rendered; `line` within it.
+    Template { line: usize, why: String },
+    /// A new row without what it must have.
+    NewWithout(&'static str),
+    /// A device that a request holds keeps its imaging server.
+    Claimed { request: i64 },
     /// A row of the store that this file does not mention has it.
     Taken { text: String, by: String },
     /// Not a MAC address.
@@ -82,7 +102,9 @@ impl fmt::Display for LabError {
         if *line > 0 {
             write!(f, ":{line}")?;
         }
-        f.write_str(": ")?;
+        if *line > 0 || !origin.is_empty() {
+            f.write_str(": ")?;
+        }
         match (row.as_str(), *field) {
             ("", "") => {}
             (row, "") => write!(f, "{row}: ")?,
@@ -94,6 +116,12 @@ impl fmt::Display for LabError {
 }
 
 impl std::error::Error for LabError {}
+
+impl Problem {
+    pub(super) fn type_of(wanted: &'static str, found: &super::tree::Value) -> Self {
+        Self::Type { wanted, found: found.kind() }
+    }
+}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,13 +139,43 @@ impl fmt::Display for Problem {
             Self::Host(text) => {
                 write!(f, "`{text}` is not a network name; write a name or an address without spaces")
             }
-            Self::Reserved(text) => write!(f, "`{text}` is how requests ask for any; choose another name"),
+            Self::Reserved(text) => write!(f, "`{text}` stands for all of them; choose another name"),
             Self::Empty => {
                 f.write_str("must not be empty; write a value, or leave the field out where it is optional")
             }
-            Self::Twice { text, line } => {
+            Self::Twice { text, line: 0, by } => {
+                write!(f, "`{text}` is already used by `{by}`; change one of the two")
+            }
+            Self::Twice { text, line, .. } => {
                 write!(f, "`{text}` is already used on line {line}; change one of the two")
             }
+            Self::UnknownField { field, known } => {
+                write!(f, "unknown field `{field}`; the fields are {}", known.join(", "))
+            }
+            Self::Missing(field) => write!(f, "missing field `{field}`; add it"),
+            Self::Type { wanted, found } => {
+                write!(
+                    f,
+                    "expected {wanted}, found {found}; see the sample lab file for how fields are written"
+                )
+            }
+            Self::Range { number, wanted } => {
+                write!(f, "expected {wanted}, found {number}; write a number that is in range")
+            }
+            Self::Renamed => f.write_str(
+                "is not the name in the path, and rows are not renamed; add a new one and delete the old one",
+            ),
+            Self::NoFiles => {
+                f.write_str("the server reads no files for a caller; write the text as `contents`")
+            }
+            Self::NoObject => f.write_str("expected a table, or a text that is a JSON object such as {}"),
+            Self::Template { line: 0, why } => write!(f, "{why}; correct the template"),
+            Self::Template { line, why } => write!(f, "line {line} of the text: {why}; correct the template"),
+            Self::NewWithout(field) => write!(f, "is new and has no {field}; add `{field}`"),
+            Self::Claimed { request } => write!(
+                f,
+                "request {request} holds the device, which cannot go to another imaging server now; close the request first"
+            ),
             Self::Taken { text, by } => {
                 write!(
                     f,

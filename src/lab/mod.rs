@@ -1,21 +1,109 @@
-//! A lab on paper: devices, hardware types, images, PXE configs and relay boards as one TOML file.
+//! A lab on paper: devices, hardware types, images, PXE configs and relay boards as one TOML, JSON or CSV text.
 //!
-//! Parsed and checked here (`parse`), as far as the file alone can tell; `Store::apply_lab` holds it against the store and
+//! Parsed and checked here (`parse`), as far as the file alone can tell, and written (`write`); `Store::apply_lab` holds it against the store and
 //! brings the store to it. What a row does not mention stays as it is in the store, or gets its default in a new row.
 
+mod csv;
 mod error;
+mod format;
+mod inline;
 mod parse;
-mod raw;
+mod row;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod unique;
+mod write;
 
 pub use error::{LabError, Place, Problem};
+pub use format::Format;
+pub use inline::load_text;
+pub use parse::Source;
 pub(crate) use parse::{board_key, relay_key};
 
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
 use crate::logic::ids::{DeviceName, Mac};
 use crate::logic::lifeguard::State;
+
+/// What kinds of rows a lab has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A vendor's type and model.
+    HardwareType,
+    /// A template for a boot loader.
+    PxeConfig,
+    /// What gets installed.
+    Image,
+    /// What switches power.
+    RelayBoard,
+    /// A board.
+    Device,
+}
+
+impl Kind {
+    /// Every one, in the order in which rows refer to each other.
+    pub const ALL: [Self; 5] =
+        [Self::HardwareType, Self::PxeConfig, Self::Image, Self::RelayBoard, Self::Device];
+
+    /// As they are named in lab files, in the same order.
+    pub const NAMES: [&'static str; 5] = ["hardware_type", "pxe_config", "image", "relay_board", "device"];
+
+    /// As in a lab file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HardwareType => "hardware_type",
+            Self::PxeConfig => "pxe_config",
+            Self::Image => "image",
+            Self::RelayBoard => "relay_board",
+            Self::Device => "device",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+
+    /// The fields of a row, its key first.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::HardwareType => &["type", "model", "ping_steady_s", "limits"],
+            Self::PxeConfig => &["name", "description", "active", "contents", "file"],
+            Self::Image => &[
+                "name",
+                "check",
+                "second_stage",
+                "boot_config_keys",
+                "boot_config_defaults",
+                "can_reuse",
+                "hidden",
+                "limits",
+                "pxe",
+            ],
+            Self::RelayBoard => &["name", "fqdn", "imaging_server"],
+            Self::Device => &[
+                "name",
+                "fqdn",
+                "mac",
+                "imaging_server",
+                "relay_info",
+                "environment",
+                "hardware_type",
+                "hardware_model",
+                "processor",
+                "tags",
+                "comments",
+                "inventory_id",
+                "state",
+            ],
+        }
+    }
+}
+
+/// The columns that a CSV file may have.
+fn device_fields() -> String {
+    Kind::Device.fields().join(", ")
+}
 
 /// What a lab file says. Every row knows its line, for messages about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -98,7 +186,7 @@ pub struct PxeChoice {
     pub line: usize,
     /// `TYPE MODEL`, or `*` for every hardware type that has no entry of its own.
     pub hardware: String,
-    /// The PXE config's name.
+    /// The PXE config's name; empty: the image cannot be put on that hardware any more.
     pub pxe_config: String,
 }
 
@@ -109,8 +197,8 @@ pub struct RelayBoardEntry {
     pub line: usize,
     /// Unique name.
     pub name: String,
-    /// `host[:port]`, unique too.
-    pub fqdn: String,
+    /// `host[:port]`, unique too; a new one has it.
+    pub fqdn: Option<String>,
     /// The server that talks to it.
     pub imaging_server: Option<String>,
 }
@@ -122,18 +210,18 @@ pub struct DeviceEntry {
     pub line: usize,
     /// Unique short name.
     pub name: DeviceName,
-    /// Where it answers: a name or an address.
-    pub fqdn: String,
-    /// Its Ethernet address.
-    pub mac: Option<Mac>,
+    /// Where it answers: a name or an address; a new one has it.
+    pub fqdn: Option<String>,
+    /// Its Ethernet address; the inner `None` takes it away.
+    pub mac: Option<Option<Mac>>,
     /// The server that owns it.
     pub imaging_server: Option<String>,
     /// `host[:port]:bankB:relayR`, or empty: its power cannot be switched.
     pub relay_info: Option<String>,
     /// Its pool.
     pub environment: Option<String>,
-    /// Type and model, which must be known.
-    pub hardware: Option<(String, String)>,
+    /// Type and model, which must be known; the inner `None` takes them away.
+    pub hardware: Option<Option<(String, String)>>,
     /// E.g. `armv7`.
     pub processor: Option<String>,
     /// Sorted, each once.

@@ -1,42 +1,51 @@
-//! From TOML text to a checked [`Lab`], or to the first thing that is wrong with it.
+//! From a tree of values to a checked [`Lab`], or to the first thing that is wrong with it.
 //!
 //! Checked here is what the file alone can tell: names, spellings, and that nothing is said twice. Whether a hardware type
 //! or PXE config exists is asked of file and store together, in `store::apply`.
 
 use super::error::{LabError, Place, Problem};
-use super::raw;
+use super::format::{Format, json_value};
+use super::row::{Result, Row, Text};
+use super::tree::{Placed, Table, Value};
 use super::{
-    DeviceEntry, HardwareTypeEntry, ImageEntry, Lab, PxeChoice, PxeConfigEntry, RelayBoardEntry,
-    hardware_label,
+    DeviceEntry, HardwareTypeEntry, ImageEntry, Kind, Lab, PxeChoice, PxeConfigEntry, RelayBoardEntry,
 };
-use crate::logic::catalog::TimeLimits;
+use crate::logic::catalog::PING_STEADY_S;
+use crate::logic::check::Check;
 use crate::logic::ids::Mac;
 use crate::logic::lifeguard::State;
 use relayctl::{BoardAddress, RelayAddress};
-use serde_json::{Map, Value as Json};
-use std::collections::HashMap;
 use std::path::Path;
-use toml::Spanned;
 
 /// Longest device name: what the original's clients and its tables allow.
 const DEVICE_NAME_MAX: usize = 32;
 /// Longest other name.
 const NAME_MAX: usize = 64;
 
-type Result<T> = std::result::Result<T, LabError>;
+/// Where a lab's text comes from, and what it may refer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'s> {
+    /// How it is written.
+    pub format: Format,
+    /// A name for messages; empty for none.
+    pub origin: &'s str,
+    /// Owns the new devices and relay boards that name no imaging server.
+    pub default_server: &'s str,
+    /// The folder in which files are looked for that a PXE config names; `None`: it must not name any.
+    pub files: Option<&'s Path>,
+}
 
 impl Lab {
-    /// Reads and checks the file at `path`; see [`Self::parse`].
+    /// Reads and checks the file at `path`; see [`Self::parse`]. Its name tells the format: `.json`, `.csv`, else TOML.
     ///
     /// # Errors
     /// As [`Self::parse`], and when the file cannot be read.
     pub fn load(path: &Path, default_server: &str) -> Result<Self> {
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| LabError {
-            at: Box::new(Place { origin: origin.clone(), line: 0, row: String::new(), field: "" }),
-            problem: Problem::Unreadable { path: origin.clone(), why: e.to_string() },
-        })?;
-        Self::parse(&text, &origin, default_server)
+        let text = read_file(path, &origin)?;
+        let format = Format::of_file(path).unwrap_or(Format::Toml);
+        let files = path.parent();
+        Self::read(&text, Source { format, origin: &origin, default_server, files })
     }
 
     /// Reads and checks a lab file's text. `origin` is the file's name: for messages, and PXE configs given as `file` are
@@ -45,304 +54,229 @@ impl Lab {
     /// # Errors
     /// The first thing that is wrong, with file, line, row, field and remedy.
     pub fn parse(text: &str, origin: &str, default_server: &str) -> Result<Self> {
-        let line_ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i).collect();
-        let parser = Parser { line_ends, origin };
-        let file: raw::File = toml::from_str(text).map_err(|e| LabError {
-            at: Box::new(Place {
-                origin: origin.into(),
-                line: e.span().map_or(0, |s| parser.line(s.start)),
-                row: String::new(),
-                field: "",
-            }),
-            problem: Problem::Syntax(e.message().trim().replace('\n', ", ")),
-        })?;
-        let lab = Self {
-            origin: origin.into(),
-            default_server: default_server.into(),
-            hardware_types: parser.rows(file.hardware_type, Parser::hardware_type)?,
-            pxe_configs: parser.rows(file.pxe_config, Parser::pxe_config)?,
-            images: parser.rows(file.image, Parser::image)?,
-            relay_boards: parser.rows(file.relay_board, Parser::relay_board)?,
-            devices: parser.rows(file.device, Parser::device)?,
+        let files = Some(Path::new(origin).parent().unwrap_or(Path::new("")));
+        Self::read(text, Source { format: Format::Toml, origin, default_server, files })
+    }
+
+    /// Reads and checks a lab in any format.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn read(text: &str, source: Source<'_>) -> Result<Self> {
+        let tree = source.format.tree(text, source.origin)?;
+        Self::of_tree(tree, source)
+    }
+
+    /// A lab of one row: `fields` (a JSON object, as in a lab file) of the row that `key` names.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and when `fields` has another key: rows are not renamed.
+    pub fn single(
+        kind: Kind,
+        key: &[(&'static str, &str)],
+        fields: serde_json::Map<String, serde_json::Value>,
+        default_server: &str,
+    ) -> Result<Self> {
+        let Placed { value: Value::Table(mut table), .. } = json_value(fields.into()) else {
+            unreachable!("an object becomes a table");
         };
-        parser.nothing_twice(&lab)?;
+        for (field, text) in key {
+            let wanted = Placed { line: 0, value: Value::Text((*text).to_owned()) };
+            match table.iter().find(|(f, _)| f == field) {
+                None => table.push(((*field).to_owned(), wanted)),
+                Some((_, given)) if *given == wanted => {}
+                Some(_) => {
+                    let row = format!("{} `{}`", kind.name(), text.chars().take(80).collect::<String>());
+                    let at = Box::new(Place { origin: String::new(), line: 0, row, field });
+                    return Err(LabError { at, problem: Problem::Renamed });
+                }
+            }
+        }
+        let rows =
+            Placed { line: 0, value: Value::List(vec![Placed { line: 0, value: Value::Table(table) }]) };
+        let source = Source { format: Format::Json, origin: "", default_server, files: None };
+        Self::of_tree(vec![(kind.name().to_owned(), rows)], source)
+    }
+
+    fn of_tree(tree: Table, source: Source<'_>) -> Result<Self> {
+        let Source { origin, default_server, .. } = source;
+        let mut lab =
+            Self { origin: origin.into(), default_server: default_server.into(), ..Self::default() };
+        for (name, placed) in tree {
+            let refuse = |line, problem| {
+                let at = Box::new(Place { origin: origin.into(), line, row: String::new(), field: "" });
+                Err(LabError { at, problem })
+            };
+            let Some(kind) = Kind::parse(&name) else {
+                let field = name.chars().take(80).collect();
+                return refuse(placed.line, Problem::UnknownField { field, known: &Kind::NAMES });
+            };
+            let rows = match placed.value {
+                Value::List(rows) => rows,
+                other => return refuse(placed.line, Problem::type_of("a list of rows", &other)),
+            };
+            for (n, placed) in rows.into_iter().enumerate() {
+                let row = Row::new(kind, n + 1, placed, origin)?;
+                match kind {
+                    Kind::HardwareType => lab.hardware_types.push(hardware_type(row)?),
+                    Kind::PxeConfig => lab.pxe_configs.push(pxe_config(row, source.files)?),
+                    Kind::Image => lab.images.push(image(row)?),
+                    Kind::RelayBoard => lab.relay_boards.push(relay_board(row)?),
+                    Kind::Device => lab.devices.push(device(row)?),
+                }
+            }
+        }
+        lab.nothing_twice()?;
         Ok(lab)
     }
 }
 
-struct Parser<'t> {
-    /// Offsets of the line feeds: every row asks for its line.
-    line_ends: Vec<usize>,
-    origin: &'t str,
+/// A file's text.
+///
+/// # Errors
+/// Which file cannot be read, and why.
+pub(super) fn read_file(path: &Path, origin: &str) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| LabError {
+        at: Box::new(Place { origin: origin.into(), line: 0, row: String::new(), field: "" }),
+        problem: Problem::Unreadable { path: path.display().to_string(), why: e.to_string() },
+    })
 }
 
-/// The row that is being read.
-struct At<'p> {
-    parser: &'p Parser<'p>,
-    row: String,
+fn hardware_type(mut row: Row<'_>) -> Result<HardwareTypeEntry> {
+    let kind = row.needed("type")?;
+    let problem = match kind.text.trim() {
+        "" => Some(Problem::Empty),
+        // It stands for all of them in `pxe` tables.
+        "*" => Some(Problem::Reserved("*".into())),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        return Err(row.bad(kind.line, "type", problem));
+    }
+    Ok(HardwareTypeEntry {
+        line: row.line,
+        kind: kind.text,
+        model: row.plain("model")?.unwrap_or_default(),
+        ping_steady_s: row.int("ping_steady_s", "a number of seconds", PING_STEADY_S)?,
+        limits: row.limits()?,
+    })
 }
 
-impl At<'_> {
-    /// The error for `field`, whose value stands at `spanned`.
-    fn bad<T>(&self, field: &'static str, spanned: &Spanned<T>, problem: Problem) -> LabError {
-        let line = self.parser.line(spanned.span().start);
-        self.parser.error(line, &self.row, field, problem)
-    }
-
-    fn name(&self, field: &'static str, name: &Spanned<String>, longest: usize) -> Result<String> {
-        let text = name.get_ref();
-        let fits = !text.is_empty() && text.len() <= longest && !text.starts_with('.');
-        if !fits || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
-            let text = text.chars().take(80).collect();
-            return Err(self.bad(field, name, Problem::Name { text, longest }));
+fn pxe_config(mut row: Row<'_>, files: Option<&Path>) -> Result<PxeConfigEntry> {
+    let name = row.name(NAME_MAX)?.text;
+    let contents = match (row.plain("contents")?, row.text("file")?) {
+        (Some(_), Some(file)) => return Err(row.bad(file.line, "file", Problem::BothTexts)),
+        (contents, None) => contents,
+        (None, Some(file)) => {
+            let Some(folder) = files else { return Err(row.bad(file.line, "file", Problem::NoFiles)) };
+            let path = folder.join(&file.text);
+            let text = std::fs::read_to_string(&path).map_err(|e| {
+                let path = path.display().to_string();
+                row.bad(file.line, "file", Problem::Unreadable { path, why: e.to_string() })
+            })?;
+            Some(text)
         }
-        Ok(text.clone())
-    }
-
-    fn filled(&self, field: &'static str, text: &Spanned<String>) -> Result<String> {
-        if text.get_ref().trim().is_empty() {
-            return Err(self.bad(field, text, Problem::Empty));
-        }
-        Ok(text.get_ref().clone())
-    }
-
-    fn not_any(&self, field: &'static str, text: &Spanned<String>) -> Result<String> {
-        match text.get_ref().as_str() {
-            "any" => Err(self.bad(field, text, Problem::Reserved("any".into()))),
-            text => Ok(text.into()),
-        }
-    }
-
-    fn limits(&self, limits: Option<&raw::Limits>) -> Result<Option<TimeLimits>> {
-        let Some(limits) = limits else { return Ok(None) };
-        let one = |(name, seconds): (&String, &u32)| {
-            let state =
-                State::parse(name).ok_or_else(|| self.bad("limits", limits, Problem::State(name.clone())))?;
-            if *seconds == 0 {
-                return Err(self.bad("limits", limits, Problem::NoTime(name.clone())));
-            }
-            Ok((state, *seconds))
-        };
-        limits.get_ref().iter().map(one).collect::<Result<_>>().map(Some)
-    }
+    };
+    let description = row.plain("description")?;
+    Ok(PxeConfigEntry { line: row.line, name, description, contents, active: row.flag("active")? })
 }
 
-impl Parser<'_> {
-    /// The line of a byte offset, from 1.
-    fn line(&self, offset: usize) -> usize {
-        self.line_ends.partition_point(|end| *end < offset) + 1
+fn image(mut row: Row<'_>) -> Result<ImageEntry> {
+    let name = row.name(NAME_MAX)?.text;
+    let check = row.parsed::<Check, _>("check", Problem::Check)?.map(Option::unwrap_or_default);
+    let second_stage = row.text("second_stage")?;
+    if let Some(file) = second_stage.as_ref().filter(|f| !f.text.is_empty())
+        && row.check_name("second_stage", file, NAME_MAX).is_err()
+    {
+        return Err(row.bad(file.line, "second_stage", Problem::SecondStage(file.text.clone())));
     }
-
-    fn error(&self, line: usize, row: &str, field: &'static str, problem: Problem) -> LabError {
-        LabError { at: Box::new(Place { origin: self.origin.into(), line, row: row.into(), field }), problem }
-    }
-
-    fn rows<R, E>(
-        &self,
-        rows: Vec<Spanned<R>>,
-        read: impl Fn(&Self, R, usize) -> Result<E>,
-    ) -> Result<Vec<E>> {
-        let one = |row: Spanned<R>| {
-            let line = self.line(row.span().start);
-            read(self, row.into_inner(), line)
-        };
-        rows.into_iter().map(one).collect()
-    }
-
-    fn at(&self, kind: &str, name: &str) -> At<'_> {
-        At { parser: self, row: format!("{kind} `{name}`") }
-    }
-
-    fn hardware_type(&self, raw: raw::HardwareType, line: usize) -> Result<HardwareTypeEntry> {
-        let at = self.at("hardware_type", &hardware_label(raw.r#type.get_ref(), &raw.model));
-        Ok(HardwareTypeEntry {
-            line,
-            kind: at.filled("type", &raw.r#type)?,
-            model: raw.model,
-            ping_steady_s: raw.ping_steady_s,
-            limits: at.limits(raw.limits.as_ref())?,
-        })
-    }
-
-    fn pxe_config(&self, raw: raw::PxeConfig, line: usize) -> Result<PxeConfigEntry> {
-        let at = self.at("pxe_config", raw.name.get_ref());
-        let contents = match (raw.contents, &raw.file) {
-            (Some(_), Some(file)) => return Err(at.bad("file", file, Problem::BothTexts)),
-            (contents, None) => contents,
-            (None, Some(file)) => {
-                let path = Path::new(self.origin).parent().unwrap_or(Path::new("")).join(file.get_ref());
-                let text = std::fs::read_to_string(&path).map_err(|e| {
-                    let path = path.display().to_string();
-                    at.bad("file", file, Problem::Unreadable { path, why: e.to_string() })
-                })?;
-                Some(text)
-            }
-        };
-        Ok(PxeConfigEntry {
-            line,
-            name: at.name("name", &raw.name, NAME_MAX)?,
-            description: raw.description,
-            contents,
-            active: raw.active,
-        })
-    }
-
-    fn image(&self, raw: raw::Image, line: usize) -> Result<ImageEntry> {
-        let at = self.at("image", raw.name.get_ref());
-        let check = match &raw.check {
-            None => None,
-            Some(text) => Some(text.get_ref().parse().map_err(|e| at.bad("check", text, Problem::Check(e)))?),
-        };
-        let second_stage =
-            match &raw.second_stage {
-                None => None,
-                Some(text) if text.get_ref().is_empty() => Some(String::new()),
-                Some(text) => Some(at.name("second_stage", text, NAME_MAX).map_err(|_| {
-                    at.bad("second_stage", text, Problem::SecondStage(text.get_ref().clone()))
-                })?),
+    let mut pxe = Vec::new();
+    if let Some((line, table)) = row.table("pxe")? {
+        for (hardware, placed) in table {
+            let pxe_config = match placed.value {
+                Value::Text(text) => text,
+                Value::Nothing => String::new(),
+                other => return Err(row.bad(placed.line, "pxe", Problem::type_of("a string", &other))),
             };
-        let defaults = match &raw.boot_config_defaults {
-            None => None,
-            Some(table) if table.get_ref().is_empty() => Some(String::new()),
-            Some(table) => {
-                let json = json_table(table.get_ref())
-                    .map_err(|key| at.bad("boot_config_defaults", table, Problem::NotJson(key)))?;
-                Some(Json::Object(json).to_string())
-            }
-        };
-        let pxe = raw.pxe.map(|table| {
-            let line = self.line(table.span().start);
-            let choice = |(hardware, pxe_config)| PxeChoice { line, hardware, pxe_config };
-            table.into_inner().into_iter().map(choice).collect()
-        });
-        Ok(ImageEntry {
-            line,
-            name: at.name("name", &raw.name, NAME_MAX)?,
-            check,
-            second_stage,
-            boot_config_keys: raw.boot_config_keys,
-            boot_config_defaults: defaults,
-            can_reuse: raw.can_reuse,
-            hidden: raw.hidden,
-            limits: at.limits(raw.limits.as_ref())?,
-            pxe: pxe.unwrap_or_default(),
-        })
-    }
-
-    fn relay_board(&self, raw: raw::RelayBoard, line: usize) -> Result<RelayBoardEntry> {
-        let at = self.at("relay_board", raw.name.get_ref());
-        raw.fqdn
-            .get_ref()
-            .parse::<BoardAddress>()
-            .map_err(|e| at.bad("fqdn", &raw.fqdn, Problem::Relay(e)))?;
-        let server = raw.imaging_server.as_ref();
-        Ok(RelayBoardEntry {
-            line,
-            name: at.name("name", &raw.name, NAME_MAX)?,
-            fqdn: raw.fqdn.into_inner(),
-            imaging_server: server.map(|s| at.filled("imaging_server", s)).transpose()?,
-        })
-    }
-
-    fn device(&self, raw: raw::Device, line: usize) -> Result<DeviceEntry> {
-        let at = self.at("device", raw.name.get_ref());
-        let name = at.name("name", &raw.name, DEVICE_NAME_MAX)?;
-        at.not_any("name", &raw.name)?;
-        if raw.fqdn.get_ref().contains(char::is_whitespace) {
-            return Err(at.bad("fqdn", &raw.fqdn, Problem::Host(raw.fqdn.get_ref().clone())));
+            pxe.push(PxeChoice { line, hardware, pxe_config });
         }
-        let mac = match &raw.mac {
-            None => None,
-            Some(text) => {
-                Some(text.get_ref().parse::<Mac>().map_err(|e| at.bad("mac", text, Problem::Mac(e)))?)
-            }
-        };
-        if let Some(text) = raw.relay_info.as_ref().filter(|t| !t.get_ref().is_empty()) {
-            text.get_ref()
-                .parse::<RelayAddress>()
-                .map_err(|e| at.bad("relay_info", text, Problem::Relay(e)))?;
-        }
-        let hardware = match (&raw.hardware_type, &raw.hardware_model) {
-            (Some(kind), model) => Some((
-                at.filled("hardware_type", kind)?,
-                model.as_ref().map(|m| m.get_ref().clone()).unwrap_or_default(),
-            )),
-            (None, Some(model)) => return Err(at.bad("hardware_model", model, Problem::ModelOnly)),
-            (None, None) => None,
-        };
-        let state = match &raw.state {
-            None => None,
-            Some(text) => Some(
-                State::parse(text.get_ref())
-                    .ok_or_else(|| at.bad("state", text, Problem::State(text.get_ref().clone())))?,
-            ),
-        };
-        let mut tags = raw.tags;
-        if let Some(tags) = &mut tags {
-            tags.sort();
-            tags.dedup();
-        }
-        Ok(DeviceEntry {
-            line,
-            name: name.into(),
-            fqdn: at.filled("fqdn", &raw.fqdn)?,
-            mac,
-            imaging_server: raw
-                .imaging_server
-                .as_ref()
-                .map(|s| at.filled("imaging_server", s))
-                .transpose()?,
-            relay_info: raw.relay_info.map(Spanned::into_inner),
-            environment: raw.environment.as_ref().map(|e| at.not_any("environment", e)).transpose()?,
-            hardware,
-            processor: raw.processor,
-            tags,
-            comments: raw.comments,
-            inventory_id: raw.inventory_id,
-            state,
-        })
     }
+    Ok(ImageEntry {
+        line: row.line,
+        name,
+        check,
+        second_stage: second_stage.map(|f| f.text),
+        boot_config_keys: row.texts("boot_config_keys")?,
+        boot_config_defaults: row.json_object("boot_config_defaults")?,
+        can_reuse: row.flag("can_reuse")?,
+        hidden: row.flag("hidden")?,
+        limits: row.limits()?,
+        pxe,
+    })
+}
 
-    fn nothing_twice(&self, lab: &Lab) -> Result<()> {
-        // By label, so that `a b` + `c` and `a` + `b c` cannot both stand behind the key `a b c` of a `pxe` table.
-        let label = |h: &HardwareTypeEntry| hardware_label(&h.kind, &h.model);
-        self.unique("hardware_type", "type", &lab.hardware_types, |h| (h.line, label(h), Some(label(h))))?;
-        self.unique("pxe_config", "name", &lab.pxe_configs, |p| {
-            (p.line, p.name.clone(), Some(p.name.clone()))
-        })?;
-        self.unique("image", "name", &lab.images, |i| (i.line, i.name.clone(), Some(i.name.clone())))?;
-        self.unique("relay_board", "name", &lab.relay_boards, |b| {
-            (b.line, b.name.clone(), Some(b.name.clone()))
-        })?;
-        self.unique("relay_board", "fqdn", &lab.relay_boards, |b| {
-            (b.line, b.name.clone(), board_key(&b.fqdn))
-        })?;
-        let name = |d: &DeviceEntry| d.name.to_string();
-        self.unique("device", "name", &lab.devices, |d| (d.line, name(d), Some(name(d))))?;
-        self.unique("device", "mac", &lab.devices, |d| (d.line, name(d), d.mac.map(|m| m.to_string())))?;
-        self.unique("device", "relay_info", &lab.devices, |d| {
-            (d.line, name(d), d.relay_info.as_deref().and_then(relay_key))
-        })
+fn relay_board(mut row: Row<'_>) -> Result<RelayBoardEntry> {
+    let name = row.name(NAME_MAX)?.text;
+    let fqdn = row.text("fqdn")?;
+    if let Some(fqdn) = &fqdn {
+        fqdn.text.parse::<BoardAddress>().map_err(|e| row.bad(fqdn.line, "fqdn", Problem::Relay(e)))?;
     }
+    let imaging_server = row.filled("imaging_server")?.map(|s| s.text);
+    Ok(RelayBoardEntry { line: row.line, name, fqdn: fqdn.map(|f| f.text), imaging_server })
+}
 
-    /// Fails at the second row that has a key which an earlier one has. `key` gives line, name and key.
-    fn unique<E>(
-        &self,
-        kind: &str,
-        field: &'static str,
-        rows: &[E],
-        key: impl Fn(&E) -> (usize, String, Option<String>),
-    ) -> Result<()> {
-        let mut seen = HashMap::new();
-        for (line, name, key) in rows.iter().map(key) {
-            let Some(text) = key else { continue };
-            if let Some(first) = seen.insert(text.clone(), line) {
-                let problem = Problem::Twice { text, line: first };
-                return Err(self.error(line, &format!("{kind} `{name}`"), field, problem));
-            }
-        }
-        Ok(())
+fn device(mut row: Row<'_>) -> Result<DeviceEntry> {
+    let name = row.name(DEVICE_NAME_MAX)?;
+    row.not_any("name", &name)?;
+    let fqdn = row.filled("fqdn")?;
+    if let Some(Text { line, text }) = fqdn.as_ref().filter(|f| f.text.contains(char::is_whitespace)) {
+        return Err(row.bad(*line, "fqdn", Problem::Host(text.clone())));
     }
+    let mac = row.parsed::<Mac, _>("mac", Problem::Mac)?;
+    let relay_info = row.text("relay_info")?;
+    if let Some(text) = relay_info.as_ref().filter(|t| !t.text.is_empty()) {
+        text.text.parse::<RelayAddress>().map_err(|e| row.bad(text.line, "relay_info", Problem::Relay(e)))?;
+    }
+    let (kind, model) = (row.text("hardware_type")?, row.text("hardware_model")?);
+    let hardware = match (kind, model.filter(|m| !m.text.is_empty())) {
+        (Some(kind), model) if !kind.text.trim().is_empty() => {
+            Some(Some((kind.text, model.map(|m| m.text).unwrap_or_default())))
+        }
+        (_, Some(model)) => return Err(row.bad(model.line, "hardware_model", Problem::ModelOnly)),
+        (Some(_), None) => Some(None),
+        (None, None) => None,
+    };
+    let state = match row.text("state")? {
+        None => None,
+        Some(text) => match State::parse(&text.text) {
+            Some(state) => Some(state),
+            None => return Err(row.bad(text.line, "state", Problem::State(text.text))),
+        },
+    };
+    let environment = row.text("environment")?;
+    if let Some(environment) = &environment {
+        row.not_any("environment", environment)?;
+    }
+    let mut tags = row.texts("tags")?;
+    if let Some(tags) = &mut tags {
+        tags.sort();
+        tags.dedup();
+    }
+    Ok(DeviceEntry {
+        line: row.line,
+        name: name.text.into(),
+        fqdn: fqdn.map(|f| f.text),
+        mac,
+        imaging_server: row.filled("imaging_server")?.map(|s| s.text),
+        relay_info: relay_info.map(|r| r.text),
+        environment: environment.map(|e| e.text),
+        hardware,
+        processor: row.plain("processor")?,
+        tags,
+        comments: row.plain("comments")?,
+        inventory_id: row.int("inventory_id", "a whole number", 0)?,
+        state,
+    })
 }
 
 /// A relay board however it is spelt; `None` when the text is not one.
@@ -353,25 +287,4 @@ pub(crate) fn board_key(fqdn: &str) -> Option<String> {
 /// A relay however it is spelt; `None` for no relay.
 pub(crate) fn relay_key(relay_info: &str) -> Option<String> {
     relay_info.parse::<RelayAddress>().ok().map(|r| r.to_string().to_lowercase())
-}
-
-/// TOML as JSON; the error is the key whose value JSON does not have.
-fn json_table(table: &toml::Table) -> std::result::Result<Map<String, Json>, String> {
-    table.iter().map(|(key, value)| Ok((key.clone(), json(key, value)?))).collect()
-}
-
-fn json(key: &str, value: &toml::Value) -> std::result::Result<Json, String> {
-    match value {
-        toml::Value::String(s) => Ok(Json::from(s.as_str())),
-        toml::Value::Integer(n) => Ok(Json::from(*n)),
-        toml::Value::Float(x) => {
-            serde_json::Number::from_f64(*x).map(Json::Number).ok_or_else(|| key.to_owned())
-        }
-        toml::Value::Boolean(b) => Ok(Json::from(*b)),
-        toml::Value::Datetime(_) => Err(key.to_owned()),
-        toml::Value::Array(list) => {
-            list.iter().map(|v| json(key, v)).collect::<std::result::Result<_, _>>().map(Json::Array)
-        }
-        toml::Value::Table(table) => json_table(table).map(Json::Object),
-    }
 }

@@ -67,7 +67,7 @@ state = "locked_out"
         Some(r#"{"deep":{"list":[1,2.5,true]},"disk":"/dev/sda"}"#)
     );
     let device = &lab.devices[0];
-    assert_eq!(device.mac, Some(Mac([10, 11, 12, 13, 14, 1])));
+    assert_eq!(device.mac, Some(Some(Mac([10, 11, 12, 13, 14, 1]))));
     assert_eq!(device.tags, Some(vec!["a".into(), "b".into()]), "sorted, each once");
     assert_eq!((device.state, device.line), (Some(State::LockedOut), 22));
     assert_eq!(Lab::parse("", "lab.toml", "here").unwrap().devices, []);
@@ -78,9 +78,13 @@ fn what_toml_or_the_fields_forbid_is_named_by_line() {
     check("[[device]]\nname = \"x\nfqdn = 1", "2: ", "see the sample lab file");
     check("[[device]]\nname = 'x'\nfqdn = 'x'\nrelay_inf = 'y'", "4: ", "unknown field `relay_inf`");
     check("[[gadget]]\nname = 'x'", "1: ", "unknown field `gadget`");
-    check("\n\n[[device]]\nname = 'x'", "3: ", "missing field `fqdn`");
+    check("\n\n[[device]]\nfqdn = 'x'", "3: device 1: ", "missing field `name`");
     check("[[device]]\nname = 7\nfqdn = 'x'", "2: ", "expected a string");
-    check("[[hardware_type]]\ntype = 'x'\nping_steady_s = -1", "3: ", "expected u32");
+    check(
+        "[[hardware_type]]\ntype = 'x'\nping_steady_s = -1",
+        "3: hardware_type `x`, ping_steady_s: ",
+        "expected a number of seconds, found -1",
+    );
 }
 
 #[test]
@@ -93,7 +97,11 @@ fn every_bad_value_is_named_by_line_row_and_field() {
     check(&device("state = 'off'"), "4: device `b-1`, state: `off`", "write one such as new");
     check(&device("environment = 'any'"), "4: device `b-1`, environment: ", "choose another name");
     check(&device("hardware_model = 'ES'"), "4: device `b-1`, hardware_model: ", "add the type");
-    check(&device("hardware_type = ''"), "4: device `b-1`, hardware_type: ", "must not be empty");
+    check(
+        &device("hardware_type = ''\nhardware_model = 'x'"),
+        "5: device `b-1`, hardware_model: ",
+        "add the type",
+    );
     check(&device("imaging_server = ' '"), "4: device `b-1`, imaging_server: ", "must not be empty");
     check("[[device]]\nname = 'any'\nfqdn = 'x'", "2: device `any`, name: ", "choose another name");
     check("[[device]]\nname = 'a/b'\nfqdn = 'x'", "2: device `a/b`, name: ", "1 to 32 letters");

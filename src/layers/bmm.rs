@@ -253,6 +253,7 @@ impl Bmm {
                 self.drop_power_jobs(&device);
                 self.probes.cancel(&device);
             }
+            BmmJob::Ping { reply } => drop(reply.send(())),
             BmmJob::Manual { work: ManualWork::Ping(host), reply } => {
                 self.probes.ping_by_hand(host, reply, now);
             }

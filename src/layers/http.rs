@@ -3,6 +3,7 @@
 //! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
 //! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
+mod access;
 mod body;
 mod caller;
 mod lines;
@@ -11,6 +12,7 @@ mod watch;
 mod wire;
 mod write;
 
+use self::access::AccessLog;
 use self::body::{BodyIs, body_of, read_body};
 use self::lines::Lines;
 use self::transfers::Transfers;
@@ -21,10 +23,11 @@ use crate::api::events::Recent;
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
 use crate::api::shelf::Shelf;
-use crate::api::{self, Answer, Commands, Ctx, Settings};
+use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Sender, bounded};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
@@ -50,6 +53,9 @@ pub const TRANSFERS_MAX: usize = 256;
 /// Longer answers are transfers, too: the system takes so much for a peer that reads nothing, and an API thread would wait for
 /// the rest (tcp(7), `tcp_wmem`: 16 kilobytes at first, which grow with what is sent).
 const AT_ONCE_MAX: usize = 16 << 10;
+
+/// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
+const LARGE_MAX: usize = 2;
 
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
@@ -140,18 +146,25 @@ impl HttpServer {
         let failed = |source| BindError { addr, source };
         let silence = parts.silence;
         end_dead_connections(&self.listener, silence).map_err(failed)?;
+        raise_open_files(parts.transfers_max + parts.watchers_max);
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
+        let access = Arc::new(AccessLog::default());
+        let tidies = Arc::clone(&access);
         let watchers = Transfers::new(parts.watchers_max);
+        let large = Transfers::new(LARGE_MAX);
         let stopping = AtomicBool::new(false);
         let (called, was_called) = bounded(1);
+        let lines = Arc::default();
         let shared =
-            Arc::new(Shared { server, parts, transfers, watchers, lines: Arc::default(), called, stopping });
+            Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, called, stopping });
         let (stop, stopped) = bounded(0);
         let mut handles = vec![spawn("http-caller", ended.clone(), move || {
-            caller::run(addr, silence, &stopped, &was_called)
+            let exit = caller::run(addr, silence, &stopped, &was_called, || tidies.tidy(Instant::now()));
+            tidies.end(Instant::now());
+            exit
         })];
         handles.extend((1..=threads).map(|n| {
             let shared = Arc::clone(&shared);
@@ -171,6 +184,19 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     // does after 40 ms.
     setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
+}
+
+/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, and a file is
+/// one. It gives up accepting when there are none left.
+fn raise_open_files(peers: usize) {
+    const EACH: u64 = 3;
+    let raise = || {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, soft.saturating_add(EACH * peers as u64).min(hard), hard)
+    };
+    if let Err(error) = raise() {
+        log::warn!("cannot raise the limit of open files: {error}; many clients at once may be too many");
+    }
 }
 
 /// Running threads.
@@ -219,6 +245,9 @@ struct Shared {
     server: tiny_http::Server,
     parts: Parts,
     transfers: Arc<Transfers>,
+    access: Arc<AccessLog>,
+    /// Of those, bodies that may be larger than [`BODY_MAX`].
+    large: Arc<Transfers>,
     watchers: Arc<Transfers>,
     lines: Arc<Lines>,
     /// Has a place for one word: a call has come.
@@ -267,7 +296,7 @@ enum Handled {
 
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
-    let arrived = Arrived::of(&request, &shared.lines);
+    let arrived = Arrived::of(&request, &shared.access, &shared.lines);
     // Full: it is known already.
     let _ = shared.called.try_send(());
     if arrived.line.is_behind_a_watcher() {
@@ -280,7 +309,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
         });
         return Handled::Done;
     }
-    match body_of(&request) {
+    match body_of(&request, api::body_max(&call)) {
         // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
         BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
             hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
@@ -350,7 +379,12 @@ fn hand_over(
 
 /// Reads a body that was not here yet, and answers.
 fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: Arrived) {
-    let answer = match read_body(request.as_reader(), limit, arrived.at) {
+    let max = api::body_max(&call);
+    let large = if max > BODY_MAX { shared.large.enter() } else { None };
+    if max > BODY_MAX && large.is_none() {
+        return respond(request, ApiError::ImportsFull.reply(), &arrived);
+    }
+    let answer = match read_body(request.as_reader(), limit, max, arrived.at) {
         Err(error) => Answer::Now(error.reply()),
         Ok(body) => match shared.open_store() {
             Err(error) => Answer::Now(ApiError::from(error).reply()),
@@ -369,7 +403,7 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
 /// the process. So the connection is kept from being dropped: it costs two file descriptors and a sleeping thread for good,
 /// and whoever wants to do that to us on purpose is in the lab already.
 fn refuse_absurd(request: Request, arrived: &Arrived) {
-    arrived.log(413, 0);
+    arrived.log(413, 0, None);
     log::warn!(
         "peer={} announced a body of {:?} bytes; its connection is given up",
         arrived.peer,
@@ -401,7 +435,7 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
             files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
         }
         (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
-        (Verb::Post | Verb::Other, _) => {
+        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
             Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
         }
     };
@@ -414,12 +448,12 @@ fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arri
     let length = usize::try_from(len).unwrap_or(usize::MAX);
     let response = Response::new(StatusCode(status), headers(&lines), &mut body, Some(length), None);
     let result = request.respond(response.with_chunked_threshold(usize::MAX));
-    arrived.log(status, body.sent);
+    arrived.log(status, body.sent, None);
     if let Err(error) = result {
         log::info!(
             "peer={} {} broken off after {} of {len} bytes: {error}",
             arrived.peer,
-            arrived.target,
+            arrived.target.escape_debug(),
             body.sent
         );
     }

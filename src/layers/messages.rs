@@ -2,6 +2,7 @@
 //!
 //! Replies go through a channel of one place; whoever asked may have stopped waiting, so a failed reply is no error.
 
+use crate::lab::{Change, Lab};
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, Signal};
 use crate::logic::ids::{DeviceName, RequestId};
@@ -9,7 +10,7 @@ use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
-use crate::store::{DeviceEdit, NewRequest};
+use crate::store::{Deletion, DeviceEdit, NewRequest, StoreError};
 use crossbeam_channel::Sender;
 use relayctl::RelayAddress;
 use std::net::IpAddr;
@@ -47,8 +48,30 @@ pub enum LifeguardCommand {
     },
     /// A request has let go of a device.
     Released { device: DeviceName, request: RequestId },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody changes a note on a device.
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
+    /// What there is changes: devices, hardware types, images, PXE configs, relay boards.
+    Administer { change: Box<Administration>, dry_run: bool, reply: Reply<AdminAnswer> },
+}
+
+/// A change of what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Administration {
+    /// Bring the store to what this says.
+    Apply(Lab),
+    /// Delete something; `force`: even when work under way or history is in the way.
+    Delete { what: Deletion, force: bool },
+}
+
+/// How *lifeguard* answers to an [`Administration`].
+#[derive(Debug)]
+pub enum AdminAnswer {
+    /// Done and on disk, or in a dry run what would be done.
+    Done(Vec<Change>),
+    /// Nothing changed.
+    Refused(StoreError),
 }
 
 /// How *lifeguard* answers about a device.
@@ -69,15 +92,17 @@ pub enum DeviceAnswer {
 pub enum MozpoolCommand {
     /// Make a request and begin to look for a device.
     Create { new: Box<NewRequest>, reply: Reply<CreateAnswer> },
-    /// Something happened to a request. `who`: for the log.
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
+    /// Something happened to a request. `who`: the address that the call came from, for the logs.
     Event { request: RequestId, event: RequestEvent, who: String, reply: Reply<RequestAnswer> },
 }
 
 /// What the API can do to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent {
-    /// Its owner or an operator is done with it.
-    Close,
+    /// Its owner or an operator is done with it; who, and why, as far as they say it.
+    Close { who: Option<String>, reason: Option<String> },
     /// Hold it until then.
     Renew { expires: Timestamp },
     /// An event of the machine, by name.
@@ -117,6 +142,8 @@ pub enum MozpoolNotice {
     Finished { request: RequestId, device: DeviceName, result: ImagingResult },
     /// A device is ready and nobody has it.
     DeviceFreed { device: DeviceName },
+    /// What there is has changed: a request may find now what it did not find before.
+    Administered,
 }
 
 /// What the *bmm* thread hears.
@@ -130,6 +157,8 @@ pub enum BmmJob {
     SdCard { device: DeviceName, epoch: Epoch, host: String },
     /// Forget waiting jobs and running watches of this device.
     Cancel { device: DeviceName },
+    /// Are you there? Nothing else.
+    Ping { reply: Reply<()> },
     /// Somebody works by hand, through the same queues.
     Manual { work: ManualWork, reply: Reply<ManualAnswer> },
 }
@@ -180,6 +209,8 @@ pub enum BmmAnswer {
 pub enum JournalLine {
     /// A syslog record, sender not yet matched to a device.
     Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
+    /// The devices are others now, or elsewhere.
+    DevicesChanged,
     /// A line of a known device.
     Device { device: DeviceName, at: Timestamp, source: &'static str, message: String },
 }

@@ -17,6 +17,9 @@ pub const SELF_TEST_IMAGE: &str = "self-test";
 /// The image that gives an operator a shell on the board.
 pub const MAINTENANCE_IMAGE: &str = "maintenance";
 
+/// The PXE config that boards get to which nothing else is offered: it boots their own disk.
+pub const LOCAL_BOOT_PXE_CONFIG: &str = "local-boot";
+
 /// A request's number, unique in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub i64);

@@ -9,6 +9,7 @@ use super::{Result, StoreError};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::lifeguard::State;
 use crate::logic::machine::Counters;
+use crate::logic::mozpool::OneOf;
 use crate::logic::time::Timestamp;
 use serde_json::{Map, Value as Json};
 use std::vec::IntoIter;
@@ -125,6 +126,27 @@ impl Cells {
         self.json(column, "a JSON list of texts", |j| serde_json::from_value(j).ok())
     }
 
+    /// A JSON list of texts of which any will do, or nothing.
+    pub(super) fn one_of(&mut self, column: &str) -> Result<Option<OneOf>> {
+        let Some(text) = self.opt_text(column)? else { return Ok(None) };
+        let values: Option<Vec<String>> = serde_json::from_str(&text).ok();
+        match values.and_then(OneOf::new) {
+            Some(one_of) => Ok(Some(one_of)),
+            None => Err(self.wrong(column, "a JSON list of one or more texts", &Value::Text(text))),
+        }
+    }
+
+    /// A JSON list whose members are texts, or lists of texts of which any will do.
+    pub(super) fn all_of(&mut self, column: &str) -> Result<Vec<OneOf>> {
+        let member = |j: Json| match j {
+            Json::String(text) => Some(OneOf::from(text)),
+            other => OneOf::new(serde_json::from_value::<Vec<String>>(other).ok()?),
+        };
+        self.json(column, "a JSON list of texts or lists of texts", |j| {
+            serde_json::from_value::<Vec<Json>>(j).ok()?.into_iter().map(member).collect()
+        })
+    }
+
     /// A JSON list of points in time.
     pub(super) fn times(&mut self, column: &str) -> Result<Vec<Timestamp>> {
         self.json(column, "a JSON list of milliseconds", |j| {
@@ -181,12 +203,26 @@ pub(super) fn texts_text(texts: &[String]) -> String {
     Json::from(texts.to_vec()).to_string()
 }
 
+/// A wish as JSON text.
+pub(super) fn one_of_text(wish: Option<&OneOf>) -> Option<String> {
+    wish.map(|w| texts_text(w.values()))
+}
+
+/// Wishes that must all come true, as JSON text: a text where one value will do, a list where several will.
+pub(super) fn all_of_text(wishes: &[OneOf]) -> String {
+    let member = |wish: &OneOf| match wish.values() {
+        [only] => Json::from(only.as_str()),
+        several => Json::from(several.to_vec()),
+    };
+    Json::Array(wishes.iter().map(member).collect()).to_string()
+}
+
 fn object<'n>(pairs: impl Iterator<Item = (&'n str, u64)>) -> String {
     Json::Object(pairs.map(|(k, n)| (k.to_owned(), Json::from(n))).collect::<Map<_, _>>()).to_string()
 }
 
 /// Keeps the rows that can be read and reports the others, for lists: one bad row must not hide the rest.
-pub(super) fn readable<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T>) -> Vec<T> {
+pub(super) fn readable<T>(rows: Vec<Row>, mut read: impl FnMut(Row) -> Result<T>) -> Vec<T> {
     rows.into_iter()
         .filter_map(|row| read(row).map_err(|e| log::error!("left out of a list: {e}")).ok())
         .collect()

@@ -6,7 +6,7 @@
 
 use super::cells::{Cells, counters_text, readable, times_text};
 use super::changes::{self, DeviceSeen, News};
-use super::conn::{Conn, Doing, Row, Then, Value, args};
+use super::conn::{Conn, ConnError, Doing, Row, Then, Value, args};
 use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
 use super::{
     Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
@@ -14,7 +14,7 @@ use super::{
 use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::mozpool::{Board, Candidate, Kind, Named, place};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
@@ -103,13 +103,24 @@ impl Stored {
         Ok(Self { record, state_name, id, processor, tags, comments, inventory_id })
     }
 
-    fn candidate(self, now: Timestamp) -> Candidate {
-        let machine = self.record.machine;
-        Candidate {
-            recent_failures: machine.recent_failures(now),
-            name: machine.name,
-            installed: machine.installed,
-        }
+    fn board(self, now: Timestamp) -> (Board, Candidate) {
+        let DeviceRecord { machine, info, claim } = self.record;
+        let kind = Kind {
+            environment: info.environment,
+            hardware: info.hardware,
+            hardware_type: info.hardware_type,
+            hardware_model: info.hardware_model,
+            processor: self.processor,
+            tags: self.tags,
+        };
+        let board = Board {
+            name: machine.name.clone(),
+            kind: kind.into(),
+            state: self.state_name.into(),
+            claimed_by: claim.map(|c| c.request),
+        };
+        let recent_failures = machine.recent_failures(now);
+        (board, Candidate { name: machine.name, installed: machine.installed, recent_failures })
     }
 
     fn view(self) -> DeviceView {
@@ -144,6 +155,21 @@ impl Stored {
     }
 }
 
+/// After a device was made: its place among the free ones, and whether it is one.
+pub(super) fn enter_search<C: Conn>(c: &mut C, name: &DeviceName) -> std::result::Result<(), ConnError> {
+    c.exec(sql::DEVICE_SET_LOT, args![place(name), name])?;
+    c.exec(sql::DEVICE_MEND_FREE, args![name])?;
+    Ok(())
+}
+
+/// The same for all devices of a store that has not known it before.
+pub(super) fn begin_search<C: Conn>(c: &mut C) -> Result<()> {
+    for name in names(c)? {
+        enter_search(c, &name).doing("prepare the search for devices")?;
+    }
+    Ok(())
+}
+
 fn install(c: &mut Cells, image: &str, config: &str) -> Result<Option<Install>> {
     Ok(match (c.opt_text(image)?, c.opt_text(config)?) {
         (Some(image), config) => {
@@ -156,6 +182,11 @@ fn install(c: &mut Cells, image: &str, config: &str) -> Result<Option<Install>> 
 /// All that can be read of an answer.
 fn list<C: Conn>(c: &mut C, sql: &'static str, args: &[Value]) -> Result<Vec<Stored>> {
     Ok(readable(c.query(sql, args).doing(READ)?, Stored::decode))
+}
+
+/// Every device, by name.
+pub(super) fn all<C: Conn>(c: &mut C) -> Result<Vec<Stored>> {
+    list(c, sql::DEVICES_ALL, &[])
 }
 
 /// One device.
@@ -222,29 +253,8 @@ pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<Dev
     Ok(found.collect())
 }
 
-pub(super) fn free<C: Conn>(c: &mut C, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-    let Wanted { device, environment, install, hardware_type, hardware_model, processor, tags } = wanted;
-    let (device, environment, processor) = (device.as_ref(), environment.as_ref(), processor.as_ref());
-    let (hardware_type, hardware_model) = (hardware_type.as_ref(), hardware_model.as_ref());
-    let args = args![
-        device,
-        device,
-        environment,
-        environment,
-        hardware_type,
-        hardware_type,
-        hardware_model,
-        hardware_model,
-        processor,
-        processor,
-        &install.image,
-    ];
-    let fits = |d: &Stored| tags.iter().all(|t| d.tags.contains(t));
-    Ok(list(c, sql::DEVICES_FREE, args)?.into_iter().filter(fits).map(|d| d.candidate(now)).collect())
-}
-
-pub(super) fn candidate<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
-    Ok(stored(c, name)?.map(|d| d.candidate(now)))
+pub(super) fn board<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>> {
+    Ok(stored(c, name)?.map(|d| d.board(now)))
 }
 
 pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
@@ -293,6 +303,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
                 done.push(Committed::Stale);
                 continue;
             }
+            c.exec(sql::DEVICE_MEND_FREE, args![&next.name]).doing(DOING)?;
             if let Some(result) = result {
                 c.exec(sql::CLAIM_SET_RESULT, args![result.name(), &next.name]).doing(DOING)?;
             }
@@ -340,11 +351,7 @@ fn tell(news: &mut News, at: Timestamp, before: &DeviceSeen, next: &Device) {
     news.tell(at, ChangeKind::Device, &*next.name, what, data);
 }
 
-fn write_machine<C: Conn>(
-    c: &mut C,
-    next: &Device,
-    expected: Epoch,
-) -> std::result::Result<bool, super::conn::ConnError> {
+fn write_machine<C: Conn>(c: &mut C, next: &Device, expected: Epoch) -> std::result::Result<bool, ConnError> {
     // Taken apart so that a new field cannot be forgotten here.
     let Device {
         name,

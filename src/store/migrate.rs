@@ -5,7 +5,7 @@
 
 use super::conn::{Conn, Doing, Then, args};
 use super::sqlite::Sqlite;
-use super::{Result, StoreError, seed};
+use super::{Result, StoreError, devices, seed};
 
 const DOING: &str = "bring its schema up to date";
 
@@ -19,6 +19,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/sqlite/0001_first.sql"), then: seed::first },
     Migration { sql: include_str!("migrations/sqlite/0002_changes.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("migrations/sqlite/0003_search.sql"), then: devices::begin_search },
 ];
 
 /// The version this program knows.

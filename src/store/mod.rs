@@ -5,10 +5,14 @@
 
 mod admin;
 mod apply;
+mod boards;
 mod cells;
 mod changes;
 mod conn;
+mod delete;
+mod deletion;
 mod devices;
+mod export;
 mod location;
 mod lock;
 mod logs;
@@ -24,17 +28,20 @@ pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
     RequestNews,
 };
+pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
 
+use crate::lab::{Change as LabChange, Kind, Lab, LabError};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::lifeguard::Device;
 use crate::logic::machine::Epoch;
-use crate::logic::mozpool::{Candidate, ClaimChange, Named, Request, Wanted};
+use crate::logic::mozpool::{Board, Candidate, ClaimChange, Named, Request};
 use crate::logic::time::Timestamp;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Why the store could not do what was asked.
@@ -50,6 +57,12 @@ pub enum StoreError {
     Locked { path: String, holder: String },
     /// A change would leave rows without what they refer to.
     Refused { why: String },
+    /// A row of a lab cannot be what it says; it names row and field.
+    Lab(LabError),
+    /// Something is used and stays where it is.
+    InUse { what: Deletion, why: InUse },
+    /// What was to be deleted is not there.
+    NothingThere { what: Deletion },
 }
 
 impl fmt::Display for StoreError {
@@ -68,6 +81,9 @@ impl fmt::Display for StoreError {
                 )
             }
             Self::Refused { why } => f.write_str(why),
+            Self::Lab(error) => error.fmt(f),
+            Self::InUse { what, why } => write!(f, "{what} cannot be deleted: {why}"),
+            Self::NothingThere { what } => write!(f, "there is no {what}"),
         }
     }
 }
@@ -103,6 +119,8 @@ pub struct RequestCommit {
     pub claim: ClaimChange,
     /// Lines for the request's log, source `statemachine`.
     pub log: Vec<String>,
+    /// A line for the log of the device that the claim is taken of or dropped from.
+    pub device_log: Option<String>,
     /// The time of the log lines.
     pub at: Timestamp,
 }
@@ -148,11 +166,21 @@ pub trait Store: Send {
     fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>>;
     /// Writes all of `commits` in one durable transaction; the answers are in the same order.
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>>;
-    /// Devices of all servers that are `ready`, unclaimed, match, and have a PXE config for the image; failures are counted
-    /// up to `now`.
-    fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>>;
-    /// What is on a device, whatever its state.
-    fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>>;
+    /// The kinds, of all servers, of which devices are `ready` and unclaimed, by the image that is on those. Costs as much as
+    /// there are kinds, not devices.
+    fn free_kinds(&mut self) -> Result<Vec<FreeKind>>;
+    /// Names of at most `limit` such devices of one kind, from `start` on around the round of `mozpool::place`. Fewer: there
+    /// are no more.
+    fn free_devices(&mut self, of: &FreeKind, start: u32, limit: usize) -> Result<Vec<DeviceName>>;
+    /// The hardware types that an image has a PXE config for.
+    fn hardware_of_image(&mut self, image: &str) -> Result<HashSet<HardwareId>>;
+    /// What a search knows of one device, and what is on it; failures are counted up to `now`.
+    fn board(&mut self, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>>;
+    /// What a search knows of the first `limit` devices of all servers.
+    fn boards(&mut self, limit: usize) -> Result<Vec<Board>>;
+    /// Puts right what the search goes by, for all devices; says how many were wrong. Every verb keeps it right, so this is
+    /// for rows that somebody else has written.
+    fn mend_free(&mut self) -> Result<usize>;
     /// The state and holder of a device.
     fn named(&mut self, name: &str) -> Result<Option<Named>>;
     /// The result that lies with a request's claim.
@@ -221,10 +249,22 @@ pub trait Store: Send {
 
     /// Brings the store to what `lab` says, all or nothing: rows that it names are inserted or updated, others stay.
     /// With `dry_run` nothing is written. Says what changed.
-    fn apply_lab(
+    ///
+    /// # Errors
+    /// [`StoreError::Lab`] names the first row that cannot be what it says, and nothing is written.
+    fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<LabChange>>;
+    /// Deletes `what` and what belongs to it alone, if nothing uses it. `force` goes on where only work under way or
+    /// history is in the way, never over a claim. With `dry_run` nothing is written. Says what changed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] says who uses it, [`StoreError::NothingThere`] that it is not there.
+    fn delete(
         &mut self,
-        lab: &crate::lab::Lab,
+        what: &Deletion,
+        force: bool,
         dry_run: bool,
         now: Timestamp,
-    ) -> Result<Vec<crate::lab::Change>>;
+    ) -> Result<Vec<LabChange>>;
+    /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

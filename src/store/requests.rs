@@ -4,7 +4,7 @@
 //! this program does not know makes the row unreadable, because a request has no state that waits for a person; it ends
 //! when its time is long past (see `logs::prune`).
 
-use super::cells::{Cells, counters_text, readable, texts_text};
+use super::cells::{Cells, all_of_text, counters_text, one_of_text, readable};
 use super::changes::{self, News, RequestSeen};
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::rows::{NewRequest, RequestRecord, RequestView, TooOld};
@@ -31,12 +31,12 @@ fn decode(row: Row) -> Result<RequestView> {
     let created = c.time("created")?;
     let wanted = Wanted {
         device: c.opt_text("requested_device")?.map(Into::into),
-        environment: c.opt_text("environment")?,
+        environment: c.one_of("environment")?,
         install: Install { image: c.text("image")?.into(), boot_config: c.text("boot_config")?.into() },
-        hardware_type: c.opt_text("hardware_type")?,
-        hardware_model: c.opt_text("hardware_model")?,
-        processor: c.opt_text("processor")?,
-        tags: c.texts("tags")?,
+        hardware_type: c.one_of("hardware_type")?,
+        hardware_model: c.one_of("hardware_model")?,
+        processor: c.one_of("processor")?,
+        tags: c.all_of("tags")?,
     };
     let state = c.text("state")?;
     let state = State::parse(&state)
@@ -105,13 +105,13 @@ pub(super) fn insert<C: Conn>(c: &mut C, bell: &Bell, new: &[NewRequest]) -> Res
                     reason,
                     *created,
                     device.as_ref(),
-                    environment.as_ref(),
+                    one_of_text(environment.as_ref()),
                     &install.image,
                     &install.boot_config,
-                    hardware_type.as_ref(),
-                    hardware_model.as_ref(),
-                    processor.as_ref(),
-                    texts_text(tags),
+                    one_of_text(hardware_type.as_ref()),
+                    one_of_text(hardware_model.as_ref()),
+                    one_of_text(processor.as_ref()),
+                    all_of_text(tags),
                     State::New.name(),
                     0i64,
                     // The time limit of `new` is 0 seconds: whoever loads it goes on at once.
@@ -170,7 +170,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[RequestCommit])
 }
 
 fn commit_one<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit) -> Result<Committed> {
-    let RequestCommit { next, expected, claim, log, at } = commit;
+    let RequestCommit { next, expected, claim, log, device_log, at } = commit;
     let before = RequestSeen::read(c, next.id)?;
     let id = next.id.0;
     let epoch = expected.0.cast_signed();
@@ -180,7 +180,7 @@ fn commit_one<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit) -> Re
                 let moved = c.query_one(sql::REQUEST_HAS_EPOCH, args![id, epoch]).doing(WRITE)?.is_none();
                 return Ok(if moved { Committed::Stale } else { Committed::ClaimLost });
             }
-            Ok(_) => {}
+            Ok(_) => drop(c.exec(sql::DEVICE_MEND_FREE, args![device]).doing(WRITE)?),
             Err(ConnError::Duplicate(_)) => return Ok(Committed::ClaimLost),
             Err(e) => return Err(e.doing(WRITE)),
         }
@@ -204,7 +204,10 @@ fn commit_one<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit) -> Re
         return Ok(Committed::Stale);
     }
     if let ClaimChange::Drop(_) = claim {
-        c.exec(sql::CLAIM_DROP, args![id]).doing(WRITE)?;
+        drop_claim(c, id).doing(WRITE)?;
+    }
+    if let (ClaimChange::Take(device) | ClaimChange::Drop(device), Some(line)) = (claim, device_log) {
+        logs::append_device(c, device, *at, logs::MACHINE, line).doing(WRITE)?;
     }
     for line in log {
         logs::append_request(c, next.id, *at, logs::MACHINE, line).doing(WRITE)?;
@@ -244,6 +247,16 @@ fn tell<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit, before: Req
     Ok(())
 }
 
+/// Deletes a request's claim; its device may be free then.
+fn drop_claim<C: Conn>(c: &mut C, request: i64) -> std::result::Result<(), ConnError> {
+    let device = c.query_one(sql::DEVICE_OF_CLAIM, args![request])?;
+    c.exec(sql::CLAIM_DROP, args![request])?;
+    if let Some(Row(name)) = device {
+        c.exec(sql::DEVICE_MEND_FREE, &name)?;
+    }
+    Ok(())
+}
+
 /// Deletes at most `limit` requests that expired long enough ago, with their logs and claims; says how many.
 pub(super) fn delete_expired<C: Conn>(
     c: &mut C,
@@ -257,7 +270,8 @@ pub(super) fn delete_expired<C: Conn>(
     for row in &rows {
         let id = RequestId(Cells::new("requests", row.clone()).int("id")?);
         let held = RequestSeen::read(c, id)?.and_then(|seen| seen.news.device);
-        for sql in [sql::CLAIM_DROP, sql::REQUEST_LOG_DELETE, sql::REQUEST_DELETE] {
+        drop_claim(c, id.0).doing(DOING)?;
+        for sql in [sql::REQUEST_LOG_DELETE, sql::REQUEST_DELETE] {
             c.exec(sql, &row.0).doing(DOING)?;
         }
         let data = ChangeData::Nothing;

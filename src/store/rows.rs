@@ -6,8 +6,20 @@ use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Device, Install};
-use crate::logic::mozpool::{Request, Wanted};
+use crate::logic::mozpool::{Kind, Request, Wanted};
 use crate::logic::time::Timestamp;
+use std::sync::Arc;
+
+/// Free devices that have all in common that a search asks for before it chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreeKind {
+    /// What they are.
+    pub kind: Arc<Kind>,
+    /// The image that is on them; empty when there is none.
+    pub image: String,
+    /// Their tags as they are stored.
+    pub(super) tags_text: String,
+}
 
 /// A device as its layer loads it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,15 @@ use super::Result;
 use super::conn::{Conn, Doing, args};
 use super::sql;
 use crate::logic::check::Check;
-use crate::logic::ids::{MAINTENANCE_IMAGE, SELF_TEST_IMAGE};
+use crate::logic::ids::{LOCAL_BOOT_PXE_CONFIG, MAINTENANCE_IMAGE, SELF_TEST_IMAGE};
 
 /// Name, what it is for, template.
 pub(super) const PXE_CONFIGS: [(&str, &str, &str); 4] = [
-    ("local-boot", "boots the board's own disk", include_str!("../../pxe-templates/local-boot.cfg.j2")),
+    (
+        LOCAL_BOOT_PXE_CONFIG,
+        "boots the board's own disk",
+        include_str!("../../pxe-templates/local-boot.cfg.j2"),
+    ),
     (
         "image",
         "boots the live system, which installs the image that the device is to get",
@@ -31,6 +35,16 @@ pub(super) const PXE_CONFIGS: [(&str, &str, &str); 4] = [
 
 /// Name and second stage.
 const IMAGES: [(&str, &str); 2] = [(SELF_TEST_IMAGE, "self-test.sh"), (MAINTENANCE_IMAGE, "maintenance.sh")];
+
+/// The daemon has it for boards that nothing else is offered to.
+pub(super) fn is_built_in(pxe_config: &str) -> bool {
+    pxe_config == LOCAL_BOOT_PXE_CONFIG
+}
+
+/// The device machine uses it by itself.
+pub(super) fn is_built_in_image(image: &str) -> bool {
+    IMAGES.iter().any(|(name, _)| *name == image)
+}
 
 /// Fills the tables of the first schema.
 pub(super) fn first<C: Conn>(c: &mut C) -> Result<()> {

@@ -33,17 +33,11 @@ macro_rules! select_requests {
 
 // Devices.
 pub(super) const DEVICES_OF_SERVER: &str = select_devices!("WHERE d.imaging_server = ? ORDER BY d.name");
+pub(super) const DEVICES_ALL: &str = select_devices!("ORDER BY d.name");
 pub(super) const DEVICE: &str = select_devices!("WHERE d.name = ?");
 pub(super) const DEVICES_FILTERED: &str = select_devices!(
     "WHERE (? IS NULL OR d.state = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR d.installed_image = ?) "
     "AND (? IS NULL OR h.type = ?) AND (? IS NULL OR d.name > ?) ORDER BY d.name LIMIT ?"
-);
-/// A board that the image cannot be put on would refuse it, so it is not free for it.
-pub(super) const DEVICES_FREE: &str = select_devices!(
-    "WHERE d.state = 'ready' AND c.request_id IS NULL "
-    "AND (? IS NULL OR d.name = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR h.type = ?) "
-    "AND (? IS NULL OR h.model = ?) AND (? IS NULL OR d.processor = ?) "
-    "AND EXISTS (SELECT 1 FROM image_pxe_configs m WHERE m.image = ? AND m.hardware_id = d.hardware_id) ORDER BY d.name"
 );
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
 pub(super) const DEVICE_ADDRESSES: &str =
@@ -52,6 +46,44 @@ pub(super) const DEVICE_NAMED: &str =
     "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const ENVIRONMENTS: &str =
     "SELECT DISTINCT environment FROM devices WHERE environment <> '' ORDER BY environment";
+/// All devices as the census wants them.
+pub(super) const BOARDS: &str = "SELECT d.name, d.environment, d.hardware_id, d.processor, d.tags, d.state, c.request_id \
+    FROM devices d LEFT JOIN claims c ON c.device_id = d.id ORDER BY d.name LIMIT ?";
+
+// The search. Everything here is answered by the index `devices_free` alone, in which free devices of one kind stand together.
+/// The next kind after the given one: one step into the index, however many devices a kind has. The lot that is given is
+/// beyond all that there are: SQLite looks at every row that is equal in all columns of such a comparison.
+pub(super) const FREE_KIND_NEXT: &str = "SELECT free_image, environment, hardware_id, processor, tags FROM devices \
+    WHERE (free_image, environment, hardware_id, processor, tags, lot) > (?, ?, ?, ?, ?, ?) AND hardware_id IS NOT NULL \
+    ORDER BY free_image, environment, hardware_id, processor, tags LIMIT 1";
+/// … and all that follow, by walking over their devices: cheaper where nearly every device is of a kind of its own.
+pub(super) const FREE_KINDS_AFTER: &str = "SELECT DISTINCT free_image, environment, hardware_id, processor, tags FROM devices \
+    WHERE (free_image, environment, hardware_id, processor, tags, lot) > (?, ?, ?, ?, ?, ?) AND hardware_id IS NOT NULL \
+    ORDER BY free_image, environment, hardware_id, processor, tags";
+/// From a place in the round on, and what stands before it.
+pub(super) const FREE_NAMES_FROM: &str = "SELECT name FROM devices WHERE free_image = ? AND environment = ? \
+    AND hardware_id = ? AND processor = ? AND tags = ? AND lot >= ? ORDER BY lot LIMIT ?";
+pub(super) const FREE_NAMES_BEFORE: &str = "SELECT name FROM devices WHERE free_image = ? AND environment = ? \
+    AND hardware_id = ? AND processor = ? AND tags = ? AND lot < ? ORDER BY lot LIMIT ?";
+/// Puts right what says that a device is free, where it is not so; touches no row that is right.
+macro_rules! mend_free {
+    ($($which:literal)*) => {
+        concat!(
+            "UPDATE devices SET free_image = CASE WHEN state = 'ready' ",
+            "AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) ",
+            "THEN COALESCE(installed_image, '') ELSE NULL END WHERE ",
+            $($which,)*
+            "(CASE WHEN state = 'ready' AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) ",
+            "THEN free_image IS NULL OR free_image <> COALESCE(installed_image, '') ELSE free_image IS NOT NULL END)"
+        )
+    };
+}
+pub(super) const DEVICE_MEND_FREE: &str = mend_free!("name = ? AND ");
+pub(super) const DEVICES_MEND_FREE: &str = mend_free!();
+pub(super) const DEVICE_SET_LOT: &str = "UPDATE devices SET lot = ? WHERE name = ?";
+pub(super) const DEVICE_OF_CLAIM: &str =
+    "SELECT d.name FROM claims c JOIN devices d ON d.id = c.device_id WHERE c.request_id = ?";
+pub(super) const HARDWARE_OF_IMAGE: &str = "SELECT hardware_id FROM image_pxe_configs WHERE image = ?";
 pub(super) const DEVICE_MOVE: &str = "UPDATE devices SET state = ?, epoch = ?, state_since = ?, deadline = ?, counters = ?, \
     installed_image = ?, installed_config = ?, next_image = ?, next_config = ?, boot_pxe_config = ?, boot_config = ?, \
     vanished = ?, self_testing = ?, progress = ?, failures = ? WHERE name = ? AND epoch = ?";
@@ -137,6 +169,7 @@ pub(super) const MATRIX_INSERT: &str =
     "INSERT INTO image_pxe_configs (pxe_config, image, hardware_id) VALUES (?, ?, ?)";
 pub(super) const MATRIX_UPDATE: &str =
     "UPDATE image_pxe_configs SET pxe_config = ? WHERE image = ? AND hardware_id = ?";
+pub(super) const MATRIX_DELETE: &str = "DELETE FROM image_pxe_configs WHERE image = ? AND hardware_id = ?";
 pub(super) const PXE_CONFIGS: &str =
     "SELECT name, description, contents, active FROM pxe_configs ORDER BY name";
 pub(super) const PXE_CONFIG: &str =
@@ -158,6 +191,25 @@ pub(super) const RELAY_BOARD_INSERT: &str =
 pub(super) const RELAY_BOARD_UPDATE: &str =
     "UPDATE relay_boards SET fqdn = ?, imaging_server = ? WHERE name = ?";
 
+// Deletions, and what stands in their way: names of a few, in order, and no more than are shown.
+pub(super) const DEVICE_DELETE: &str = "DELETE FROM devices WHERE name = ?";
+pub(super) const DEVICE_LOGS_OLDEST: &str =
+    "SELECT id FROM device_logs WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const DEVICE_LOG_DELETE: &str = "DELETE FROM device_logs WHERE id = ?";
+pub(super) const HARDWARE_TYPE_DELETE: &str = "DELETE FROM hardware_types WHERE id = ?";
+pub(super) const IMAGE_DELETE: &str = "DELETE FROM images WHERE name = ?";
+pub(super) const PXE_CONFIG_DELETE: &str = "DELETE FROM pxe_configs WHERE name = ?";
+pub(super) const RELAY_BOARD_DELETE: &str = "DELETE FROM relay_boards WHERE name = ?";
+pub(super) const DEVICES_OF_HARDWARE: &str =
+    "SELECT name FROM devices WHERE hardware_id = ? ORDER BY name LIMIT ?";
+pub(super) const DEVICES_WITH_IMAGE: &str =
+    "SELECT name FROM devices WHERE installed_image = ? OR next_image = ? ORDER BY name LIMIT ?";
+pub(super) const DEVICES_OFFERED: &str =
+    "SELECT name FROM devices WHERE boot_pxe_config = ? ORDER BY name LIMIT ?";
+pub(super) const REQUESTS_FOR_IMAGE: &str =
+    "SELECT id FROM requests WHERE image = ? AND state <> 'closed' ORDER BY id LIMIT ?";
+pub(super) const REQUESTS_CLOSED_OF_IMAGE: &str =
+    "SELECT id FROM requests WHERE image = ? AND state = 'closed' ORDER BY id LIMIT ?";
 // Changes, and what others can see of a device or a request.
 pub(super) const CHANGES: &str =
     "SELECT seq, at, kind, subject, what, data FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";

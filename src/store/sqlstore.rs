@@ -2,15 +2,16 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin, apply,
-    changes, devices, logs, requests, rows::*,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin,
+    apply, boards, changes, delete, devices, export, logs, requests, rows::*,
 };
-use crate::lab::{Change, Lab};
+use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::mozpool::{Board, Candidate, Named};
 use crate::logic::time::Timestamp;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A store on one connection.
@@ -60,11 +61,23 @@ impl<C: Conn> Store for SqlStore<C> {
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
         requests::commit(&mut self.conn, &self.bell, commits)
     }
-    fn free_devices(&mut self, wanted: &Wanted, now: Timestamp) -> Result<Vec<Candidate>> {
-        devices::free(&mut self.conn, wanted, now)
+    fn free_kinds(&mut self) -> Result<Vec<FreeKind>> {
+        boards::free_kinds(&mut self.conn)
     }
-    fn candidate(&mut self, name: &str, now: Timestamp) -> Result<Option<Candidate>> {
-        devices::candidate(&mut self.conn, name, now)
+    fn free_devices(&mut self, of: &FreeKind, start: u32, limit: usize) -> Result<Vec<DeviceName>> {
+        boards::free_names(&mut self.conn, of, start, limit)
+    }
+    fn hardware_of_image(&mut self, image: &str) -> Result<HashSet<HardwareId>> {
+        boards::hardware_of_image(&mut self.conn, image)
+    }
+    fn board(&mut self, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>> {
+        devices::board(&mut self.conn, name, now)
+    }
+    fn boards(&mut self, limit: usize) -> Result<Vec<Board>> {
+        boards::all(&mut self.conn, limit)
+    }
+    fn mend_free(&mut self) -> Result<usize> {
+        boards::mend_free(&mut self.conn)
     }
     fn named(&mut self, name: &str) -> Result<Option<Named>> {
         devices::named(&mut self.conn, name)
@@ -149,5 +162,11 @@ impl<C: Conn> Store for SqlStore<C> {
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         apply::lab(&mut self.conn, &self.bell, lab, dry_run, now)
+    }
+    fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
+        delete::delete(&mut self.conn, &self.bell, what, force, dry_run, now)
+    }
+    fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
+        export::lab(&mut self.conn, kinds)
     }
 }

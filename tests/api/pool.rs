@@ -57,10 +57,10 @@ fn everything_that_a_request_may_say_reaches_mozpool() {
     let heard = world.heard();
     for part in [
         r#"device: Some("panda-0003")"#,
-        r#"hardware_type: Some("panda")"#,
-        r#"hardware_model: Some("ES")"#,
-        r#"processor: Some("armv7")"#,
-        r#"tags: ["wifi"]"#,
+        r#"hardware_type: Some(OneOf(["panda"]))"#,
+        r#"hardware_model: Some(OneOf(["ES"]))"#,
+        r#"processor: Some(OneOf(["armv7"]))"#,
+        r#"tags: [OneOf(["wifi"])]"#,
         r#""bug 1" until Some(Timestamp(1795348151581))"#,
     ] {
         assert!(heard.contains(part), "{part} in {heard}");
@@ -101,7 +101,41 @@ fn a_request_that_cannot_be_is_refused_with_what_would_be_right() {
         ),
         ("any", b2g(r#","queue_limit":-1"#), 400, "queue_limit is -1"),
         ("any", b2g(r#","tags":"wifi""#), 400, "`tags` is a string; it should be a list of strings"),
-        ("any", b2g(r#","tags":[1]"#), 400, "`tags` is a list; it should be a list of strings"),
+        (
+            "any",
+            b2g(r#","tags":[1]"#),
+            400,
+            "`tags[0]` is a number; it should be a string or a list of strings",
+        ),
+        ("any", b2g(r#","tags":["a",["b",null]]"#), 400, "`tags[1][1]` is null; it should be a string"),
+        ("any", b2g(r#","tags":["a",[]]"#), 400, "`tags[1]` holds an empty list"),
+        ("any", b2g(r#","processor":[]"#), 400, "`processor` holds an empty list, which no board satisfies"),
+        ("any", b2g(r#","processor":["armv6",7]"#), 400, "`processor[1]` is a number; it should be a string"),
+        (
+            "any",
+            b2g(r#","hardware_type":{}"#),
+            400,
+            "`hardware_type` is an object; it should be a string or a list",
+        ),
+        ("any", b2g(r#","hardware_model":["a\nb"]"#), 400, "`hardware_model` holds control characters"),
+        (
+            "any",
+            b2g(&format!(",\"environment\":[\"{}\"]", "x".repeat(1001))),
+            400,
+            "`environment` is too long",
+        ),
+        (
+            "any",
+            b2g(&format!(",\"processor\":[{}\"a\"]", "\"a\",".repeat(64))),
+            400,
+            "holds 65 values; 64 at most",
+        ),
+        (
+            "any",
+            b2g(&format!(",\"tags\":[{}\"a\"]", "\"a\",".repeat(64))),
+            400,
+            "`tags` holds 65 values; 64 at",
+        ),
         ("any", b2g(r#","environment":1"#), 400, "`environment` is a number"),
         ("any", b2g(r#","image":"none""#), 404, "there is no image `none`"),
         ("panda-9999", b2g(""), 404, "there is no device `panda-9999`"),
@@ -135,12 +169,14 @@ fn requests_of_all_servers_are_listed() {
     let first = concat!(
         r#"{"id":1,"assignee":"ann","assigned_device":"panda-0001","boot_config":"{\"b2gbase\":\"http://x/\"}","#,
         r#""device_state":"ready","expires":"2026-11-22T12:46:40.000000","imaging_server":"img1.lab","#,
-        r#""requested_device":"panda-0001","environment":"any","state":"ready","image":"b2g","created":"2026-11-22T11:46:40.000Z"}"#
+        r#""requested_device":"panda-0001","environment":"any","state":"ready","image":"b2g","created":"2026-11-22T11:46:40.000Z","#,
+        r#""hardware_type":null,"hardware_model":null,"processor":null,"tags":[],"queue_until":null}"#
     );
     let third = concat!(
         r#"{"id":3,"assignee":"eve","assigned_device":"","boot_config":"{}","device_state":"","#,
         r#""expires":"2026-11-22T12:46:40.000000","imaging_server":"img2.lab","requested_device":"any","#,
-        r#""environment":"tests","state":"finding_device","image":"android","created":"2026-11-22T11:46:40.000Z"}"#
+        r#""environment":"tests","state":"finding_device","image":"android","created":"2026-11-22T11:46:40.000Z","#,
+        r#""hardware_type":null,"hardware_model":null,"processor":null,"tags":[],"queue_until":null}"#
     );
     assert_eq!(world.get("/api/request/list/").line(), format!("200 {{\"requests\":[{first},{third}]}}"));
     for with in ["?include_closed=1", "?include_closed", "?include_closed=0"] {
@@ -163,7 +199,8 @@ fn a_request_is_shown_by_any_server() {
         r#""id":1,"requested_device":"panda-0001","assigned_device":"panda-0001","assignee":"ann","#,
         r#""boot_config":"{\"b2gbase\":\"http://x/\"}","environment":"any","expires":"2026-11-22T12:46:40.000000","image":"b2g","#,
         r#""url":"http://img1.lab:8080/api/request/1/","state":"ready","device_state":"ready","imaging_server":"img1.lab","#,
-        r#""created":"2026-11-22T11:46:40.000Z","reason":"bug 7""#
+        r#""created":"2026-11-22T11:46:40.000Z","reason":"bug 7","hardware_type":null,"hardware_model":null,"#,
+        r#""processor":null,"tags":[],"queue_until":null"#
     );
     let want = format!("200 {{{inner},\"request\":{{{inner}}}}}");
     assert_eq!(world.get("/api/request/1/details/").line(), want);
@@ -216,12 +253,78 @@ fn returning_always_works() {
             why: Ignored::NotExpected { event: "close", state: State::Closed },
         },
     ]);
-    for body in ["", "{}", "not json"] {
+    for body in ["", "{}", "not json", r#"{"reason":7,"who":""}"#] {
         let answer = world.post("/api/request/1/return/", body);
         assert_eq!((answer.status, answer.body.len()), (204, 0), "{body}");
-        assert_eq!(world.heard(), "1 Close by 127.0.0.1");
+        assert_eq!(world.heard(), "1 Close { who: None, reason: None } by 127.0.0.1");
     }
     assert_eq!(world.post("/api/request/99/return/", "").status, 404);
+}
+
+#[test]
+fn who_ends_somebody_else_s_request_says_who_and_why() {
+    let world = start();
+    for (body, who, reason) in [
+        (r#"{"who":"ann","reason":"the rack is moved"}"#, r#"Some("ann")"#, r#"Some("the rack is moved")"#),
+        (r#"{"by":"ann","reason":" two\nlines "}"#, r#"Some("ann")"#, r#"Some("two␊lines")"#),
+        (r#"{"reason":"late"}"#, "None", r#"Some("late")"#),
+    ] {
+        assert_eq!(world.post("/api/request/1/return/", body).status, 204);
+        assert_eq!(world.heard(), format!("1 Close {{ who: {who}, reason: {reason} }} by 127.0.0.1"));
+    }
+    let long = format!(r#"{{"reason":"{}"}}"#, "é".repeat(5000));
+    assert_eq!(world.post("/api/request/1/return/", &long).status, 204);
+    assert_eq!(world.heard().matches('é').count(), 200, "a line, not a page");
+}
+
+#[test]
+fn one_of_several_values_will_do() {
+    let world = start();
+    let answer = world.post(
+        "/api/device/any/request",
+        r#"{"assignee":"ci","duration":60,"image":"android","environment":["b2g","mobile"],"hardware_type":["panda"],
+            "processor":["armv6","armv7","armv6"],"tags":["usb",["wifi","bluetooth"]],"queue_limit":5}"#,
+    );
+    assert_eq!(answer.status, 200, "{}", answer.line());
+    assert_eq!(answer.json()["request"]["environment"], json!(["b2g", "mobile"]));
+    let heard = world.heard();
+    for part in [
+        r#"environment: Some(OneOf(["b2g", "mobile"]))"#,
+        r#"hardware_type: Some(OneOf(["panda"]))"#,
+        r#"processor: Some(OneOf(["armv6", "armv7"]))"#,
+        r#"tags: [OneOf(["usb"]), OneOf(["wifi", "bluetooth"])]"#,
+    ] {
+        assert!(heard.contains(part), "{part} in {heard}");
+    }
+    let details = world.get("/api/request/4/details/").json();
+    let listed = world.get("/api/request/list/").json()["requests"].as_array().unwrap()[2].clone();
+    for shown in [&details, &details["request"], &listed] {
+        assert_eq!(shown["environment"], json!(["b2g", "mobile"]));
+        assert_eq!(shown["hardware_type"], "panda", "one is one, however it was written");
+        assert_eq!(
+            (&shown["hardware_model"], &shown["processor"]),
+            (&Value::Null, &json!(["armv6", "armv7"]))
+        );
+        assert_eq!(shown["tags"], json!(["usb", ["wifi", "bluetooth"]]));
+        assert_eq!(shown["queue_until"], "2026-11-22T11:49:11.581Z");
+    }
+    for any in [r#""any""#, r#"["any"]"#, r#"["b2g","any"]"#, "null"] {
+        let body = format!(r#"{{"assignee":"ci","duration":60,"image":"android","environment":{any}}}"#);
+        let answer = world.post("/api/device/any/request", &body);
+        assert_eq!(answer.json()["request"]["environment"], "any", "{any}");
+        assert!(world.heard().contains("environment: None"), "{any}");
+    }
+}
+
+#[test]
+fn a_queue_limit_never_outlasts_the_reservation() {
+    let world = start();
+    for (limit, until) in [("5", "1795348151581"), ("61", "1795348206581"), ("1e300", "1795348206581")] {
+        let body = format!(r#"{{"assignee":"ci","duration":60,"image":"android","queue_limit":{limit}}}"#);
+        assert_eq!(world.post("/api/device/any/request", &body).status, 200);
+        let heard = world.heard();
+        assert!(heard.contains(&format!("until Some(Timestamp({until}))")), "{limit}: {heard}");
+    }
 }
 
 #[test]

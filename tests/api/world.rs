@@ -1,14 +1,17 @@
 //! A server on port 0 with a store in memory, a small pool in it, and scripted layers.
 
 use crate::client::{Answer, send};
+use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::api::events::Recent;
+use mozpool::api::vitals::Vitals;
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
-    BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer, MozpoolCommand, RequestAnswer,
+    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
+    MozpoolCommand, RequestAnswer,
 };
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
@@ -59,7 +62,7 @@ VALUES
    'ready', 5, NULL, '{}', 1795351600000, NULL),
   ('img1.lab', 'bob', '', 1795348000000, NULL, NULL, 'android', '{}', NULL, NULL, NULL, '[]',
    'closed', 5, NULL, '{}', 1795351600000, NULL),
-  ('img2.lab', 'eve', '', 1795348000000, NULL, 'tests', 'android', '{}', NULL, NULL, NULL, '[]',
+  ('img2.lab', 'eve', '', 1795348000000, NULL, '["tests"]', 'android', '{}', NULL, NULL, NULL, '[]',
    'finding_device', 5, NULL, '{}', 1795351600000, NULL);
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
@@ -103,6 +106,7 @@ pub(crate) struct World {
     pub(crate) addr: SocketAddr,
     pub(crate) answers: Arc<Mutex<Answers>>,
     pub(crate) files: tempfile::TempDir,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
     pub(crate) location: Location,
     feed_stop: Stopper,
@@ -136,7 +140,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let stuck = if options.stuck.is_some() {
         Some((lifeguard_in, mozpool_in, bmm_in))
     } else {
-        script_lifeguard(lifeguard_in, says.clone(), Arc::clone(&answers));
+        script_lifeguard(lifeguard_in, says.clone(), Arc::clone(&answers), location.open().unwrap());
         script_mozpool(mozpool_in, says.clone(), Arc::clone(&answers), location.open().unwrap());
         script_bmm(bmm_in, says, Arc::clone(&answers));
         None
@@ -146,15 +150,12 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let (ends, ended) = unbounded();
     let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
     let feed_stop = feed.stopper();
-    spawn("changes", ends.clone(), move || feed.run());
+    spawn("changes", bounded(1).0, move || feed.run());
     let opens = location.clone();
+    let vitals = vitals();
     let parts = Parts {
-        settings: Settings {
-            server_name: "img1.lab".into(),
-            public_url: "http://img1.lab:8080".into(),
-            duration_max_s: 86_400,
-        },
-        commands: Commands { lifeguard, mozpool, bmm },
+        settings: settings(),
+        commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
         recent,
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
@@ -170,6 +171,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         addr: running.local_addr(),
         answers,
         files,
+        vitals,
         ended,
         location,
         feed_stop,
@@ -180,6 +182,24 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     }
 }
 
+/// Of the server under test.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        server_name: "img1.lab".into(),
+        public_url: "http://img1.lab:8080".into(),
+        duration_max_s: 86_400,
+    }
+}
+
+/// A server whose TFTP is switched off.
+fn vitals() -> Arc<Vitals> {
+    let vitals = Vitals::new(Timestamp(NOW - 90_000))
+        .with("http", true, vec!["127.0.0.1:8080".parse().unwrap()])
+        .with("lifeguard", true, vec![])
+        .with("tftp", false, vec![]);
+    Arc::new(vitals)
+}
+
 impl World {
     /// Another server on the same store, when this one has ended.
     pub(crate) fn again(mut self) -> Self {
@@ -188,13 +208,16 @@ impl World {
         serve(&Options::default(), location, dir, tempfile::tempdir().unwrap())
     }
 
-    /// A call with headers of its own. The length of the body is told, the connection is closed after it.
+    /// A call with headers of its own. The length of the body is told, the connection is closed after it. The answer must be
+    /// one that the API's document promises.
     pub(crate) fn call(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Answer {
         let first = format!("{method} {target} HTTP/1.1");
         let length = format!("Content-Length: {}", body.len());
         let mut head = vec![first.as_str(), "Host: localhost:1", "Connection: close", length.as_str()];
         head.extend_from_slice(headers);
-        send(self.addr, &head, body)
+        let answer = send(self.addr, &head, body);
+        must_allow(method, target, &answer);
+        answer
     }
 
     pub(crate) fn get(&self, target: &str) -> Answer {
@@ -203,6 +226,14 @@ impl World {
 
     pub(crate) fn post(&self, target: &str, body: &str) -> Answer {
         self.call("POST", target, &[], body.as_bytes())
+    }
+
+    pub(crate) fn put(&self, target: &str, body: &str) -> Answer {
+        self.call("PUT", target, &[], body.as_bytes())
+    }
+
+    pub(crate) fn delete(&self, target: &str) -> Answer {
+        self.call("DELETE", target, &[], b"")
     }
 
     /// The next thing that a layer was told.
@@ -217,6 +248,12 @@ impl World {
 
     pub(crate) fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
         self.answers.lock().unwrap()
+    }
+
+    /// Takes a table away that every call with an owner reads.
+    pub(crate) fn break_store(&self) {
+        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
+        store.execute_batch("ALTER TABLE imaging_servers RENAME TO lost").unwrap();
     }
 
     /// Tells it to stop.
@@ -240,14 +277,36 @@ impl Drop for World {
     }
 }
 
-fn script_lifeguard(from: Receiver<LifeguardCommand>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
+/// What changes what there is is done in the store, and nothing said of it.
+fn script_lifeguard(
+    from: Receiver<LifeguardCommand>,
+    says: Sender<String>,
+    answers: Arc<Mutex<Answers>>,
+    mut store: Box<dyn Store>,
+) {
     std::thread::spawn(move || {
         for command in from {
+            if let LifeguardCommand::Administer { change, dry_run, reply } = command {
+                let done = match &*change {
+                    Administration::Apply(lab) => store.apply_lab(lab, dry_run, Timestamp(NOW)),
+                    Administration::Delete { what, force } => {
+                        store.delete(what, *force, dry_run, Timestamp(NOW))
+                    }
+                };
+                reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();
+                continue;
+            }
             let (text, reply) = match command {
                 LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) } => {
                     (format!("{device} {event:?}"), reply)
                 }
                 LifeguardCommand::Edit { device, edit, reply } => (format!("{device} {edit:?}"), reply),
+                LifeguardCommand::Ping { reply } => {
+                    if !answers.lock().unwrap().silent {
+                        reply.send(()).unwrap();
+                    }
+                    continue;
+                }
                 other => panic!("the API does not say {other:?}"),
             };
             says.send(text).unwrap();
@@ -277,6 +336,7 @@ fn script_mozpool(
                     let busy = answers.lock().unwrap().busy;
                     reply.send(CreateAnswer::Created { request, busy }).unwrap();
                 }
+                MozpoolCommand::Ping { reply } => reply.send(()).unwrap(),
                 MozpoolCommand::Event { request, event, who, reply } => {
                     says.send(format!("{request} {event:?} by {who}")).unwrap();
                     let usual = RequestAnswer::Accepted { state: State::Ready };
@@ -291,7 +351,14 @@ fn script_mozpool(
 fn script_bmm(from: Receiver<BmmJob>, says: Sender<String>, answers: Arc<Mutex<Answers>>) {
     std::thread::spawn(move || {
         for job in from {
-            let BmmJob::Manual { work, reply } = job else { panic!("the API does not say {job:?}") };
+            let (work, reply) = match job {
+                BmmJob::Manual { work, reply } => (work, reply),
+                BmmJob::Ping { reply } => {
+                    reply.send(()).unwrap();
+                    continue;
+                }
+                other => panic!("the API does not say {other:?}"),
+            };
             says.send(format!("{work:?}")).unwrap();
             let answer = answers.lock().unwrap().manual.pop_front().unwrap_or(ManualAnswer::Ok);
             // Nobody waits for some of these.

@@ -4,6 +4,7 @@ use crate::rig::Rig;
 use crate::support::wait_for;
 use mozpool::api::call::Verb;
 use mozpool::api::routes::ROUTES;
+use mozpool::lab::Kind;
 use serde_json::{Value, json};
 
 /// Would begin a log line of its own if anything let it.
@@ -95,6 +96,8 @@ fn paths(pattern: &str) -> Vec<String> {
     let mut all = Vec::new();
     for event in ["please_image", "image_progress", "image_failed", "please_nothing", "%0aforged", "<b>"] {
         let path = pattern
+            // Otherwise it waits for something to happen.
+            .replace("/api/events", "/api/events?timeout=0")
             .replace("{requested}", "any")
             .replace("{device}", "board-1")
             .replace("{request}", "1")
@@ -102,6 +105,7 @@ fn paths(pattern: &str) -> Vec<String> {
             .replace("{from}", "new")
             .replace("{to}", if event == "please_image" { "ready" } else { event })
             .replace("{board}", "none")
+            .replace("{type}", event)
             .replace("{name}", "none");
         if !all.contains(&path) {
             all.push(path);
@@ -134,6 +138,69 @@ fn is_useful(status: u16, answer: &Value, of: &str) {
     }
 }
 
+/// Every field of every kind of row, with every odd value: in a row of its own, and in an import.
+#[test]
+fn no_row_is_a_fault_of_ours() {
+    let rig = Rig::start();
+    let before = rig.daemon.get("lab/export?format=json");
+    let good = |kind: Kind, name: &str| match kind {
+        Kind::HardwareType => json!({ "type": name }),
+        Kind::PxeConfig => json!({ "name": name, "contents": "x" }),
+        Kind::Image => json!({ "name": name }),
+        Kind::RelayBoard | Kind::Device => json!({ "name": name, "fqdn": "x.lab" }),
+    };
+    let path = |kind: Kind| match kind {
+        Kind::HardwareType => "hardware_type/new",
+        Kind::PxeConfig => "bmm/pxe_config/new",
+        Kind::Image => "image/new",
+        Kind::RelayBoard => "relay/new",
+        Kind::Device => "device/new",
+    };
+    let mut calls = 0;
+    for kind in Kind::ALL {
+        for field in kind.fields().iter().chain(&["nothing", FORGED]) {
+            for value in odd_values() {
+                let mut row = good(kind, "new");
+                row[*field] = value;
+                let put = row.to_string();
+                let lab = json!({ kind.name(): [good(kind, "first"), row] }).to_string();
+                let import = "/api/lab/import?format=json&dry_run=1";
+                for (method, path, text) in
+                    [("PUT", format!("/api/{}?dry_run=1", path(kind)), put), ("POST", import.to_owned(), lab)]
+                {
+                    let (status, answer) = send(&rig, method, &path, text.as_bytes());
+                    is_useful(status, &answer, &format!("{method} {path} {}", &text[..text.len().min(300)]));
+                    assert!(
+                        status < 300 || answer["error"]["code"] == "bad_row",
+                        "{method} {path}: {answer}"
+                    );
+                    calls += 1;
+                }
+            }
+        }
+        for value in odd_values() {
+            let text = json!({ kind.name(): value }).to_string();
+            let (status, answer) = send(&rig, "POST", "/api/lab/import?format=json", text.as_bytes());
+            is_useful(status, &answer, &text[..text.len().min(300)]);
+        }
+    }
+    for format in ["toml", "json", "csv"] {
+        for body in no_objects() {
+            let path = format!("/api/lab/import?format={format}&origin={}", "%0d%0a2001-01-01".repeat(30));
+            let (status, answer) = send(&rig, "POST", &path, &body);
+            is_useful(status, &answer, &format!("{path} {}", body[..body.len().min(40)].escape_ascii()));
+            calls += 1;
+        }
+    }
+    println!("{calls} calls");
+    assert_eq!(rig.daemon.get("lab/export?format=json"), before, "nothing was written");
+    assert!(
+        !rig.said().iter().any(|l| l.contains("panicked") || l.starts_with("2001-01-01")),
+        "{:#?}",
+        rig.said()
+    );
+}
+
 #[test]
 fn no_body_and_no_name_is_a_fault_of_ours() {
     let rig = Rig::start();
@@ -143,8 +210,11 @@ fn no_body_and_no_name_is_a_fault_of_ours() {
     rig.daemon.post("request/1/return", json!({}));
     let mut calls = 0;
     for route in ROUTES {
-        let method = if route.verb == Verb::Post { "POST" } else { "GET" };
+        let method = format!("{:?}", route.verb).to_uppercase();
+        // Deletions are only asked for: the others need the board.
+        let suffix = if route.verb == Verb::Delete { "?dry_run=1" } else { "" };
         for path in paths(route.path) {
+            let (method, path) = (method.as_str(), format!("{path}{suffix}"));
             for body in no_objects() {
                 let (status, answer) = send(&rig, method, &path, &body);
                 is_useful(

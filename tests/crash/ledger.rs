@@ -57,7 +57,7 @@ pub(crate) struct RequestSeen {
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceSeen {
     pub(crate) state: String,
-    request: Option<i64>,
+    pub(crate) request: Option<i64>,
 }
 
 /// One look from outside.

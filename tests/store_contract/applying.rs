@@ -10,7 +10,7 @@ fn texts(changes: &[Change]) -> Vec<&str> {
 
 fn refused(store: &mut dyn Store, text: &str) -> String {
     match store.apply_lab(&lab(text), false, T0) {
-        Err(StoreError::Refused { why }) => why,
+        Err(StoreError::Lab(error)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -116,59 +116,20 @@ pub(crate) fn closed_requests_are_not_loaded(world: &World) {
     let (open, old) = (request(&mut *store, "here"), request(&mut *store, "here"));
     let next =
         Request { state: RequestState::Closed, epoch: old.epoch.next(), deadline: None, ..old.clone() };
-    let close = RequestCommit { next, expected: old.epoch, claim: ClaimChange::Keep, log: vec![], at: T0 };
+    let close = RequestCommit {
+        next,
+        expected: old.epoch,
+        claim: ClaimChange::Keep,
+        log: vec![],
+        device_log: None,
+        at: T0,
+    };
     assert_eq!(store.commit_requests(&[close]).unwrap(), [Committed::Done]);
     let loaded: Vec<_> = store.load_requests("here").unwrap().into_iter().map(|r| r.machine.id).collect();
     assert_eq!(loaded, [open.id]);
     assert_eq!(store.requests(false).unwrap().len(), 1);
     assert_eq!(store.requests(true).unwrap().len(), 2);
     assert!(store.load_request(old.id).unwrap().is_some(), "by its number it can still be read");
-}
-
-pub(crate) fn free_devices_match_every_wish(world: &World) {
-    let mut store = world.with_lab();
-    let mut free = |wanted: Wanted| -> Vec<String> {
-        store.free_devices(&wanted, T0).unwrap().into_iter().map(|c| c.name.to_string()).collect()
-    };
-    let any = || wanted(None);
-    let some = |text: &str| Some(text.to_owned());
-    assert_eq!(free(any()), ["panda-1", "panda-2", "pi-1"], "of all servers, ready ones only");
-    assert_eq!(free(wanted(Some("panda-2"))), ["panda-2"]);
-    assert_eq!(free(wanted(Some("panda-3"))), [""; 0], "it is new");
-    assert_eq!(free(Wanted { environment: some("staging"), ..any() }), ["panda-1"]);
-    assert_eq!(free(Wanted { hardware_type: some("panda"), ..any() }), ["panda-1", "panda-2"]);
-    assert_eq!(free(Wanted { hardware_model: some("ES Rev B2"), ..any() }), ["panda-1", "panda-2"]);
-    assert_eq!(free(Wanted { hardware_model: some("ES Rev A"), ..any() }), [""; 0]);
-    assert_eq!(free(Wanted { processor: some("armv8"), ..any() }), ["pi-1"]);
-    assert_eq!(free(Wanted { tags: vec!["usb".into()], ..any() }), ["panda-1", "panda-2"]);
-    assert_eq!(free(Wanted { tags: vec!["camera".into(), "usb".into()], ..any() }), ["panda-1"]);
-    assert_eq!(free(Wanted { tags: vec!["cam".into()], ..any() }), [""; 0]);
-    let two = Wanted { processor: some("armv8"), environment: some("staging"), ..any() };
-    assert_eq!(free(two), [""; 0], "all wishes together");
-    let android = Install { image: "android".into(), boot_config: "".into() };
-    let names = free(Wanted { install: android, ..any() });
-    assert_eq!(names, ["panda-1", "panda-2"], "the image has no PXE config for a pi");
-
-    let holder = request(&mut *store, "here");
-    assert_eq!(take(&mut *store, &holder, "panda-1"), Committed::Done);
-    let names: Vec<_> = store.free_devices(&any(), T0).unwrap().into_iter().map(|c| c.name).collect();
-    assert_eq!(names, ["panda-2".into(), "pi-1".into()], "a claimed one is not free");
-}
-
-pub(crate) fn failures_are_counted_up_to_now(world: &World) {
-    let mut store = world.with_lab();
-    let old = device(&mut *store, "panda-1");
-    let installed = Some(Install { image: "b2g".into(), boot_config: "{}".into() });
-    let failures = vec![T0.plus_ms(-8 * 24 * 3_600_000), T0.plus_s(10), T0.plus_s(20)];
-    let next = Device { installed: installed.clone(), failures, epoch: old.epoch.next(), ..old.clone() };
-    store.commit_devices(&[device_commit(next, old.epoch)]).unwrap();
-    let free = store.free_devices(&wanted(Some("panda-1")), T0.plus_s(30)).unwrap();
-    assert_eq!((free[0].recent_failures, &free[0].installed), (2, &installed), "the old one is forgotten");
-    put(&mut *store, "panda-1", State::PxeBooting);
-    let candidate = store.candidate("panda-1", T0.plus_s(30)).unwrap().unwrap();
-    assert_eq!(candidate, free[0], "whatever its state");
-    let later = store.candidate("panda-1", T0.plus_ms(8 * 24 * 3_600_000)).unwrap().unwrap();
-    assert_eq!(later.recent_failures, 0);
 }
 
 pub(crate) fn of_two_threads_one_gets_the_device(world: &World) {
@@ -196,4 +157,21 @@ pub(crate) fn of_two_threads_one_gets_the_device(world: &World) {
         let held = load_request(&mut *store, winner.id);
         store.commit_requests(&[claim_commit(&held, ClaimChange::Drop("panda-1".into()))]).unwrap();
     }
+}
+
+pub(crate) fn who_let_go_of_a_device_stands_in_its_log(world: &World) {
+    let mut store = world.with_lab();
+    let asker = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &asker, "panda-1"), Committed::Done);
+    let held = load_request(&mut *store, asker.id);
+    let drop = RequestCommit {
+        device_log: Some("closed by ann".into()),
+        ..claim_commit(&held, ClaimChange::Drop("panda-1".into()))
+    };
+    let stale = RequestCommit { expected: Epoch(99), ..drop.clone() };
+    assert_eq!(store.commit_requests(&[stale]).unwrap(), [Committed::Stale]);
+    assert_eq!(store.device_log("panda-1", None, None).unwrap(), [], "what is not done is not told");
+    assert_eq!(store.commit_requests(&[drop]).unwrap(), [Committed::Done]);
+    let log = store.device_log("panda-1", None, None).unwrap();
+    assert_eq!(messages(&log), ["closed by ann"]);
 }

@@ -8,11 +8,14 @@
 mod applying;
 mod changing;
 mod claiming;
+mod deleting;
+mod exporting;
 mod logging;
 mod moving;
 mod odd_values;
 mod opening;
 mod reading;
+mod searching;
 
 use mozpool::lab::Lab;
 use mozpool::logic::catalog::TimeLimits;
@@ -178,7 +181,14 @@ fn put(store: &mut dyn Store, name: &str, state: State) {
 /// One step of a request that changes its claim.
 fn claim_commit(request: &Request, claim: ClaimChange) -> RequestCommit {
     let next = Request { epoch: request.epoch.next(), ..request.clone() };
-    RequestCommit { next, expected: request.epoch, log: vec![format!("{claim:?}")], claim, at: T0 }
+    RequestCommit {
+        next,
+        expected: request.epoch,
+        log: vec![format!("{claim:?}")],
+        device_log: None,
+        claim,
+        at: T0,
+    }
 }
 
 /// Lets a request take a device.
@@ -220,8 +230,13 @@ macro_rules! on {
             claiming::a_lost_claim_writes_nothing_and_harms_no_other,
             claiming::a_dropped_claim_frees_the_device,
             claiming::closed_requests_are_not_loaded,
-            claiming::free_devices_match_every_wish,
-            claiming::failures_are_counted_up_to_now,
+            searching::free_devices_match_every_wish,
+            searching::what_is_said_to_be_free_is_what_the_judge_calls_free,
+            searching::a_sample_goes_around_the_whole_round,
+            searching::as_many_kinds_as_devices_are_found_all_the_same,
+            searching::what_somebody_else_wrote_is_put_right,
+            searching::failures_are_counted_up_to_now,
+            claiming::who_let_go_of_a_device_stands_in_its_log,
             claiming::of_two_threads_one_gets_the_device,
             logging::logs_keep_their_order_and_give_the_last_lines,
             logging::a_device_log_is_in_the_order_of_its_times,
@@ -237,6 +252,18 @@ macro_rules! on {
             applying::addresses_can_be_swapped,
             applying::what_another_row_of_the_store_has_is_refused,
             applying::what_is_neither_in_file_nor_store_is_refused,
+            deleting::a_device_goes_with_its_log_and_comes_back_without,
+            deleting::a_claimed_or_busy_device_stays,
+            deleting::a_hardware_type_goes_with_its_cells_when_no_device_has_it,
+            deleting::an_image_goes_when_nobody_has_or_wants_it,
+            deleting::a_pxe_config_goes_when_no_image_or_board_needs_it,
+            deleting::a_relay_board_goes_when_nothing_hangs_on_it,
+            deleting::a_deletion_is_told_of,
+            deleting::a_claim_and_a_deletion_do_not_both_win,
+            exporting::an_export_imported_again_changes_nothing,
+            exporting::optional_fields_can_be_taken_away,
+            exporting::a_claimed_device_keeps_its_server,
+            exporting::hardware_types_that_are_written_alike_are_refused,
             changing::a_lab_tells_of_each_thing_that_it_changes,
             changing::a_device_is_told_of_when_others_can_see_it,
             changing::a_request_is_told_of_and_so_is_its_device,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 const ROUNDS: usize = 300;
 
 /// SplitMix64: small, and good enough to be odd.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new() -> (Self, u64) {
+    pub(crate) fn new() -> (Self, u64) {
         let seed = std::env::var("MOZPOOL_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
         (Self(seed), seed)
     }
@@ -24,19 +24,19 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(n).unwrap()).unwrap()
     }
 
-    fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(crate) fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
-    fn maybe<T>(&mut self, some: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, some: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.below(3) > 0).then(|| some(self))
     }
 
-    fn list<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(crate) fn list<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.below(most + 1)).map(|_| one(self)).collect()
     }
 
@@ -83,15 +83,20 @@ impl Dice {
         Install { image, boot_config: self.name() }
     }
 
+    fn wish(&mut self) -> pool::OneOf {
+        let first = self.text();
+        pool::OneOf::new(self.list(3, Self::text).into_iter().chain([first])).unwrap()
+    }
+
     fn wanted(&mut self) -> Wanted {
         Wanted {
             device: self.maybe(Self::name),
-            environment: self.maybe(Self::text),
+            environment: self.maybe(Self::wish),
             install: self.install(),
-            hardware_type: self.maybe(Self::text),
-            hardware_model: self.maybe(Self::text),
-            processor: self.maybe(Self::text),
-            tags: self.list(4, Self::text),
+            hardware_type: self.maybe(Self::wish),
+            hardware_model: self.maybe(Self::wish),
+            processor: self.maybe(Self::wish),
+            tags: self.list(4, Self::wish),
         }
     }
 }
@@ -176,6 +181,7 @@ pub(crate) fn requests_come_back_as_they_went(world: &World) {
             expected: machine.epoch,
             claim,
             log: vec![d.text()],
+            device_log: None,
             at: d.time(),
         };
         assert_eq!(store.commit_requests(&[commit]).unwrap(), [Committed::Done], "seed {seed} round {round}");

@@ -138,7 +138,7 @@ pub(crate) fn what_is_not_there_is_none_and_no_error(world: &World) {
     assert!(store.load_device("nope").unwrap().is_none());
     assert!(store.device("nope").unwrap().is_none());
     assert!(store.named("nope").unwrap().is_none());
-    assert!(store.candidate("nope", T0).unwrap().is_none());
+    assert!(store.board("nope", T0).unwrap().is_none());
     assert!(store.load_request(nobody).unwrap().is_none());
     assert!(store.request(nobody).unwrap().is_none());
     assert!(store.imaging_result(nobody).unwrap().is_none());

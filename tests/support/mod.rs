@@ -170,6 +170,8 @@ pub struct Daemon {
     pub syslog_tcp: SocketAddr,
     /// Everything that it has said, a line each.
     said: Arc<Mutex<Vec<String>>>,
+    /// Ends when the daemon has said its last word.
+    hears: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Daemon {
@@ -181,7 +183,7 @@ impl Daemon {
         let said = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&said);
         // Reads to the end, so that the daemon never waits for us; the test's output gets what it says.
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 // Caught by the test harness, and shown when the test fails.
                 #[allow(clippy::print_stdout, reason = "a test's own output")]
@@ -213,6 +215,7 @@ impl Daemon {
             syslog: after("udp ["),
             syslog_tcp: after("tcp ["),
             said,
+            hears: Some(reader),
         }
     }
 
@@ -230,6 +233,16 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM; all that it has said to its last line.
+    pub fn terminate_and_hear(mut self) -> Vec<String> {
+        let hears = self.hears.take().expect("it is joined here only");
+        let said = Arc::clone(&self.said);
+        assert!(self.terminate().success());
+        hears.join().expect("it only reads");
+        let said = said.lock().expect("nobody panics with it");
+        said.clone()
     }
 
     /// SIGTERM, and how it ends.
@@ -315,6 +328,54 @@ impl Daemon {
         let local = Some(IpAddr::from([127, 0, 0, 1]));
         let options = tftpd::FetchOptions { local, ..tftpd::FetchOptions::default() };
         tftpd::fetch(self.tftp, path, &options).map(|f| String::from_utf8(f.bytes).expect("text"))
+    }
+}
+
+/// Somebody who follows the stream of changes.
+pub struct Stream(BufReader<std::net::TcpStream>);
+
+impl Stream {
+    /// Everything after the number `after`.
+    pub fn open(http: SocketAddr, after: u64) -> Self {
+        Self::try_open(http, after, LIMIT).expect("the daemon answers")
+    }
+
+    /// The same, of a daemon that may be dead; it ends when nothing comes for so long.
+    pub fn try_open(http: SocketAddr, after: u64, silence: Duration) -> std::io::Result<Self> {
+        let mut stream = std::net::TcpStream::connect(http)?;
+        stream.set_read_timeout(Some(silence))?;
+        // HTTP/1.0: no pieces to put together.
+        let head = format!(
+            "GET /api/events HTTP/1.0\r\nAccept: text/event-stream\r\nLast-Event-ID: {after}\r\n\r\n"
+        );
+        std::io::Write::write_all(&mut stream, head.as_bytes())?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// The next change; `None` when the daemon has gone. Panics when the answer is an error.
+    pub fn next(&mut self) -> Option<Value> {
+        loop {
+            let mut line = String::new();
+            // A line without an end is one that a kill has cut off.
+            if self.0.read_line(&mut line).ok()? == 0 || !line.ends_with('\n') {
+                return None;
+            }
+            assert!(!line.starts_with("HTTP/") || line.contains(" 200 "), "{line}");
+            if let Some(data) = line.strip_prefix("data: ") {
+                return Some(serde_json::from_str(data).expect("JSON"));
+            }
+        }
+    }
+
+    /// Collects changes up to one that `is_last`.
+    pub fn read_until(&mut self, heard: &mut Vec<Value>, is_last: impl Fn(&Value) -> bool) {
+        loop {
+            let change = self.next().expect("the daemon goes on");
+            heard.push(change.clone());
+            if is_last(&change) {
+                return;
+            }
+        }
     }
 }
 

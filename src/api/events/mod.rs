@@ -71,9 +71,15 @@ pub fn stream_begin(after: u64) -> String {
 pub(super) fn follow(ctx: &mut Ctx<'_>) -> Result<Answer> {
     let query = Query::read(ctx.call)?;
     let after = query.after.unwrap_or_else(|| ctx.recent.last());
+    let mut may_wait = true;
     let page = match ctx.recent.find(after, query.limit, &query.filter) {
         Found::Some { entries, seen } => Page { entries, seen },
-        Found::Behind => from_store(ctx.store, after, query.limit, &query.filter)?,
+        Found::Behind => {
+            let page = from_store(ctx.store, after, query.limit, &query.filter)?;
+            // More may lie behind it: an answer without changes, by which its caller goes on, is better than to wait here.
+            may_wait = page.seen == after;
+            page
+        }
         Found::Ahead { .. } => {
             let last = ctx.store.last_changes()?.all;
             if after > last {
@@ -86,10 +92,12 @@ pub(super) fn follow(ctx: &mut Ctx<'_>) -> Result<Answer> {
     if query.stream && is_head {
         return Ok(Answer::Now(Reply::empty(200).with("Content-Type", STREAM_TYPE)));
     }
-    // What was found in the store may be followed by more of it, so an answer without changes is better than to wait.
-    let nothing = page.entries.is_empty() && page.seen == after;
-    if query.stream || (nothing && !query.wait.is_zero() && !is_head && !ctx.recent.is_closed()) {
+    if query.stream {
         return Ok(Answer::Later(Watch { query, after }));
+    }
+    let is_patient = !query.wait.is_zero() && !is_head && !ctx.recent.is_closed();
+    if page.entries.is_empty() && may_wait && is_patient {
+        return Ok(Answer::Later(Watch { query, after: page.seen }));
     }
     Ok(Answer::Now(page.reply()))
 }

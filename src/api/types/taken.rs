@@ -5,6 +5,7 @@
 use crate::api::body::{Body, missing, wrong};
 use crate::api::reply::{ApiError, Result};
 use crate::logic::lifeguard::Install;
+use crate::logic::mozpool::OneOf;
 use crate::store::ImageRow;
 use serde_json::{Map, Value};
 
@@ -17,16 +18,16 @@ pub struct CreateBody {
     pub duration_s: i64,
     /// Name of the image.
     pub image: String,
-    /// `None` for any.
-    pub environment: Option<String>,
-    /// Must match.
-    pub hardware_type: Option<String>,
-    /// Must match.
-    pub hardware_model: Option<String>,
-    /// Must match.
-    pub processor: Option<String>,
-    /// Must all be on the board.
-    pub tags: Vec<String>,
+    /// One of these; `None` for any.
+    pub environment: Option<OneOf>,
+    /// One of these.
+    pub hardware_type: Option<OneOf>,
+    /// One of these.
+    pub hardware_model: Option<OneOf>,
+    /// One of these.
+    pub processor: Option<OneOf>,
+    /// Of each of these the board must have one.
+    pub tags: Vec<OneOf>,
     /// Seconds of search at most.
     pub queue_limit_s: Option<i64>,
     /// What for.
@@ -46,27 +47,85 @@ impl CreateBody {
             }
             other => one_line(requester, other?)?,
         };
-        let tags = body.texts("tags")?;
-        for tag in &tags {
-            one_line("tags", tag)?;
-        }
         Ok(Self {
             assignee,
             duration_s: body.seconds("duration", DURATION)?,
             image: body
                 .text("image", "the name of the image to be installed; image/list has them")?
                 .to_owned(),
-            environment: owned("environment")?.filter(|e| e != "any"),
-            hardware_type: owned("hardware_type")?,
-            hardware_model: owned("hardware_model")?,
-            processor: owned("processor")?,
-            tags,
+            environment: one_of(&body, "environment")?.filter(|e| !e.accepts("any")),
+            hardware_type: one_of(&body, "hardware_type")?,
+            hardware_model: one_of(&body, "hardware_model")?,
+            processor: one_of(&body, "processor")?,
+            tags: tags(&body)?,
             queue_limit_s: body.optional_seconds("queue_limit")?,
             reason: owned("reason")?.unwrap_or_default(),
             all: body,
         })
     }
 }
+
+/// Values that one key may name, and tags that a request may want: more than any lab has kinds of boards. Each is compared
+/// with every kind of board, and all stand in the request's row.
+pub const VALUES_MAX: usize = 64;
+
+/// The value of a key that is a text, or a list of texts of which any will do.
+fn one_of(body: &Body, key: &str) -> Result<Option<OneOf>> {
+    body.get(key).map(|value| alternatives(key, value)).transpose()
+}
+
+/// Texts of which any will do.
+fn alternatives(key: &str, value: &Value) -> Result<OneOf> {
+    let texts = match value {
+        Value::String(text) => vec![one_line(key, text)?],
+        Value::Array(items) => {
+            bounded(key, items)?;
+            let text = |(n, item): (usize, &Value)| match item {
+                Value::String(text) => one_line(key, text),
+                _ => Err(wrong(&format!("{key}[{n}]"), "a string", item)),
+            };
+            items.iter().enumerate().map(text).collect::<Result<_>>()?
+        }
+        other => return Err(wrong(key, "a string or a list of strings", other)),
+    };
+    OneOf::new(texts).ok_or_else(|| ApiError::BadValue {
+        why: format!(
+            "the key `{key}` holds an empty list, which no board satisfies; leave it out for any, or name what will do"
+        ),
+    })
+}
+
+/// Tags: a list of what the board must have, each a text or a list of texts of which one must be there.
+fn tags(body: &Body) -> Result<Vec<OneOf>> {
+    let Some(value) = body.get("tags") else { return Ok(Vec::new()) };
+    let Value::Array(items) = value else {
+        return Err(wrong("tags", "a list of strings, or of lists of strings", value));
+    };
+    bounded("tags", items)?;
+    items.iter().enumerate().map(|(n, item)| alternatives(&format!("tags[{n}]"), item)).collect()
+}
+
+fn bounded(key: &str, items: &[Value]) -> Result<()> {
+    if items.len() > VALUES_MAX {
+        let why = format!("the key `{key}` holds {} values; {VALUES_MAX} at most", items.len());
+        return Err(ApiError::BadValue { why });
+    }
+    Ok(())
+}
+
+/// Body of `POST request/…/return`: who ends it and why. Returning always works, so what cannot be read says nothing.
+pub fn read_return(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    let body = Body::parse(bytes).unwrap_or_default();
+    let text = |keys: &[&str]| {
+        let given = keys.iter().find_map(|key| body.0.get(*key)?.as_str())?;
+        let shown: String = syslogd::text::clean(given.as_bytes()).0.chars().take(SAID_MAX).collect();
+        Some(shown.trim().to_owned()).filter(|t| !t.is_empty())
+    };
+    (text(&["who", "by"]), text(&["reason"]))
+}
+
+/// Characters of who returns a request and of why: they stand in a line of two logs.
+const SAID_MAX: usize = 200;
 
 /// Characters of a name or a reason: what people write, with room; it stands in tables, log lines and boot configs.
 const LINE_MAX: usize = 1000;

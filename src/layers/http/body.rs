@@ -4,7 +4,6 @@
 //! is left of its body, into memory as large as all of that.
 
 use super::wire::header;
-use crate::api::BODY_MAX;
 use crate::api::reply::ApiError;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -26,7 +25,8 @@ pub(super) enum BodyIs {
     Absurd,
 }
 
-pub(super) fn body_of(request: &Request) -> BodyIs {
+/// Where the body of a call is that may be `max` bytes long.
+pub(super) fn body_of(request: &Request, max: usize) -> BodyIs {
     /// `tiny_http` reads bodies up to this length before it passes the call on.
     const READ_AHEAD: usize = 1024;
     let upgrade = header(request, "Connection").is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
@@ -36,13 +36,19 @@ pub(super) fn body_of(request: &Request) -> BodyIs {
         Some(len) if len <= READ_AHEAD && !waits => BodyIs::Here(len),
         Some(len) if len > DRAIN_MAX => BodyIs::Absurd,
         // Whoever offers to upgrade the connection has a reader without an end of its own.
-        Some(len) => BodyIs::OnItsWay(len.min(BODY_MAX + 1)),
-        None if header(request, "Transfer-Encoding").is_some() && !upgrade => BodyIs::OnItsWay(BODY_MAX + 1),
+        Some(len) => BodyIs::OnItsWay(len.min(max + 1)),
+        None if header(request, "Transfer-Encoding").is_some() && !upgrade => BodyIs::OnItsWay(max + 1),
         None => BodyIs::Here(0),
     }
 }
 
-pub(super) fn read_body(reader: &mut dyn Read, limit: usize, since: Instant) -> Result<Vec<u8>, ApiError> {
+/// Reads `limit` bytes at most, and refuses more than `max`.
+pub(super) fn read_body(
+    reader: &mut dyn Read,
+    limit: usize,
+    max: usize,
+    since: Instant,
+) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     let mut chunk = [0; 8192];
     while body.len() < limit {
@@ -57,5 +63,5 @@ pub(super) fn read_body(reader: &mut dyn Read, limit: usize, since: Instant) -> 
             return Err(ApiError::BadJson { why: "it arrived too slowly".into() });
         }
     }
-    if body.len() > BODY_MAX { Err(ApiError::TooLarge) } else { Ok(body) }
+    if body.len() > max { Err(ApiError::TooLarge { max }) } else { Ok(body) }
 }

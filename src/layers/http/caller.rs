@@ -23,11 +23,13 @@ const HELPED_MAX: usize = 512;
 const OWN_WAIT: Duration = Duration::from_secs(1);
 
 /// Calls after each burst of calls (`called` has one), and four times in a silence, until stopped.
+/// `each_time` is done on the way.
 pub(super) fn run(
     addr: SocketAddr,
     silence: Duration,
     stopped: &Receiver<()>,
     called: &Receiver<()>,
+    each_time: impl Fn(),
 ) -> Exit {
     let mut own = addr;
     if addr.ip().is_unspecified() {
@@ -44,6 +46,7 @@ pub(super) fn run(
             }
             recv(after(silence / 4)) -> _ => {}
         }
+        each_time();
         help(own);
     }
 }

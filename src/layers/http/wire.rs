@@ -1,5 +1,6 @@
-//! Between `tiny_http`'s requests and responses and the API's calls and replies, and one line in the log for each.
+//! Between `tiny_http`'s requests and responses and the API's calls and replies.
 
+use super::access::{self, AccessLog};
 use super::body::{BodyIs, body_of};
 use super::lines::{Line, Lines};
 use super::write;
@@ -7,6 +8,7 @@ use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
 use std::io::Cursor;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tiny_http::{Header, Request, Response, StatusCode};
@@ -29,12 +31,15 @@ pub(super) fn call_of(request: &Request) -> Call {
         tiny_http::Method::Get => Verb::Get,
         tiny_http::Method::Head => Verb::Head,
         tiny_http::Method::Post => Verb::Post,
+        tiny_http::Method::Put => Verb::Put,
+        tiny_http::Method::Delete => Verb::Delete,
         tiny_http::Method::Options => Verb::Options,
         _ => Verb::Other,
     };
     let mut call = Call::new(verb, request.url());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
+    call.content_type = header(request, "Content-Type");
     call.wants_headers = header(request, "Access-Control-Request-Headers");
     call.accept = header(request, "Accept");
     call.last_event_id = header(request, "Last-Event-ID");
@@ -47,8 +52,12 @@ pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
     request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
 }
 
+fn address(request: &Request) -> Option<IpAddr> {
+    request.remote_addr().map(|a| a.ip().to_canonical())
+}
+
 fn peer(request: &Request) -> String {
-    request.remote_addr().map_or_else(|| "(unknown)".to_owned(), |a| a.ip().to_canonical().to_string())
+    address(request).map_or_else(|| "(unknown)".to_owned(), |a| a.to_string())
 }
 
 pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
@@ -60,10 +69,10 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
 #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     let (status, len) = (reply.status, reply.bytes().len());
-    let sent = match body_of(&request) {
+    let is_head = *request.method() == tiny_http::Method::Head;
+    let taken = match body_of(&request, 0) {
         BodyIs::Here(_) => {
-            let (version, is_head) =
-                (request.http_version().clone(), *request.method() == tiny_http::Method::Head);
+            let version = request.http_version().clone();
             write::answer(request.into_writer(), &version, &reply, is_head)
         }
         // `tiny_http` reads what is left of a body before it gives its writer away; a peer that waits for our answer before it
@@ -74,13 +83,14 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
             request.respond(response.with_chunked_threshold(usize::MAX))
         }
     };
-    if let Err(error) = sent {
+    if let Err(error) = taken {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    arrived.log(status, len as u64);
+    let sent = if is_head { 0 } else { len };
+    arrived.log(status, sent as u64, reply.who.as_deref());
 }
 
-/// What the access log says of a call.
+/// A call that has come in, for the log.
 pub(super) struct Arrived {
     pub(super) at: Instant,
     /// Its place among the calls on its connection, until it is answered.
@@ -88,22 +98,28 @@ pub(super) struct Arrived {
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
+    address: Option<IpAddr>,
+    log: Arc<AccessLog>,
 }
 
 impl Arrived {
-    pub(super) fn of(request: &Request, lines: &Arc<Lines>) -> Self {
+    pub(super) fn of(request: &Request, log: &Arc<AccessLog>, lines: &Arc<Lines>) -> Self {
         Self {
             at: Instant::now(),
             line: lines.enter(request.remote_addr().copied()),
             method: request.method().to_string().escape_debug().to_string(),
-            target: request.url().escape_debug().to_string(),
+            target: request.url().to_owned(),
             peer: peer(request),
+            address: address(request),
+            log: Arc::clone(log),
         }
     }
 
-    /// One line per call.
-    pub(super) fn log(&self, status: u16, bytes: u64) {
-        let Self { at, method, target, peer, .. } = self;
-        log::info!("{method} {target} {status} {} ms {bytes} B peer={peer}", at.elapsed().as_millis());
+    /// It was answered. `who`: whose request it was about.
+    pub(super) fn log(&self, status: u16, bytes: u64, who: Option<&str>) {
+        let now = Instant::now();
+        let Self { at, method, target, address, .. } = self;
+        let took = now.saturating_duration_since(*at);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }

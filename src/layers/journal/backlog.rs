@@ -32,6 +32,8 @@ pub enum Added {
     Stray(IpAddr),
     /// There is no room; it is counted and gone.
     Lost,
+    /// No line at all: the devices are others now.
+    News,
 }
 
 /// The lines that wait.
@@ -53,6 +55,7 @@ impl Backlog {
     /// Takes a line in.
     pub fn add(&mut self, line: JournalLine, senders: &Senders, now: Instant) -> Added {
         let (device, stray_from, at, source, message) = match line {
+            JournalLine::DevicesChanged => return Added::News,
             JournalLine::Device { device, at, source, message } => (Some(device), None, at, source, message),
             JournalLine::Syslog { from, hostname, at, message } => {
                 let device = senders.device(from, hostname.as_deref()).cloned();

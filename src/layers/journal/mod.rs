@@ -264,6 +264,11 @@ impl<S: LogStore> Journal<S> {
         for line in std::iter::once(first).chain(more) {
             match self.backlog.add(line, &self.senders, now) {
                 Added::Device => {}
+                // What comes behind it may be a new device's.
+                Added::News => {
+                    self.refresh_at = now;
+                    break;
+                }
                 Added::Lost => self.count(|s| &s.lost, 1),
                 Added::Stray(from) => {
                     if let Some(count) = self.strays.note(from, now) {

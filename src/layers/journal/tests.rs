@@ -165,6 +165,19 @@ fn a_stray_is_kept_aside_and_looked_for_among_the_devices() {
 }
 
 #[test]
+fn a_device_that_is_announced_is_no_stray() {
+    let rig = start(0, 0);
+    rig.listed.recv_timeout(LONG).expect("read at start");
+    rig.shelf.lock().unwrap().devices.push(device("panda-9", "10.0.0.9"));
+    rig.lines.as_ref().unwrap().send(JournalLine::DevicesChanged).unwrap();
+    rig.say([10, 0, 0, 9], "here I am");
+    rig.listed.recv_timeout(LONG).expect("read again at once");
+    let stats = rig.stats.clone();
+    assert_eq!(rig.stop(), ["panda-9 syslog here I am"]);
+    assert_eq!(stats.strays.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn lines_wait_at_the_start_until_names_are_looked_up() {
     let rig = start_with(Shelf { devices: vec![device("panda-2", "panda-2.lab")], ..Shelf::default() });
     rig.wrote.recv_timeout(LONG).expect("pruned at start");

@@ -5,13 +5,15 @@
 //! for an answer has a time limit, and its passing asks again.
 
 mod act;
+mod administer;
 mod boot_text;
 mod decide;
 mod orders;
 
 use super::deadlines::Deadlines;
 use super::messages::{
-    BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE, LifeguardCommand, MozpoolNotice, Reply,
+    AdminAnswer, Administration, BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
+    LifeguardCommand, MozpoolNotice, Reply,
 };
 use super::supervise::Exit;
 use crate::bmm::power::board_key;
@@ -105,6 +107,8 @@ pub struct Lifeguard {
     rests_until: Option<Timestamp>,
     /// What nobody else would say again, and could not be committed.
     again: Vec<Item>,
+    /// The store failed between a change of what there is and reading it again.
+    behind: bool,
     /// What acting on the last commit has shown, to be decided on next.
     follow_ups: Vec<Item>,
     steps: StepWatch,
@@ -184,6 +188,7 @@ impl Lifeguard {
             unwell: HashSet::new(),
             rests_until: None,
             again: Vec::new(),
+            behind: false,
             follow_ups: Vec::new(),
             steps,
         };
@@ -232,6 +237,7 @@ impl Lifeguard {
             self.command(command, &mut items);
         }
         self.follow_clock();
+        self.catch_up();
         self.due(&mut items);
         self.decide_and_commit(items);
         // A follow-up gives a device up, which offers nothing: there is no second round of them.
@@ -258,7 +264,7 @@ impl Lifeguard {
 
     /// When time alone brings the next work.
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
-        if !self.again.is_empty() {
+        if self.behind || !self.again.is_empty() {
             return self.rests_until;
         }
         let first = self.deadlines.first()?;

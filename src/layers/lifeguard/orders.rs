@@ -51,8 +51,13 @@ impl Lifeguard {
                 self.prepare(device, claim, epoch, install, prepare, items);
             }
             LifeguardCommand::Released { device, request } => self.released(device, request, items),
+            LifeguardCommand::Ping { reply } => drop(reply.send(())),
             LifeguardCommand::Edit { device, edit, reply } => {
                 let _ = reply.send(self.edit(&device, edit));
+            }
+            LifeguardCommand::Administer { change, dry_run, reply } => {
+                // Who asked may have stopped waiting.
+                drop(reply.send(self.administer(&change, dry_run)));
             }
         }
     }

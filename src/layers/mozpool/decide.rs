@@ -1,5 +1,6 @@
 //! One batch: every event is decided by the pure `step`, all that follows is committed in one transaction, then acted upon.
 
+use super::told::Said;
 use super::*;
 
 impl Mozpool {
@@ -12,6 +13,8 @@ impl Mozpool {
         batch: &mut Batch,
     ) -> Result<Outcome, StoreError> {
         let mut event = Some(event);
+        // What a search says, for the step that it leads to.
+        let mut said: Option<Said> = None;
         let mut outcome = Outcome::Unknown;
         while let Some(this) = event.take() {
             let Some(machine) = batch.drafts.get(&request).or_else(|| self.requests.get(&request)) else {
@@ -27,14 +30,25 @@ impl Mozpool {
                 }
                 Step::Moved(moved) => {
                     outcome = Outcome::Moved { state: moved.next.state };
-                    let (next, claim, log) = (moved.next, moved.claim, moved.log);
+                    let Moved { next, claim, mut log, device_log, effects } = *moved;
+                    if let Some(said) = said.take() {
+                        log.splice(0..0, self.log_try(request, &said, next.state, now));
+                    }
                     batch.drafts.insert(request, next.clone());
                     let (find, act): (Vec<_>, Vec<_>) =
-                        moved.effects.into_iter().partition(|e| matches!(e, Effect::Find { .. }));
-                    batch.commits.push(RequestCommit { next: next.clone(), expected, claim, log, at: now });
+                        effects.into_iter().partition(|e| matches!(e, Effect::Find { .. }));
+                    batch.commits.push(RequestCommit {
+                        next: next.clone(),
+                        expected,
+                        claim,
+                        log,
+                        device_log,
+                        at: now,
+                    });
                     batch.effects.push(act);
                     if let Some(Effect::Find { epoch }) = find.first() {
-                        event = Some(self.find(&next, *epoch, now, &mut batch.taken)?);
+                        let found = self.find(&next, *epoch, now, &mut batch.search)?;
+                        (event, said) = (Some(found.event), found.said);
                     }
                 }
             }

@@ -6,9 +6,11 @@
 mod decide;
 mod orders;
 mod search;
+mod told;
 
 use orders::Wakes;
-use search::{preparation, readable, same_json};
+use search::{Search, readable, same_json};
+use told::{Counted, Tried};
 
 use super::deadlines::Deadlines;
 use super::messages::{
@@ -16,16 +18,17 @@ use super::messages::{
 };
 use super::supervise::Exit;
 use crate::clock::{Clock, StepWatch};
-use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::ids::{DeviceName, HardwareId, ImageName, RequestId};
 use crate::logic::lifeguard::Claim;
+use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{
-    Candidate, ClaimChange, Effect, Event, Ignored, Named, Preparation, Request, Signal, State, Step, def,
-    pick, step,
+    Candidate, Choice, ClaimChange, Closer, Effect, Event, Ignored, Moved, Named, Outcome as Came,
+    Preparation, Request, Signal, State, Step, Wanted, def, judge, kind_fits, pick, place, step,
 };
 use crate::logic::time::Timestamp;
-use crate::store::{Committed, NewRequest, RequestCommit, Store, StoreError};
+use crate::store::{Committed, FreeKind, NewRequest, RequestCommit, Store, StoreError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +38,8 @@ const BATCH_MAX: usize = 256;
 const STORE_REST_MS: i64 = 1000;
 /// Searches at once after losing a device to a request of another server; then the ten seconds of `finding_device` apply.
 const CLAIM_TRIES: usize = 5;
-/// Waiting requests that are shown a device which has become free, oldest first. Those behind look for themselves within ten
-/// seconds; without a bound, a thousand requests for another environment would each cost a query.
+/// Different wishes that are looked up when devices have become free, oldest request first. Those behind look for themselves
+/// within ten seconds; without a bound, a thousand requests for a thousand different things would each cost a search.
 const SHOWN_MAX: usize = 64;
 
 /// Where it hears from.
@@ -61,6 +64,13 @@ pub struct Mozpool {
     deadlines: Deadlines<RequestId>,
     /// Draws lots between equal devices; any start will do, it only must not be the same for every request.
     seed: u64,
+    /// Where all boards stood when they were last counted.
+    counted: Option<Counted>,
+    counted_in_batch: bool,
+    /// How many boards there are, as far as it was counted; for large pools too few.
+    pool_size: Option<usize>,
+    /// Of requests that wait: what their logs say of the search.
+    tries: HashMap<RequestId, Tried>,
     rests_until: Option<Timestamp>,
     steps: StepWatch,
 }
@@ -85,8 +95,7 @@ struct Batch {
     commits: Vec<RequestCommit>,
     /// One per commit.
     effects: Vec<Vec<Effect>>,
-    /// Devices that an earlier request of this batch takes.
-    taken: HashSet<DeviceName>,
+    search: Search,
 }
 
 impl Mozpool {
@@ -97,6 +106,10 @@ impl Mozpool {
         clock: Arc<dyn Clock>,
         lifeguard: Sender<LifeguardCommand>,
     ) -> Result<Self, StoreError> {
+        let mended = store.mend_free()?;
+        if mended > 0 {
+            log::info!("{mended} devices were not found by searches, or wrongly; put right");
+        }
         let records = store.load_requests(server)?;
         let steps = StepWatch::of(&*clock);
         let now = clock.now();
@@ -110,6 +123,10 @@ impl Mozpool {
             finding: BTreeSet::new(),
             deadlines: Deadlines::default(),
             seed,
+            counted: None,
+            counted_in_batch: false,
+            pool_size: None,
+            tries: HashMap::new(),
             rests_until: None,
             steps,
         };
@@ -165,8 +182,9 @@ impl Mozpool {
     }
 
     fn handle(&mut self, wakes: Wakes) {
-        let Wakes { mut items, created, freed } = wakes;
+        let Wakes { mut items, created, freed, look_again } = wakes;
         self.follow_clock();
+        self.counted_in_batch = false;
         let now = self.clock.now();
         let due = self.due(now, &mut items);
         // Also when that failed: who asks for a board is answered.
@@ -175,10 +193,13 @@ impl Mozpool {
         }
         let mut batch = Batch::default();
         // Those who have waited see a device before those who have just come.
-        for device in freed {
-            if let Err(error) = self.show(&device, now, &mut batch) {
-                log::error!("{error}; waiting requests look again within ten seconds");
-            }
+        if !freed.is_empty()
+            && let Err(error) = self.show(&freed, now, &mut batch)
+        {
+            log::error!("{error}; waiting requests look again within ten seconds");
+        }
+        if look_again && let Err(error) = self.all_look_again(now, &mut batch) {
+            log::error!("{error}; waiting requests look again within ten seconds");
         }
         let mut askers = Vec::new();
         for Item { request, event, asker } in items {
@@ -232,6 +253,7 @@ impl Mozpool {
                 expected,
                 claim: ClaimChange::Keep,
                 log: vec![line.clone()],
+                device_log: None,
                 at,
             });
         }
@@ -257,6 +279,8 @@ impl Mozpool {
     /// The store does not answer: say so to everybody who waits, and let time limits rest a moment.
     fn give_back(&mut self, error: &StoreError, now: Timestamp, items: Vec<Item>) {
         log::error!("{error}; {} changes of requests wait for the store", items.len());
+        // What was to be logged is not; the next look says it again.
+        self.tries.clear();
         self.rests_until = Some(now.plus_ms(STORE_REST_MS));
         let why = error.to_string();
         for Item { request, asker, .. } in items {
@@ -292,8 +316,9 @@ impl Mozpool {
             let prepare = match (state, assigned) {
                 (State::ContactLifeguard | State::ContactingLifeguard, Some(device)) => {
                     let can_reuse = self.can_reuse(&wanted.install.image)?;
-                    let candidate = readable(self.store.candidate(&device, now))?;
-                    candidate.map(|c| preparation(pick(&[c], &wanted, can_reuse, &same_json, 0)))
+                    let found = readable(self.store.board(&device, now))?;
+                    let reuse = |c: Candidate| can_reuse && c.runs(&wanted, &same_json);
+                    found.map(|(_, c)| if reuse(c) { Preparation::PowerCycle } else { Preparation::Image })
                 }
                 _ => None,
             };
@@ -358,6 +383,7 @@ impl Mozpool {
             self.finding.insert(request.id);
         } else {
             self.finding.remove(&request.id);
+            self.tries.remove(&request.id);
         }
         self.requests.insert(request.id, request);
     }
@@ -365,12 +391,14 @@ impl Mozpool {
     fn forget(&mut self, id: RequestId) {
         self.deadlines.set(&id, None);
         self.finding.remove(&id);
+        self.tries.remove(&id);
         self.requests.remove(&id);
     }
 
     /// Time limits rest a moment; what was due then comes again.
     fn rest(&mut self, error: &StoreError, now: Timestamp) {
         log::error!("{error}");
+        self.tries.clear();
         self.rests_until = Some(now.plus_ms(STORE_REST_MS));
     }
 

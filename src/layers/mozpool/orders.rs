@@ -8,16 +8,22 @@ pub(super) struct Wakes {
     pub(super) items: Vec<Item>,
     pub(super) created: Vec<(NewRequest, Reply<CreateAnswer>)>,
     pub(super) freed: Vec<DeviceName>,
+    /// All who wait look again.
+    pub(super) look_again: bool,
 }
 
 impl Wakes {
     pub(super) fn len(&self) -> usize {
-        self.items.len() + self.created.len() + self.freed.len()
+        self.items.len() + self.created.len() + self.freed.len() + usize::from(self.look_again)
     }
 
     pub(super) fn notice(&mut self, notice: MozpoolNotice) {
         let (request, event) = match notice {
             MozpoolNotice::DeviceFreed { device } => return self.freed.push(device),
+            MozpoolNotice::Administered => {
+                self.look_again = true;
+                return;
+            }
             MozpoolNotice::Contacted { request, epoch } => {
                 (request, Event::LifeguardContacted { epoch: Some(epoch) })
             }
@@ -34,9 +40,10 @@ impl Wakes {
     pub(super) fn command(&mut self, command: MozpoolCommand) {
         match command {
             MozpoolCommand::Create { new, reply } => self.created.push((*new, reply)),
+            MozpoolCommand::Ping { reply } => drop(reply.send(())),
             MozpoolCommand::Event { request, event, who, reply } => {
                 log::info!("request={request} {} by {who}", event_name(&event));
-                self.items.push(Item { request, event: to_event(event), asker: Asker::Api(reply) });
+                self.items.push(Item { request, event: to_event(event, who), asker: Asker::Api(reply) });
             }
         }
     }
@@ -44,17 +51,20 @@ impl Wakes {
 
 fn event_name(event: &RequestEvent) -> &'static str {
     match event {
-        RequestEvent::Close => "close",
+        RequestEvent::Close { .. } => "close",
         RequestEvent::Renew { .. } => "renew",
         RequestEvent::Signal { signal, .. } => signal.name(),
     }
 }
 
-fn to_event(event: RequestEvent) -> Event {
+/// `from`: the address that the call came from.
+fn to_event(event: RequestEvent, from: String) -> Event {
+    let nameless = |address| Closer { address, ..Closer::default() };
     match event {
-        RequestEvent::Close | RequestEvent::Signal { signal: Signal::Close, .. } => Event::Close,
+        RequestEvent::Close { who, reason } => Event::Close(Closer { address: from, who, reason }),
+        RequestEvent::Signal { signal: Signal::Close, .. } => Event::Close(nameless(from)),
         RequestEvent::Renew { expires } => Event::Renew { expires },
-        RequestEvent::Signal { signal: Signal::Expire, .. } => Event::Expire,
+        RequestEvent::Signal { signal: Signal::Expire, .. } => Event::Expire { by: Some(nameless(from)) },
         RequestEvent::Signal { signal: Signal::FindDevice, .. } => Event::FindDevice,
         RequestEvent::Signal { signal: Signal::LifeguardContacted, .. } => {
             Event::LifeguardContacted { epoch: None }

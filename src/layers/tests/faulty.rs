@@ -2,13 +2,14 @@
 //!
 //! It passes every verb on by name, so that a test can break one of them and leave the others alone.
 
-use crate::lab::{Change, Lab};
+use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::mozpool::{Candidate, Named, Wanted};
+use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::mozpool::{Board, Candidate, Named};
 use crate::logic::time::Timestamp;
 use crate::store::*;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 /// What is wrong with the store.
@@ -18,6 +19,8 @@ pub(super) enum Trouble {
     All,
     /// This verb does not.
     Verb(&'static str),
+    /// This verb does not the next time, and then all is well.
+    Once(&'static str),
     /// What this verb reads makes no sense.
     Corrupt(&'static str),
     /// What is to be written of this device refers to something that is gone.
@@ -36,7 +39,12 @@ pub(super) struct Faulty {
 
 impl Faulty {
     fn check(&self, verb: &'static str) -> Result<()> {
-        match *self.switch.lock().unwrap() {
+        let mut switch = self.switch.lock().unwrap();
+        match *switch {
+            Some(Trouble::Once(v)) if v == verb => {
+                *switch = None;
+                Err(StoreError::Unavailable { doing: verb, source: "told to, once".into() })
+            }
             Some(Trouble::All) => Err(StoreError::Unavailable { doing: verb, source: "told to".into() }),
             Some(Trouble::Verb(v)) if v == verb => {
                 Err(StoreError::Unavailable { doing: verb, source: "told to".into() })
@@ -83,8 +91,12 @@ pass_on! {
     fn register_server(server: &ServerRow, at: Timestamp) -> ();
     fn edit_device(name: &str, edit: &DeviceEdit, at: Timestamp) -> bool;
     fn insert_requests(new: &[NewRequest]) -> Vec<RequestId>;
-    fn free_devices(wanted: &Wanted, now: Timestamp) -> Vec<Candidate>;
-    fn candidate(name: &str, now: Timestamp) -> Option<Candidate>;
+    fn free_kinds() -> Vec<FreeKind>;
+    fn free_devices(of: &FreeKind, start: u32, limit: usize) -> Vec<DeviceName>;
+    fn hardware_of_image(image: &str) -> HashSet<HardwareId>;
+    fn board(name: &str, now: Timestamp) -> Option<(Board, Candidate)>;
+    fn boards(limit: usize) -> Vec<Board>;
+    fn mend_free() -> usize;
     fn named(name: &str) -> Option<Named>;
     fn imaging_result(request: RequestId) -> Option<ImagingResult>;
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
@@ -110,4 +122,6 @@ pass_on! {
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<Change>;
+    fn export_lab(kinds: &[Kind]) -> Lab;
 }

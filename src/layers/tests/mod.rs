@@ -2,6 +2,8 @@
 //!
 //! The machines have their own tests; here it is messages that get lost, stores that fail and processes that die.
 
+mod admin;
+mod changes;
 mod chaos;
 mod devices;
 mod faulty;

@@ -5,9 +5,9 @@ use super::world::World;
 use crate::layers::messages::*;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
 use crate::logic::lifeguard::{Ask, Install, State as S};
-use crate::logic::mozpool::{ClaimChange, State as R};
+use crate::logic::mozpool::{ClaimChange, OneOf, State as R};
 use crate::store::{DeviceCommit, RequestCommit};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 #[test]
 fn a_request_is_prepared_imaged_and_returned() {
@@ -211,7 +211,7 @@ fn a_store_that_fails_makes_nothing_and_says_so() {
 
 #[test]
 fn a_request_that_was_made_is_said_to_be_made() {
-    for verb in ["named", "free_devices", "commit_requests"] {
+    for verb in ["named", "board", "hardware_of_image", "image", "commit_requests"] {
         let mut w = World::of(1);
         w.trouble(Trouble::Verb(verb));
         let asked = w.ask(Some("b1"), "debian");
@@ -228,7 +228,7 @@ fn a_request_that_was_made_is_said_to_be_made() {
 
 #[test]
 fn one_unreadable_row_does_not_stop_the_others() {
-    for verb in ["candidate", "imaging_result"] {
+    for verb in ["board", "imaging_result"] {
         let mut w = World::of(3);
         w.trouble(Trouble::Corrupt(verb));
         let first = w.ask(None, "debian");
@@ -239,7 +239,12 @@ fn one_unreadable_row_does_not_stop_the_others() {
         drop(first);
         w.clock.advance_ms(61_000);
         let second = w.request(None, "debian");
-        assert_eq!(w.of_request(second).0, R::Pending, "{verb}");
+        if verb == "board" {
+            // No board at all can be read; they go on when those can.
+            w.trouble(None);
+            w.pass_s(11);
+        }
+        assert_eq!(w.of_request(second).0, R::Pending, "{verb}: {:?}", w.request_log(second));
     }
 }
 
@@ -252,7 +257,14 @@ fn a_close_behind_a_lost_claim_is_not_acknowledged() {
     let mut next = w.store.load_request(request).unwrap().unwrap().machine;
     let expected = next.epoch;
     next.epoch = next.epoch.next();
-    let moved = RequestCommit { next, expected, claim: ClaimChange::Keep, log: vec![], at: super::world::T0 };
+    let moved = RequestCommit {
+        next,
+        expected,
+        claim: ClaimChange::Keep,
+        log: vec![],
+        device_log: None,
+        at: super::world::T0,
+    };
     w.store.commit_requests(&[moved]).unwrap();
     let closed = w.close(request);
     w.settle();
@@ -296,4 +308,195 @@ fn a_board_that_runs_the_image_is_only_power_cycled() {
     assert_eq!(w.of_request(second).0, R::Ready);
     let result = w.result(second);
     assert_eq!(result, Some(ImagingResult::Complete));
+}
+
+#[test]
+fn each_try_says_which_boards_were_looked_at_and_nothing_twice() {
+    let mut w = World::of(4);
+    w.please("b2", Ask::Offline);
+    w.settle();
+    let first = w.request(Some("b1"), "debian");
+    assert_eq!(w.request_log(first)[1], "Took b1, which is wanted by name.");
+    let second = w.request_of(|wanted| wanted.environment = Some("lab".into()));
+    assert_eq!(
+        w.request_log(second)[1],
+        "Looked for a board: of 4, 1 is free and fit; took b3 (the only one); 1 is of another environment (b4), \
+         1 is claimed (b1 by request 1), 1 is not ready (b2 locked_out)."
+    );
+    let third = w.request_of(|wanted| wanted.environment = Some("lab".into()));
+    let nothing = "No board: of 4, 1 is of another environment (b4), 2 are claimed (b1 by request 1, b3 by request 2), \
+                   1 is not ready (b2 locked_out); next look in 10 s, or when one becomes free.";
+    assert_eq!(w.request_log(third).iter().filter(|l| *l == nothing).count(), 1);
+    let lines = w.request_log(third).len();
+    w.pass_s(45);
+    assert_eq!(w.request_log(third).len(), lines, "what came to the same is not said again");
+    w.please("b2", Ask::Online);
+    w.settle();
+    w.pass_s(10);
+    let log = w.request_log(third);
+    assert_eq!(log[lines], "5 looks came to the same; now another.", "{log:?}");
+    assert!(log[lines + 1].contains("1 is not ready (b2 "), "{log:?}");
+    w.pass_s(600);
+    let log = w.request_log(third);
+    assert_eq!(w.of_request(third).0, R::FailedDeviceNotFound);
+    assert!(log.iter().any(|l| l.ends_with(" looks came to the same.")), "{log:?}");
+}
+
+#[test]
+fn of_requests_that_come_together_each_is_told_the_truth() {
+    let mut w = World::of(3);
+    let answers: Vec<_> = (0..4).map(|_| w.ask(None, "debian")).collect();
+    w.settle();
+    let ids: Vec<_> = answers
+        .iter()
+        .map(|a| match a.try_recv() {
+            Ok(CreateAnswer::Created { request, .. }) => request,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let log = w.request_log(ids[0]);
+    assert!(log[1].starts_with("Looked for a board: of 3, 3 are free and fit; took b"), "{log:?}");
+    assert!(log[1].contains("(drawn by lot), passed over b"), "{log:?}");
+    let log = w.request_log(ids[1]);
+    assert!(log[1].starts_with("Looked for a board: of 3, 2 are free and fit; took b"), "{log:?}");
+    assert!(log[1].contains("1 was given to another request at the same moment (b"), "{log:?}");
+    let log = w.request_log(ids[3]);
+    assert!(log[1].contains("of 3, 3 were given to other requests at the same moment (b"), "{log:?}");
+}
+
+#[test]
+fn any_of_several_wishes_finds_its_board() {
+    let mut w = World::of(3);
+    let one_of = |values: &[&str]| OneOf::new(values.iter().map(|v| (*v).to_owned()));
+    let first = w.request_of(|wanted| wanted.environment = one_of(&["nowhere", "gaia"]));
+    assert_eq!(w.of_request(first), (R::Pending, Some("b3".into())));
+    let second = w.request_of(|wanted| {
+        (wanted.device, wanted.environment) = (Some("b1".into()), one_of(&["gaia", "nowhere"]));
+    });
+    let log = w.request_log(second);
+    assert_eq!(
+        log[1],
+        "Looked at b1: it is of another environment; next look in 10 s, or when one becomes free."
+    );
+    w.pass_s(10);
+    assert_eq!(w.of_request(second).0, R::FailedDeviceNotFound);
+}
+
+#[test]
+fn an_operator_ends_any_request_in_any_state_and_both_logs_say_so() {
+    let mut w = World::of(2);
+    let end = |w: &mut World, request| {
+        let (who, reason) = (Some("ann".into()), Some("the rack is moved".into()));
+        let answer = w.end(request, RequestEvent::Close { who, reason });
+        w.settle();
+        assert_eq!(answer.try_recv(), Ok(RequestAnswer::Accepted { state: R::Closed }));
+        assert_eq!(w.of_request(request), (R::Closed, None));
+        let log = w.request_log(request);
+        assert!(log.contains(&"Request was closed by ann at 10.0.0.7: the rack is moved.".into()), "{log:?}");
+    };
+    // In the middle of an installation: the board goes on with it, and is free when it is done.
+    let pending = w.request(Some("b1"), "debian");
+    w.says_until_ping("b1");
+    let state = w.state("b1");
+    end(&mut w, pending);
+    let line = format!("Request {pending}, pending, was closed by ann at 10.0.0.7: the rack is moved.");
+    assert!(w.log("b1").contains(&line), "{:?}", w.log("b1"));
+    assert_eq!(w.state("b1"), state, "it is not torn out of it");
+    w.answered("b1", Signal::PingOk);
+    assert_eq!(w.state("b1"), S::Ready);
+    // Its order is on the way: the board carries it out and is free afterwards.
+    let asked = w.ask(Some("b2"), "debian");
+    w.mozpool();
+    let Ok(CreateAnswer::Created { request: contacting, .. }) = asked.try_recv() else { panic!() };
+    assert_eq!(w.of_request(contacting).0, R::ContactingLifeguard);
+    end(&mut w, contacting);
+    assert_eq!(w.store.named("b2").unwrap().unwrap().claimed_by, None);
+    w.install("b2");
+    assert_eq!(w.state("b2"), S::Ready);
+    // It waits.
+    let waiting = w.request_of(|wanted| wanted.environment = Some("nowhere".into()));
+    assert_eq!(w.of_request(waiting).0, R::FindingDevice);
+    end(&mut w, waiting);
+    // Its board has failed.
+    let held = w.request(Some("b1"), "debian");
+    w.install("b1");
+    assert_eq!(w.of_request(held).0, R::Ready);
+    w.force("b1", "ready", S::FailedSelfTest);
+    end(&mut w, held);
+    assert_eq!(w.state("b1"), S::FailedSelfTest);
+}
+
+#[test]
+fn boards_that_become_free_are_shown_to_each_wish_once() {
+    let mut w = World::of(3);
+    let held: Vec<_> = (0..3).map(|_| w.request(None, "debian")).collect();
+    let vain: Vec<_> =
+        (0..5).map(|_| w.request_of(|wanted| wanted.environment = Some("nowhere".into()))).collect();
+    let logs = |w: &World| -> Vec<_> { vain.iter().map(|r| w.request_log(*r)).collect() };
+    let before = logs(&w);
+    let waits = w.request(None, "debian");
+    for i in 1..=2 {
+        w.install(&format!("b{i}"));
+    }
+    for request in held {
+        w.close(request);
+    }
+    w.settle();
+    w.answered("b1", Signal::CheckOk);
+    assert_eq!(w.of_request(waits).0, R::Pending, "who can use one gets it");
+    assert_eq!(logs(&w), before, "for the others nothing was written");
+}
+
+#[test]
+fn every_board_of_many_equal_ones_has_its_turn() {
+    let mut w = World::of(301);
+    let mut turns: HashMap<String, u32> = HashMap::new();
+    for _ in 0..900 {
+        let answer = w.ask_for_environment("lab");
+        w.mozpool();
+        let Ok(CreateAnswer::Created { request, .. }) = answer.try_recv() else { panic!() };
+        *turns.entry(w.of_request(request).1.unwrap()).or_default() += 1;
+        w.close(request);
+        w.mozpool();
+        // The device layer is left out: nothing happens to the board.
+        w.forget_orders();
+    }
+    assert!(turns.len() > 270, "{} of 300 boards have had a turn", turns.len());
+    let most = turns.values().max().unwrap();
+    assert!(*most <= 12, "one board has had {most} of 900 turns, three would be its share");
+}
+
+#[test]
+fn a_board_that_fails_is_given_away_last() {
+    let mut w = World::of(10);
+    let mut next = w.store.load_device("b7").unwrap().unwrap().machine;
+    next.failures = vec![super::world::T0; 3];
+    let commit = DeviceCommit { expected: next.epoch, next, log: vec![], result: None, at: super::world::T0 };
+    w.store.commit_devices(&[commit]).unwrap();
+    w.start();
+    for _ in 0..9 {
+        let request = w.request(None, "debian");
+        assert_ne!(w.of_request(request).1.as_deref(), Some("b7"));
+        let log = w.request_log(request);
+        assert!(log[1].contains("b7 (failed 3 times lately)"), "{log:?}");
+    }
+    let request = w.request(None, "debian");
+    assert_eq!(w.of_request(request).1.as_deref(), Some("b7"));
+}
+
+#[test]
+fn a_rush_is_served_to_the_last_board() {
+    let mut w = World::of(400);
+    let answers: Vec<_> = (0..402).map(|_| w.ask(None, "b2g")).collect();
+    w.mozpool().mozpool().mozpool();
+    let mut boards = HashSet::new();
+    let mut vain = 0;
+    for answer in answers {
+        let Ok(CreateAnswer::Created { request, .. }) = answer.try_recv() else { panic!() };
+        match w.of_request(request) {
+            (R::FindingDevice, None) => vain += 1,
+            (_, board) => assert!(boards.insert(board.unwrap()), "given twice"),
+        }
+    }
+    assert_eq!((boards.len(), vain), (400, 2));
 }

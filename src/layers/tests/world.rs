@@ -209,8 +209,14 @@ impl World {
         let mut next = store.load_request(id).unwrap().unwrap().machine;
         let expected = next.epoch;
         next.epoch = next.epoch.next();
-        let take =
-            RequestCommit { next, expected, claim: ClaimChange::Take(device.into()), log: vec![], at: T0 };
+        let take = RequestCommit {
+            next,
+            expected,
+            claim: ClaimChange::Take(device.into()),
+            log: vec![],
+            device_log: None,
+            at: T0,
+        };
         *self.between.lock().unwrap() = Some(Box::new(move || {
             assert_eq!(store.commit_requests(&[take]).unwrap(), [Committed::Done]);
         }));
@@ -230,13 +236,17 @@ impl World {
 
     /// Asks for a board and gives where the answer will be.
     pub(super) fn ask(&self, device: Option<&str>, image: &str) -> Receiver<CreateAnswer> {
+        self.ask_for(Self::wanted(device, image))
+    }
+
+    fn ask_for(&self, wanted: Wanted) -> Receiver<CreateAnswer> {
         let (reply, answer) = bounded(1);
         let now = self.clock.now();
         let new = NewRequest {
             server: "here".into(),
             assignee: "ci".into(),
             reason: String::new(),
-            wanted: Self::wanted(device, image),
+            wanted,
             expires: now.plus_s(100_000),
             queue_until: None,
             created: now,
@@ -245,9 +255,31 @@ impl World {
         answer
     }
 
+    /// … of this pool.
+    pub(super) fn ask_for_environment(&self, environment: &str) -> Receiver<CreateAnswer> {
+        self.ask_for(Wanted { environment: Some(environment.into()), ..Self::wanted(None, "debian") })
+    }
+
+    /// What *mozpool* has told the device layer is lost.
+    pub(super) fn forget_orders(&mut self) {
+        let (_, inbox) = self.lifeguard.as_mut().unwrap();
+        inbox.commands.try_iter().for_each(drop);
+    }
+
     /// Asks for a board and lets the layers settle.
     pub(super) fn request(&mut self, device: Option<&str>, image: &str) -> RequestId {
-        let answer = self.ask(device, image);
+        self.made(Self::wanted(device, image))
+    }
+
+    /// … for one that is as `wish` says.
+    pub(super) fn request_of(&mut self, wish: impl FnOnce(&mut Wanted)) -> RequestId {
+        let mut wanted = Self::wanted(None, "debian");
+        wish(&mut wanted);
+        self.made(wanted)
+    }
+
+    fn made(&mut self, wanted: Wanted) -> RequestId {
+        let answer = self.ask_for(wanted);
         self.settle();
         match answer.try_recv() {
             Ok(CreateAnswer::Created { request, busy: false }) => request,
@@ -256,10 +288,28 @@ impl World {
     }
 
     pub(super) fn close(&self, request: RequestId) -> Receiver<RequestAnswer> {
+        self.end(request, RequestEvent::Close { who: None, reason: None })
+    }
+
+    /// Something is asked of a request.
+    pub(super) fn end(&self, request: RequestId, event: RequestEvent) -> Receiver<RequestAnswer> {
         let (reply, answer) = bounded(1);
-        let event = RequestEvent::Close;
-        self.requests.send(MozpoolCommand::Event { request, event, who: "ci".into(), reply }).unwrap();
+        let who = "10.0.0.7".into();
+        self.requests.send(MozpoolCommand::Event { request, event, who, reply }).unwrap();
         answer
+    }
+
+    /// An operator puts a device into a state.
+    pub(super) fn force(&mut self, device: &str, from: &str, to: State) {
+        let answer = self.event(device, Event::Force { from: from.into(), to, who: "ann".into() });
+        self.settle();
+        assert!(matches!(answer.try_recv(), Ok(DeviceAnswer::Accepted { .. })));
+    }
+
+    /// The messages of a request's log, oldest first.
+    pub(super) fn request_log(&self, request: RequestId) -> Vec<String> {
+        let lines = self.open().request_log(request, None).expect("the store works");
+        lines.into_iter().map(|l| l.message).collect()
     }
 
     /// Something happens to a device; answered after the layer's next turn.

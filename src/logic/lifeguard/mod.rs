@@ -10,7 +10,7 @@ mod tests;
 
 pub use state::{Counter, State};
 pub use step::{Moved, Step, step, time_limit_s};
-pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, def};
+pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, at_rest, def};
 
 use super::catalog::Catalog;
 use super::check::Check;
@@ -30,7 +30,7 @@ pub const FAILURE_MEMORY_MS: i64 = 7 * 24 * 3600 * 1000;
 pub const FAILURES_MAX: usize = 16;
 
 /// An image on a device or on its way there, with the JSON text that parametrises it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Install {
     /// The image.
     pub image: ImageName,

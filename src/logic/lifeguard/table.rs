@@ -142,6 +142,12 @@ const fn count_cycling(counter: C, limit: u16, fail: S, every: (u16, S)) -> Opti
     Some(Count { counter, limit, over: OverLimit::Fail(fail), every: Some(every) })
 }
 
+/// Nothing is under way in this state: a board in it waits for people or for a request.
+pub fn at_rest(state: S) -> bool {
+    let def = def(state);
+    def.wait_s.is_none() || def.please == Full
+}
+
 use Please::{Basic, Full, Nothing};
 
 /// Every state, in the order of a device's life.

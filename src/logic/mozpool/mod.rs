@@ -1,20 +1,28 @@
-//! The request machine: its words. The rows of its table are in `table`, the rules in `step`, the choice of a board in `pick`.
+//! The request machine: its words. The rows of its table are in `table`, the rules in `step`.
+//!
+//! What a request may ask for is in `wanted`, whether a board is that in `fit`, which of those that are it gets in `pick`,
+//! and how a search is told in `census`.
 //!
 //! State names are public API and stored; they are never renamed.
 
+mod census;
+mod fit;
 mod pick;
 mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
-pub use pick::{Candidate, pick};
+pub use self::census::{Census, Outcome};
+pub use self::fit::{Board, Busy, Kind, PassedOver, Unfit, judge, kind_fits};
+pub use self::wanted::{OneOf, Wanted};
+pub use pick::{Candidate, Choice, pick, place};
 pub use step::{Moved, Step, step};
 pub use table::{Def, Enter, TABLE, def};
 
 use super::events::ImagingResult;
 use super::ids::{DeviceName, RequestId};
-use super::lifeguard::Install;
 use super::machine::{Counters, Epoch, named_enum};
 use super::time::Timestamp;
 use std::fmt;
@@ -63,25 +71,6 @@ named_enum! {
         Close = "close",
         Expire = "expire",
     }
-}
-
-/// What a request wants. Every part that is given must match.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// This board and no other; `None` is `any`.
-    pub device: Option<DeviceName>,
-    /// Boards of this pool; `None` is `any`.
-    pub environment: Option<String>,
-    /// What is to be on it.
-    pub install: Install,
-    /// Hardware type, e.g. `panda`.
-    pub hardware_type: Option<String>,
-    /// Hardware model.
-    pub hardware_model: Option<String>,
-    /// Processor, e.g. `armv7`.
-    pub processor: Option<String>,
-    /// Tags that the board must all have.
-    pub tags: Vec<String>,
 }
 
 /// One request's machine, as stored.
@@ -160,11 +149,36 @@ pub enum Event {
     /// The device that it names is held by another request: it ends before it began.
     Busy { by: RequestId },
     /// Its owner or an operator is done with it.
-    Close,
-    /// Its time is over, whatever the clock says.
-    Expire,
+    Close(Closer),
+    /// Its time is over. `by`: whoever says so, whatever the clock says.
+    Expire { by: Option<Closer> },
     /// Hold it until then.
     Renew { expires: Timestamp },
+}
+
+/// Who ends a request, and why; for the logs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Closer {
+    /// The address that the call came from.
+    pub address: String,
+    /// The name that the call gives, if any. Nobody checks it.
+    pub who: Option<String>,
+    /// In the caller's words, if any.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Closer {
+    /// `by ann at 10.0.0.7: the rack is moved`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.who {
+            Some(who) => write!(f, "by {who} at {}", self.address)?,
+            None => write!(f, "from {}", self.address)?,
+        }
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the commit does to the request's claim.

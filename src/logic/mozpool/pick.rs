@@ -6,7 +6,7 @@ use super::Wanted;
 use crate::logic::ids::DeviceName;
 use crate::logic::lifeguard::Install;
 
-/// A free device that fits.
+/// A device as the choice sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Its name.
@@ -17,25 +17,36 @@ pub struct Candidate {
     pub recent_failures: usize,
 }
 
-/// Chooses among `candidates`: one that runs the image already where that may be reused, else the healthiest; `seed` decides
-/// between equals. `same_config` says whether two boot configs mean the same (JSON is compared by value, not by spelling).
-pub fn pick<'c>(
-    candidates: &'c [Candidate],
-    wanted: &Wanted,
-    can_reuse: bool,
-    same_config: &dyn Fn(&str, &str) -> bool,
-    seed: u64,
-) -> Option<(&'c Candidate, bool)> {
-    let reuses = |c: &Candidate| {
-        can_reuse
-            && c.installed.as_ref().is_some_and(|i| {
-                i.image == wanted.install.image && same_config(&i.boot_config, &wanted.install.boot_config)
-            })
-    };
-    candidates
-        .iter()
-        .map(|c| (c, reuses(c)))
-        .min_by_key(|(c, reuse)| (!reuse, c.recent_failures, lot(seed, &c.name)))
+impl Candidate {
+    /// It runs what is wanted already. `same_config` says whether two boot configs mean the same (JSON is compared by value,
+    /// not by spelling); whether the image may be used again is the caller's to know.
+    pub fn runs(&self, wanted: &Wanted, same_config: &dyn Fn(&str, &str) -> bool) -> bool {
+        let want = &wanted.install;
+        self.installed
+            .as_ref()
+            .is_some_and(|i| i.image == want.image && same_config(&i.boot_config, &want.boot_config))
+    }
+}
+
+/// A free device that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Which.
+    pub candidate: Candidate,
+    /// It can be used as it stands.
+    pub reuse: bool,
+}
+
+/// Chooses among `choices`, by place: one that can be used as it stands, else the healthiest; `seed` decides between equals.
+pub fn pick(choices: &[Choice], seed: u64) -> Option<usize> {
+    let rank = |c: &Choice| (!c.reuse, c.candidate.recent_failures, lot(seed, &c.candidate.name));
+    choices.iter().enumerate().min_by_key(|(_, c)| rank(c)).map(|(place, _)| place)
+}
+
+/// A device's place in the round that samples of free devices are taken from: the same for ever, and spread evenly, so that
+/// a sample from anywhere in the round favours nobody. It is stored; 31 bits, which every database calls a number.
+pub fn place(name: &str) -> u32 {
+    u32::try_from(lot(0, name) >> 33).expect("31 bits are left")
 }
 
 /// FNV-1a over the seed and the name: the same draw gives the same order, another seed another one.
@@ -53,27 +64,14 @@ fn lot(seed: u64, name: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn wanted(image: &str) -> Wanted {
-        Wanted {
-            device: None,
-            environment: None,
-            install: Install { image: image.into(), boot_config: "{}".into() },
-            hardware_type: None,
-            hardware_model: None,
-            processor: None,
-            tags: vec![],
-        }
+    fn board(name: &str, reuse: bool, recent_failures: usize) -> Choice {
+        Choice { candidate: Candidate { name: name.into(), installed: None, recent_failures }, reuse }
     }
 
-    fn board(name: &str, image: &str, recent_failures: usize) -> Candidate {
-        let installed = Some(Install { image: image.into(), boot_config: "{}".into() });
-        Candidate { name: name.into(), installed, recent_failures }
-    }
-
-    fn names(boards: &[Candidate], reuse: bool) -> Vec<(String, bool)> {
+    fn names(boards: &[Choice]) -> Vec<String> {
         let mut seen: Vec<_> = (0..200)
-            .filter_map(|seed| pick(boards, &wanted("b2g"), reuse, &|a, b| a == b, seed))
-            .map(|(c, reuse)| (c.name.to_string(), reuse))
+            .filter_map(|seed| pick(boards, seed))
+            .map(|at| boards[at].candidate.name.to_string())
             .collect();
         seen.sort();
         seen.dedup();
@@ -82,22 +80,44 @@ mod tests {
 
     #[test]
     fn a_board_that_runs_the_image_comes_first_then_the_healthiest() {
-        let boards = [board("a", "android", 0), board("b", "b2g", 3), board("c", "android", 1)];
-        assert_eq!(names(&boards, true), [("b".to_string(), true)]);
-        assert_eq!(names(&boards, false), [("a".to_string(), false)]);
-        assert_eq!(names(&[], true), []);
+        let boards = [board("a", false, 0), board("b", true, 3), board("c", false, 1)];
+        assert_eq!(names(&boards), ["b"]);
+        assert_eq!(names(&[board("a", false, 0), board("b", false, 3)]), ["a"]);
+        assert!(names(&[]).is_empty());
     }
 
     #[test]
     fn equals_are_drawn_by_lot() {
-        let boards = [board("a", "x", 1), board("b", "x", 1), board("c", "x", 1)];
-        assert_eq!(names(&boards, true).len(), 3, "every board gets its turn");
+        let boards = [board("a", true, 1), board("b", true, 1), board("c", true, 1)];
+        assert_eq!(names(&boards).len(), 3, "every board gets its turn");
     }
 
     #[test]
     fn boot_configs_are_compared_by_meaning() {
-        let boards = [board("a", "b2g", 0)];
-        let (_, reuse) = pick(&boards, &wanted("b2g"), true, &|_, _| false, 1).unwrap();
-        assert!(!reuse);
+        let install = Install { image: "b2g".into(), boot_config: "{}".into() };
+        let wanted = Wanted {
+            device: None,
+            environment: None,
+            install: install.clone(),
+            hardware_type: None,
+            hardware_model: None,
+            processor: None,
+            tags: vec![],
+        };
+        let with = |installed| Candidate { name: "a".into(), installed, recent_failures: 0 };
+        assert!(with(Some(install.clone())).runs(&wanted, &|_, _| true));
+        assert!(!with(Some(install.clone())).runs(&wanted, &|_, _| false));
+        assert!(!with(None).runs(&wanted, &|_, _| true));
+        let other = Install { image: "android".into(), ..install };
+        assert!(!with(Some(other)).runs(&wanted, &|_, _| true));
+    }
+
+    #[test]
+    fn places_are_spread_evenly() {
+        let mut quarters = [0u32; 4];
+        for i in 0..4000 {
+            quarters[usize::try_from(place(&format!("panda-{i:04}")) >> 29).unwrap()] += 1;
+        }
+        assert!(quarters.iter().all(|n| (850..1150).contains(n)), "{quarters:?}");
     }
 }

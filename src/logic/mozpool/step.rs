@@ -35,6 +35,8 @@ pub struct Moved {
     pub claim: ClaimChange,
     /// Lines for the request's log, in order, in the same commit.
     pub log: Vec<String>,
+    /// A line for the log of the device that it lets go of, in the same commit.
+    pub device_log: Option<String>,
     /// To be handed out after the commit.
     pub effects: Vec<Effect>,
 }
@@ -48,6 +50,7 @@ pub fn step(request: &Request, event: Event, now: Timestamp) -> Step {
             next: request.clone(),
             claim: ClaimChange::Keep,
             log: Vec::new(),
+            device_log: None,
             effects: Vec::new(),
         },
     };
@@ -130,16 +133,11 @@ impl Run {
                 self.enter(State::Closed);
             }
             Event::Busy { .. } => return not_expected("busy"),
-            Event::Expire if state == State::Closed => return not_expected("expire"),
-            Event::Expire => {
-                self.say("Request expired.");
-                self.enter(State::Closed);
-            }
-            Event::Close if state == State::Closed => return not_expected("close"),
-            Event::Close => {
-                self.say("Request closed.");
-                self.enter(State::Closed);
-            }
+            Event::Expire { .. } if state == State::Closed => return not_expected("expire"),
+            Event::Expire { by: None } => self.end("expired"),
+            Event::Expire { by: Some(by) } => self.end(&format!("was made to expire {by}")),
+            Event::Close(_) if state == State::Closed => return not_expected("close"),
+            Event::Close(by) => self.end(&format!("was closed {by}")),
             Event::Renew { .. } if state == State::Closed || state == State::Expired || state.is_failed() => {
                 return not_expected("renew");
             }
@@ -161,7 +159,7 @@ impl Run {
             return Err(Ignored::NotDue);
         }
         if next.expires <= self.now {
-            return self.apply(Event::Expire);
+            return self.apply(Event::Expire { by: None });
         }
         if next.deadline.is_none_or(|at| at > self.now) {
             return Err(Ignored::NotDue);
@@ -243,11 +241,15 @@ impl Run {
     fn none_free(&mut self, named: Option<Option<Named>>) {
         let next = &self.moved.next;
         let tries = next.counters.get(Counter::FindingDevice);
-        let waited_enough = next.queue_until.is_some_and(|until| until <= self.now);
+        // Who says how long to wait is not sent away earlier, and not later.
+        let (until, now) = (next.queue_until, self.now);
+        let waited_enough = until.is_some_and(|until| until <= now);
+        let over = |most: u16| waited_enough || until.is_none() && tries >= most;
         let name = next.wanted.device.clone().unwrap_or_else(|| "any".into());
         match named {
-            None if tries >= limit(State::FindingDevice) || waited_enough => {
-                self.say("Request failed! No device that fits became free.");
+            None if over(limit(State::FindingDevice)) => {
+                let within = if waited_enough { " within the queue limit" } else { "" };
+                self.say(format!("Request failed! No device that fits became free{within}."));
                 self.enter(State::FailedDeviceNotFound);
             }
             Some(None) => {
@@ -268,11 +270,14 @@ impl Run {
                 ));
                 self.enter(State::FailedDeviceNotFound);
             }
-            Some(Some(_)) if tries >= NAMED_TRIES || waited_enough => {
+            Some(Some(_)) if over(NAMED_TRIES) => {
                 self.say(format!("Requested device {name} is busy."));
                 self.enter(State::FailedDeviceBusy);
             }
-            None if tries == 1 => self.say("No device that fits is free yet; waiting for one."),
+            None if tries == 1 => {
+                let most = until.map_or(String::new(), |u| format!(", {} s at most", u.ms_since(now) / 1000));
+                self.say(format!("No device that fits is free yet; waiting for one{most}."));
+            }
             Some(Some(named)) if tries == 1 => {
                 self.say(format!("Device {name} is in state {}; waiting for it.", named.state));
             }
@@ -316,6 +321,19 @@ impl Run {
                 self.release();
             }
         }
+    }
+
+    /// The request's end; `how` completes a sentence that begins with it. Its device goes on with what it is at.
+    fn end(&mut self, how: &str) {
+        // A reason may end in a full stop of its own.
+        let how = how.trim_end_matches('.');
+        self.say(format!("Request {how}."));
+        if let Some(device) = &self.moved.next.assigned {
+            let (id, state) = (self.moved.next.id, self.moved.next.state);
+            self.say(format!("Device {device} is let go of in request state {state}."));
+            self.moved.device_log = Some(format!("Request {id}, {state}, {how}."));
+        }
+        self.enter(State::Closed);
     }
 
     fn release(&mut self) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::logic::events::ImagingResult as R;
+use crate::logic::lifeguard::Install;
 use State as S;
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
@@ -12,6 +13,7 @@ struct Story {
     claim: ClaimChange,
     effects: Vec<Effect>,
     log: Vec<String>,
+    device_log: Option<String>,
 }
 
 impl Story {
@@ -36,7 +38,7 @@ impl Story {
             expires: NOW.plus_s(3600),
             queue_until: None,
         };
-        Self { request, now: NOW, claim: ClaimChange::Keep, effects: vec![], log: vec![] }
+        Self { request, now: NOW, claim: ClaimChange::Keep, effects: vec![], log: vec![], device_log: None }
     }
 
     fn searching(device: Option<&str>) -> Self {
@@ -58,8 +60,8 @@ impl Story {
             Step::Ignored(why) => Err(why),
             Step::Moved(moved) => {
                 let moved = *moved;
-                (self.request, self.claim, self.effects, self.log) =
-                    (moved.next, moved.claim, moved.effects, moved.log);
+                (self.request, self.claim, self.effects, self.log, self.device_log) =
+                    (moved.next, moved.claim, moved.effects, moved.log, moved.device_log);
                 Ok(self.request.state)
             }
         }
@@ -91,6 +93,10 @@ impl Story {
     }
 }
 
+fn closed() -> Event {
+    Event::Close(Closer { address: "10.0.0.7".into(), ..Closer::default() })
+}
+
 #[test]
 fn a_request_goes_from_search_to_ready_without_waiting() {
     let mut r = Story::new(None);
@@ -102,7 +108,7 @@ fn a_request_goes_from_search_to_ready_without_waiting() {
     assert_eq!(r.effects, [Effect::Contact { epoch, device: "panda-1".into(), prepare: Preparation::Image }]);
     assert_eq!(r.hear(Event::LifeguardContacted { epoch: Some(epoch) }), S::Pending);
     assert_eq!(r.finished(R::Complete), S::Ready);
-    assert_eq!(r.hear(Event::Close), S::Closed);
+    assert_eq!(r.hear(closed()), S::Closed);
     assert_eq!(r.claim, ClaimChange::Drop("panda-1".into()));
     assert_eq!(r.effects, [Effect::Release { device: "panda-1".into() }]);
     assert_eq!((r.request.next_wake(), r.request.assigned), (None, None));
@@ -154,6 +160,51 @@ fn the_requester_may_limit_the_search() {
     assert_eq!(r.request.deadline, Some(NOW.plus_s(4)));
     r.time_out();
     assert_eq!(r.none_free(None), S::FailedDeviceNotFound);
+}
+
+#[test]
+fn who_says_how_long_to_wait_is_not_sent_away_earlier() {
+    for (device, named) in [(None, None), (Some("panda-1"), Some(Some(("self_test_running", None))))] {
+        let mut r = Story::new(device);
+        r.request.queue_until = Some(NOW.plus_s(2000));
+        r.hear(Event::FindDevice);
+        for look in 0..200 {
+            assert_eq!(r.none_free(named), S::FindingDevice, "look {look}");
+            r.time_out();
+        }
+        assert_eq!(r.now, NOW.plus_s(2000));
+        let end = if device.is_some() { S::FailedDeviceBusy } else { S::FailedDeviceNotFound };
+        assert_eq!(r.none_free(named), end);
+    }
+}
+
+#[test]
+fn whoever_ends_a_request_stands_in_both_logs() {
+    let by = Closer {
+        address: "10.0.0.7".into(),
+        who: Some("ann".into()),
+        reason: Some("the rack is moved.".into()),
+    };
+    let mut r = Story::pending(None);
+    assert_eq!(r.hear(Event::Close(by.clone())), S::Closed);
+    assert_eq!(
+        r.log,
+        [
+            "Request was closed by ann at 10.0.0.7: the rack is moved.",
+            "Device panda-1 is let go of in request state pending.",
+            "entering state closed"
+        ]
+    );
+    let line = "Request 7, pending, was closed by ann at 10.0.0.7: the rack is moved.";
+    assert_eq!(r.device_log.as_deref(), Some(line));
+    assert_eq!(r.effects, [Effect::Release { device: "panda-1".into() }]);
+    let mut r = Story::searching(None);
+    assert_eq!(r.hear(closed()), S::Closed);
+    assert_eq!(r.log[0], "Request was closed from 10.0.0.7.");
+    assert_eq!((&r.device_log, &r.claim), (&None, &ClaimChange::Keep), "it had none");
+    let mut r = Story::pending(None);
+    assert_eq!(r.hear(Event::Expire { by: Some(by) }), S::Closed);
+    assert!(r.log[0].starts_with("Request was made to expire by ann at 10.0.0.7"), "{:?}", r.log);
 }
 
 #[test]
@@ -296,7 +347,7 @@ fn every_state_expires_and_closes_failed_ones_too() {
     for &state in S::ALL.iter().filter(|s| !matches!(s, S::Closed | S::Expired)) {
         let mut r = Story::new(None);
         (r.request.state, r.request.assigned) = (state, Some("panda-1".into()));
-        assert_eq!(r.hear(Event::Close), S::Closed, "{state}");
+        assert_eq!(r.hear(closed()), S::Closed, "{state}");
         let mut r = Story::new(None);
         (r.request.state, r.request.deadline, r.request.assigned) = (state, None, Some("panda-1".into()));
         assert_eq!(r.request.next_wake(), Some(r.request.expires), "{state}");
@@ -304,10 +355,10 @@ fn every_state_expires_and_closes_failed_ones_too() {
         assert_eq!(r.hear(Event::Deadline { stored: None, prepare: None }), S::Closed, "{state}");
         assert_eq!(r.claim, ClaimChange::Drop("panda-1".into()), "{state}");
     }
-    let mut closed = Story::new(None);
-    closed.request.state = S::Closed;
-    for event in [Event::Close, Event::Expire, Event::FindDevice, Event::Renew { expires: NOW }] {
-        assert!(closed.try_hear(event.clone()).is_err(), "{event:?}");
+    let mut ended = Story::new(None);
+    ended.request.state = S::Closed;
+    for event in [closed(), Event::Expire { by: None }, Event::FindDevice, Event::Renew { expires: NOW }] {
+        assert!(ended.try_hear(event.clone()).is_err(), "{event:?}");
     }
 }
 

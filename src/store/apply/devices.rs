@@ -19,7 +19,7 @@ impl<C: Conn> Apply<'_, C> {
         for entry in &self.lab.devices {
             if let Some(stored) = devices::stored(self.c, &entry.name)? {
                 // Two devices may swap their addresses: those that change one let go of it before anybody takes it.
-                if entry.mac.is_some() && entry.mac != stored.record.info.mac {
+                if entry.mac.is_some_and(|mac| mac != stored.record.info.mac) {
                     self.c.exec(sql::DEVICE_FORGET_MAC, args![&entry.name]).doing(DOING)?;
                 }
                 old.insert(entry.name.clone(), stored);
@@ -50,9 +50,9 @@ impl<C: Conn> Apply<'_, C> {
         let row_name = || format!("device `{name}`");
         let mut diff = Diff::of("device", name, old.is_none());
         let fresh = diff.fresh;
-        let mut row = match old {
-            Some(old) => old,
-            None => Stored::new(
+        let mut row = match (old, fqdn) {
+            (Some(old), _) => old,
+            (None, Some(fqdn)) => Stored::new(
                 Device::new(name.clone(), state.unwrap_or(State::New), self.now),
                 DeviceInfo {
                     fqdn: fqdn.clone(),
@@ -60,21 +60,34 @@ impl<C: Conn> Apply<'_, C> {
                     ..DeviceInfo::default()
                 },
             ),
+            (None, None) => return Err(self.refuse(*line, row_name(), "fqdn", Problem::NewWithout("fqdn"))),
         };
+        // The request's machine talks to the server that the device had when it was claimed.
+        if let Some(claim) = &row.record.claim
+            && imaging_server.as_ref().is_some_and(|s| *s != row.record.info.imaging_server)
+        {
+            let problem = Problem::Claimed { request: claim.request.0 };
+            return Err(self.refuse(*line, row_name(), "imaging_server", problem));
+        }
         let info = &mut row.record.info;
-        diff.text("fqdn", &mut info.fqdn, Some(fqdn));
+        diff.text("fqdn", &mut info.fqdn, fqdn.as_ref());
         let show_mac = |m: &Option<Mac>| m.map_or("(nothing)".into(), |m| m.to_string());
-        diff.set("mac", &mut info.mac, mac.map(Some), show_mac);
+        diff.set("mac", &mut info.mac, *mac, show_mac);
         diff.text("imaging_server", &mut info.imaging_server, imaging_server.as_ref());
         diff.text("relay_info", &mut info.relay_info, relay_info.as_ref());
         diff.text("environment", &mut info.environment, environment.as_ref());
-        if let Some((kind, model)) = wanted_hardware {
-            let label = hardware_label(kind, model);
-            let Some(found) = hardware.iter().find(|h| h.kind == *kind && h.model == *model) else {
-                let problem = Problem::UnknownHardware(label);
-                return Err(self.refuse(*line, row_name(), "hardware_type", problem));
+        if let Some(wanted) = wanted_hardware {
+            let found = match wanted {
+                None => None,
+                Some((kind, model)) => match hardware.iter().find(|h| h.kind == *kind && h.model == *model) {
+                    Some(found) => Some(found.id),
+                    None => {
+                        let problem = Problem::UnknownHardware(hardware_label(kind, model));
+                        return Err(self.refuse(*line, row_name(), "hardware_type", problem));
+                    }
+                },
             };
-            diff.set("hardware", &mut info.hardware, Some(Some(found.id)), |id| {
+            diff.set("hardware", &mut info.hardware, Some(found), |id| {
                 hardware
                     .iter()
                     .find(|h| Some(h.id) == *id)
@@ -87,7 +100,7 @@ impl<C: Conn> Apply<'_, C> {
         diff.set("inventory_id", &mut row.inventory_id, *inventory_id, i64::to_string);
         if diff.finish(&mut self.changes) {
             self.write_device(&row, fresh).map_err(|e| match (e, mac) {
-                (ConnError::Duplicate(_), Some(mac)) => {
+                (ConnError::Duplicate(_), Some(Some(mac))) => {
                     let by = self.owner_of(*mac).map_or("another device".into(), |n| format!("device `{n}`"));
                     self.refuse(*line, row_name(), "mac", Problem::Taken { text: mac.to_string(), by })
                 }
@@ -125,6 +138,7 @@ impl<C: Conn> Apply<'_, C> {
                 machine.deadline,
             ];
             self.c.insert(sql::DEVICE_INSERT, args)?;
+            devices::enter_search(self.c, &machine.name)?;
         } else {
             let args = args![
                 fqdn,

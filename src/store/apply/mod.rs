@@ -132,7 +132,7 @@ impl<C: Conn> Apply<'_, C> {
 
     fn refuse(&self, line: usize, row: String, field: &'static str, problem: Problem) -> StoreError {
         let at = Box::new(Place { origin: self.lab.origin.clone(), line, row, field });
-        StoreError::Refused { why: LabError { at, problem }.to_string() }
+        StoreError::Lab(LabError { at, problem })
     }
 
     /// The server that a row names, or the one that new rows get.

@@ -18,8 +18,16 @@ use std::collections::{BTreeMap, HashMap};
 impl<C: Conn> Apply<'_, C> {
     pub(super) fn hardware_types(&mut self) -> Result<()> {
         let stored = admin::hardware(self.c)?;
-        for HardwareTypeEntry { line: _, kind, model, ping_steady_s, limits } in &self.lab.hardware_types {
+        for HardwareTypeEntry { line, kind, model, ping_steady_s, limits } in &self.lab.hardware_types {
             let old = stored.iter().find(|h| h.kind == *kind && h.model == *model).cloned();
+            let label = hardware_label(kind, model);
+            let alike = |h: &&HardwareRow| hardware_label(&h.kind, &h.model) == label;
+            if let (None, Some(other)) = (&old, stored.iter().find(alike)) {
+                // `pxe` tables could not tell them apart.
+                let by = format!("type `{}` with model `{}`", other.kind, other.model);
+                let problem = Problem::Taken { text: label.clone(), by };
+                return Err(self.refuse(*line, format!("hardware_type `{label}`"), "type", problem));
+            }
             let mut diff = Diff::of("hardware type", &hardware_label(kind, model), old.is_none());
             let mut row = old.unwrap_or_else(|| HardwareRow {
                 id: HardwareId(0),
@@ -103,7 +111,9 @@ impl<C: Conn> Apply<'_, C> {
         diff.set("check", &mut row.check, check.clone(), Check::to_string);
         diff.text("second_stage", &mut row.second_stage, second_stage.as_ref());
         diff.texts("boot_config_keys", &mut row.boot_config_keys, boot_config_keys.as_ref());
-        diff.text("boot_config_defaults", &mut row.boot_config_defaults, boot_config_defaults.as_ref());
+        // The same values in another order are no difference.
+        let defaults = boot_config_defaults.as_ref().filter(|d| !same_json(d, &row.boot_config_defaults));
+        diff.text("boot_config_defaults", &mut row.boot_config_defaults, defaults);
         diff.flag("can_reuse", &mut row.can_reuse, *can_reuse);
         diff.flag("hidden", &mut row.hidden, *hidden);
         diff.limits(&mut row.limits, limits.as_ref());
@@ -137,7 +147,7 @@ impl<C: Conn> Apply<'_, C> {
                 let refuse = |problem| {
                     Err(self.refuse(choice.line, format!("image `{}`", image.name), "pxe", problem))
                 };
-                if !known.contains(&choice.pxe_config) {
+                if !choice.pxe_config.is_empty() && !known.contains(&choice.pxe_config) {
                     return refuse(Problem::UnknownPxeConfig(choice.pxe_config.clone()));
                 }
                 let label = &choice.hardware;
@@ -155,6 +165,14 @@ impl<C: Conn> Apply<'_, C> {
                 let label = format!("{} on {}", image.name, hardware_label(&h.kind, &h.model));
                 let (sql, text) = match old {
                     Some(old) if **old == ***pxe_config => continue,
+                    None if pxe_config.is_empty() => continue,
+                    Some(old) if pxe_config.is_empty() => {
+                        self.c.exec(sql::MATRIX_DELETE, args![&image.name, h.id.0]).doing(DOING)?;
+                        let text = format!("image {label}: PXE config {old} -> (nothing)");
+                        self.changes.push(Change { text });
+                        self.tell(ChangeKind::Image, &image.name, false);
+                        continue;
+                    }
                     Some(old) => {
                         (sql::MATRIX_UPDATE, format!("image {label}: PXE config {old} -> {pxe_config}"))
                     }
@@ -174,34 +192,34 @@ impl<C: Conn> Apply<'_, C> {
         for RelayBoardEntry { line, name, fqdn, imaging_server } in &self.lab.relay_boards {
             let row_name = || format!("relay_board `{name}`");
             let other = |b: &&RelayBoardRow| {
-                b.name != *name && !mentioned(&b.name) && board_key(&b.fqdn) == board_key(fqdn)
+                let same = fqdn.as_ref().is_some_and(|fqdn| board_key(&b.fqdn) == board_key(fqdn));
+                b.name != *name && !mentioned(&b.name) && same
             };
-            if let Some(other) = stored.iter().find(other) {
+            if let (Some(fqdn), Some(other)) = (fqdn, stored.iter().find(other)) {
                 let by = format!("relay board `{}`", other.name);
-                return Err(self.refuse(
-                    *line,
-                    row_name(),
-                    "fqdn",
-                    Problem::Taken { text: fqdn.clone(), by },
-                ));
+                let problem = Problem::Taken { text: fqdn.clone(), by };
+                return Err(self.refuse(*line, row_name(), "fqdn", problem));
             }
             let old = stored.iter().find(|b| b.name == *name).cloned();
             let mut diff = Diff::of("relay board", name, old.is_none());
-            let mut row = match old {
-                Some(old) => old,
-                None => RelayBoardRow {
+            let mut row = match (old, fqdn) {
+                (Some(old), _) => old,
+                (None, Some(fqdn)) => RelayBoardRow {
                     name: name.clone(),
                     fqdn: fqdn.clone(),
                     imaging_server: self.server_or_default(imaging_server.as_ref(), *line, row_name())?,
                 },
+                (None, None) => {
+                    return Err(self.refuse(*line, row_name(), "fqdn", Problem::NewWithout("fqdn")));
+                }
             };
             let fresh = diff.fresh;
             let sql = if fresh { sql::RELAY_BOARD_INSERT } else { sql::RELAY_BOARD_UPDATE };
-            diff.text("fqdn", &mut row.fqdn, Some(fqdn));
+            diff.text("fqdn", &mut row.fqdn, fqdn.as_ref());
             diff.text("imaging_server", &mut row.imaging_server, imaging_server.as_ref());
             if diff.finish(&mut self.changes) {
-                let written = self.c.exec(sql, args![row.fqdn, row.imaging_server, name]);
-                written.map_err(|e| self.taken(e, *line, row_name(), "fqdn", fqdn))?;
+                let written = self.c.exec(sql, args![&row.fqdn, &row.imaging_server, name]);
+                written.map_err(|e| self.taken(e, *line, row_name(), "fqdn", &row.fqdn))?;
                 self.tell(ChangeKind::RelayBoard, name, fresh);
             }
         }
@@ -217,4 +235,13 @@ impl<C: Conn> Apply<'_, C> {
             other => other.doing(DOING),
         }
     }
+}
+
+/// Two texts that are the same JSON; the empty one is an object without keys.
+fn same_json(a: &str, b: &str) -> bool {
+    let parse = |text: &str| match text {
+        "" => Some(serde_json::Value::Object(serde_json::Map::new())),
+        text => serde_json::from_str(text).ok(),
+    };
+    a == b || parse(a).is_some_and(|a: serde_json::Value| Some(a) == parse(b))
 }

@@ -1,0 +1,413 @@
+//! Answers.
+
+use super::queries::device_states;
+use crate::api::openapi::shape::{Kind, Shape, needed, optional};
+use crate::logic::mozpool;
+
+pub(super) const DEVICE_STATE_KIND: Kind = Kind::OpenWords(device_states);
+pub(super) const REQUEST_STATE_KIND: Kind = Kind::Words(request_states);
+
+fn request_states() -> Vec<&'static str> {
+    mozpool::State::ALL.iter().map(|s| s.name()).collect()
+}
+
+/// Words for programs that an error can have.
+const CODES: &[&str] = &[
+    "bad_json",
+    "not_an_object",
+    "missing_key",
+    "wrong_type",
+    "bad_value",
+    "foreign_origin",
+    "no_such_path",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "bad_row",
+    "changes_gone",
+    "too_large",
+    "bad_range",
+    "internal",
+    "busy",
+    "no_answer",
+    "store_unavailable",
+    "owner_unknown",
+];
+
+/// Every error.
+pub const ERROR: Shape = Shape {
+    name: "Error",
+    doc: "What is wrong.",
+    base: None,
+    fields: &[needed("error", Kind::Of(&ERROR_INSIDE), "")],
+    example: r#"{"error": {"code": "not_found", "message": "there is no device `panda-9999`", "detail": {"kind": "device", "name": "panda-9999"}}}"#,
+};
+
+const ERROR_INSIDE: Shape = Shape {
+    name: "ErrorInside",
+    doc: "One error.",
+    base: None,
+    fields: &[
+        needed("code", Kind::OpenWords(|| CODES.to_vec()), "For programs; it does not change."),
+        needed("message", Kind::Text, "For people: what is wrong, and what would be right."),
+        optional("detail", Kind::Anything, "More for programs, where there is more."),
+    ],
+    example: "",
+};
+
+/// `{}`
+pub const DONE: Shape =
+    Shape { name: "Done", doc: "It is done, or runs on.", base: None, fields: &[], example: "{}" };
+
+/// `version`
+pub const VERSION: Shape = Shape {
+    name: "Version",
+    doc: "This program's version.",
+    base: None,
+    fields: &[needed("version", Kind::Text, "")],
+    example: r#"{"version": "0.1.0"}"#,
+};
+
+const SERVICE: Shape = Shape {
+    name: "Service",
+    doc: "A part of the process.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "As its threads are called."),
+        needed(
+            "state",
+            Kind::Words(|| vec!["running", "off", "ended"]),
+            "`off`: not configured. `ended`: the process is about to end, too.",
+        ),
+        needed("listens", Kind::List(&Kind::Text), "Addresses; none for most."),
+        optional("queued", Kind::Whole(0, None), "Messages that wait for it."),
+        optional(
+            "queue_max",
+            Kind::Whole(0, None),
+            "Messages that may wait for it; beyond that callers get 503.",
+        ),
+    ],
+    example: r#"{"name": "lifeguard", "state": "running", "listens": [], "queued": 0, "queue_max": 4096}"#,
+};
+
+/// `health`
+pub const HEALTH: Shape = Shape {
+    name: "Health",
+    doc: "What the process consists of and whether it runs.",
+    base: None,
+    fields: &[
+        needed("status", Kind::Words(|| vec!["ok", "failing"]), ""),
+        needed("server", Kind::Text, "This server's name."),
+        needed("version", Kind::Text, "This program's version."),
+        needed("started", Kind::Time, "When the process started."),
+        needed("services", Kind::List(&Kind::Of(&SERVICE)), ""),
+    ],
+    example: "",
+};
+
+const READINESS_CHECK: Shape = Shape {
+    name: "ReadinessCheck",
+    doc: "Something that must answer.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "`store` or a layer."),
+        needed("ok", Kind::Bool, "It has answered."),
+        optional("why", Kind::Text, "Why it is not well."),
+    ],
+    example: r#"{"name": "store", "ok": true}"#,
+};
+
+/// `ready`
+pub const READINESS: Shape = Shape {
+    name: "Readiness",
+    doc: "Whether the store and all layers answer.",
+    base: None,
+    fields: &[
+        needed("ready", Kind::Bool, "All of them do."),
+        needed("checks", Kind::List(&Kind::Of(&READINESS_CHECK)), "One by one."),
+    ],
+    example: r#"{"ready": true, "checks": [{"name": "store", "ok": true}]}"#,
+};
+
+/// `device/list`
+pub const DEVICES: Shape = Shape {
+    name: "Devices",
+    doc: "Devices by name; with `details`, all about them.",
+    base: None,
+    fields: &[needed(
+        "devices",
+        Kind::Either(&[Kind::List(&Kind::Text), Kind::List(&Kind::Of(&DEVICE_DETAILS))]),
+        "",
+    )],
+    example: r#"{"devices": ["panda-0001", "panda-0002"]}"#,
+};
+
+/// A device.
+pub const DEVICE_DETAILS: Shape = Shape {
+    name: "Device",
+    doc: "All about a device.",
+    base: None,
+    fields: &[
+        needed("id", Kind::Whole(1, None), "Its number in the store."),
+        needed("name", Kind::Text, "Its name."),
+        needed("fqdn", Kind::Text, "Where it is reached: a name or an address."),
+        needed("inventory_id", Kind::Whole(i64::MIN, None), "Its number in an inventory; 0 for none."),
+        needed("mac_address", Kind::Text, "Twelve hex digits, or nothing."),
+        needed("imaging_server", Kind::Text, "The server that owns it."),
+        needed("relay_info", Kind::Text, "Its relay, as `host:bankN:relayN`; nothing for none."),
+        needed("state", DEVICE_STATE_KIND, "Where its machine is."),
+        needed("comments", Kind::Text, "People's notes."),
+        needed("image", Kind::OrNull(&Kind::Text), "The image that is installed."),
+        needed("boot_config", Kind::JsonText, "With what it was installed."),
+        needed("environment", Kind::Text, "Its pool."),
+        needed("request_id", Kind::OrNull(&Kind::Whole(1, None)), "The request that holds it."),
+        needed("hardware_type", Kind::Text, "Type, which decides its PXE config."),
+        needed("hardware_model", Kind::Text, "Model."),
+        needed("processor", Kind::Text, "Processor."),
+        needed("tags", Kind::List(&Kind::Text), "What else it has."),
+        needed("next_image", Kind::OrNull(&Kind::Text), "The image that is being installed."),
+        needed("state_since", Kind::Time, "When it entered its state."),
+    ],
+    example: "",
+};
+
+/// `device/…/state`
+pub const DEVICE_STATE_ONLY: Shape = Shape {
+    name: "DeviceState",
+    doc: "A device's state.",
+    base: None,
+    fields: &[needed("state", DEVICE_STATE_KIND, "")],
+    example: r#"{"state": "ready"}"#,
+};
+
+const LOG_LINE: Shape = Shape {
+    name: "LogLine",
+    doc: "A line of a log.",
+    base: None,
+    fields: &[
+        needed("id", Kind::Whole(1, None), "Its number; later lines have larger ones."),
+        needed("timestamp", Kind::OldTime, "When."),
+        needed("source", Kind::Text, "Who says it: `statemachine`, `syslog`, `bmm`, …"),
+        needed("message", Kind::Text, "What it says."),
+    ],
+    example: r#"{"id": 7, "timestamp": "2026-11-22T11:49:06.581000", "source": "statemachine", "message": "entering state ready"}"#,
+};
+
+const LINES: Kind = Kind::List(&Kind::Of(&LOG_LINE));
+
+/// `device/…/status`
+pub const DEVICE_STATUS: Shape = Shape {
+    name: "DeviceStatus",
+    doc: "A device's state and the last hundred lines of its log.",
+    base: None,
+    fields: &[needed("state", DEVICE_STATE_KIND, ""), needed("log", LINES, "Oldest first.")],
+    example: r#"{"state": "ready", "log": []}"#,
+};
+
+/// `request/…/status`
+pub const REQUEST_STATUS: Shape = Shape {
+    name: "RequestStatus",
+    doc: "A request's state and the last hundred lines of its log.",
+    base: None,
+    fields: &[needed("state", REQUEST_STATE_KIND, ""), needed("log", LINES, "Oldest first.")],
+    example: r#"{"state": "pending", "log": []}"#,
+};
+
+/// `…/log`
+pub const LOG: Shape = Shape {
+    name: "Log",
+    doc: "Lines of a log.",
+    base: None,
+    fields: &[needed("log", LINES, "Oldest first.")],
+    example: r#"{"log": []}"#,
+};
+
+/// `device/…/event/…`
+pub const EVENT_ANSWER: Shape = Shape {
+    name: "EventAnswer",
+    doc: "What became of an event.",
+    base: None,
+    fields: &[
+        needed("accepted", Kind::Bool, "It had an effect."),
+        needed("state", Kind::Words(device_states), "The device's state afterwards."),
+        optional("why", Kind::Text, "Why it had none."),
+    ],
+    example: r#"{"accepted": true, "state": "pc_power_cycling"}"#,
+};
+
+/// `device/…/power`
+pub const POWER: Shape = Shape {
+    name: "Power",
+    doc: "What the relay says of the device's power.",
+    base: None,
+    fields: &[needed("power", Kind::Words(|| vec!["on", "off", "unknown"]), "")],
+    example: r#"{"power": "on"}"#,
+};
+
+/// `device/…/ping`, `relay/…/test`
+pub const SUCCESS: Shape = Shape {
+    name: "Success",
+    doc: "Whether it answered as it should.",
+    base: None,
+    fields: &[needed("success", Kind::Bool, "")],
+    example: r#"{"success": true}"#,
+};
+
+/// What will do: a text, or a list where there are several.
+const VALUES: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]);
+const WISH: Kind = Kind::Either(&[Kind::Null, Kind::Text, Kind::List(&Kind::Text)]);
+
+/// A request as it was just made.
+pub const REQUEST: Shape = Shape {
+    name: "Request",
+    doc: "A request.",
+    base: None,
+    fields: &[
+        needed("id", Kind::Whole(1, None), "Its number."),
+        needed("requested_device", Kind::Text, "The device that was named, or `any`."),
+        needed("assigned_device", Kind::Text, "The device that it has; nothing while it looks for one."),
+        needed("assignee", Kind::Text, "Who asked."),
+        needed("boot_config", Kind::JsonText, "What the second stage is told."),
+        needed("environment", VALUES, "The pool that was asked for, or `any`."),
+        needed("expires", Kind::OldTime, "When it ends by itself."),
+        needed("image", Kind::Text, "The image."),
+        needed("url", Kind::Text, "Where its calls begin, at its owner; it ends in a slash."),
+    ],
+    example: "",
+};
+
+/// Answer to a new request.
+pub const REQUEST_MADE: Shape = Shape {
+    name: "RequestMade",
+    doc: "The request that was made; the board comes later.",
+    base: None,
+    fields: &[needed("request", Kind::Of(&REQUEST), "")],
+    example: "",
+};
+
+const REQUEST_NOW: Shape = Shape {
+    name: "RequestNow",
+    doc: "A request and where it is.",
+    base: Some(&REQUEST),
+    fields: &[
+        needed("state", REQUEST_STATE_KIND, "Where its machine is."),
+        needed("device_state", DEVICE_STATE_KIND, "The state of its device; nothing without one."),
+        needed("imaging_server", Kind::Text, "The server that owns it."),
+        needed("created", Kind::Time, "When it was made."),
+        needed("reason", Kind::Text, "What for."),
+        needed("hardware_type", WISH, "What was asked for."),
+        needed("hardware_model", WISH, "What was asked for."),
+        needed("processor", WISH, "What was asked for."),
+        needed("tags", Kind::List(&VALUES), "What was asked for."),
+        needed("queue_until", Kind::OrNull(&Kind::Time), "When the search ends, if that was said."),
+    ],
+    example: "",
+};
+
+/// `request/…/details`
+pub const REQUEST_DETAILS: Shape = Shape {
+    name: "RequestDetails",
+    doc: "All about a request; clients of old look for the same under `request`.",
+    base: Some(&REQUEST_NOW),
+    fields: &[needed("request", Kind::Of(&REQUEST_NOW), "The same again.")],
+    example: "",
+};
+
+/// `request/list`
+pub const REQUESTS: Shape = Shape {
+    name: "Requests",
+    doc: "Requests by number, of all servers.",
+    base: None,
+    fields: &[needed("requests", Kind::List(&Kind::Of(&REQUEST_LISTED)), "")],
+    example: r#"{"requests": []}"#,
+};
+
+const REQUEST_LISTED: Shape = Shape {
+    name: "RequestListed",
+    doc: "A request in the list.",
+    base: None,
+    fields: &[
+        needed("id", Kind::Whole(1, None), "Its number."),
+        needed("assignee", Kind::Text, "Who asked."),
+        needed("assigned_device", Kind::Text, "The device that it has; nothing while it looks for one."),
+        needed("boot_config", Kind::JsonText, "What the second stage is told."),
+        needed("device_state", DEVICE_STATE_KIND, "The state of its device; nothing without one."),
+        needed("expires", Kind::OldTime, "When it ends by itself."),
+        needed("imaging_server", Kind::Text, "The server that owns it."),
+        needed("requested_device", Kind::Text, "The device that was named, or `any`."),
+        needed("environment", VALUES, "The pool that was asked for, or `any`."),
+        needed("state", REQUEST_STATE_KIND, "Where its machine is."),
+        needed("image", Kind::Text, "The image."),
+        needed("created", Kind::Time, "When it was made."),
+        needed("hardware_type", WISH, "What was asked for."),
+        needed("hardware_model", WISH, "What was asked for."),
+        needed("processor", WISH, "What was asked for."),
+        needed("tags", Kind::List(&VALUES), "What was asked for."),
+        needed("queue_until", Kind::OrNull(&Kind::Time), "When the search ends, if that was said."),
+    ],
+    example: "",
+};
+
+/// `environment/list`
+pub const ENVIRONMENTS: Shape = Shape {
+    name: "Environments",
+    doc: "Environments that devices are in, sorted.",
+    base: None,
+    fields: &[needed("environments", Kind::List(&Kind::Text), "")],
+    example: r#"{"environments": ["production", "tests"]}"#,
+};
+
+/// `image/list`
+pub const IMAGES: Shape = Shape {
+    name: "Images",
+    doc: "Images by name, without the hidden ones.",
+    base: None,
+    fields: &[needed("images", Kind::List(&Kind::Of(&IMAGE)), "")],
+    example: r#"{"images": []}"#,
+};
+
+const IMAGE: Shape = Shape {
+    name: "Image",
+    doc: "An image.",
+    base: None,
+    fields: &[
+        needed("id", Kind::Whole(1, None), "Its number in the store."),
+        needed("name", Kind::Text, "Its name."),
+        needed("boot_config_keys", Kind::List(&Kind::Text), "Keys that a request for it must have."),
+        needed("can_reuse", Kind::Bool, "A device that has it already need not be imaged again."),
+        needed("has_sut_agent", Kind::Bool, "Its systems are checked by their SUT agent."),
+        needed("hidden", Kind::Bool, "It is not listed; it may be asked for."),
+    ],
+    example: r#"{"id": 3, "name": "b2g", "boot_config_keys": ["b2gbase"], "can_reuse": true, "has_sut_agent": false, "hidden": false}"#,
+};
+
+/// `bmm/pxe_config/list`
+pub const PXE_CONFIGS: Shape = Shape {
+    name: "PxeConfigs",
+    doc: "Names of PXE configs, sorted.",
+    base: None,
+    fields: &[needed("pxe_configs", Kind::List(&Kind::Text), "")],
+    example: r#"{"pxe_configs": ["image", "maintenance"]}"#,
+};
+
+/// `bmm/pxe_config/…/details`
+pub const PXE_CONFIG_DETAILS: Shape = Shape {
+    name: "PxeConfigDetails",
+    doc: "A PXE config.",
+    base: None,
+    fields: &[needed("details", Kind::Of(&PXE_CONFIG), "")],
+    example: "",
+};
+
+const PXE_CONFIG: Shape = Shape {
+    name: "PxeConfig",
+    doc: "What boot loaders get.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "Its name."),
+        needed("description", Kind::Text, "What for."),
+        needed("contents", Kind::Text, "Its template."),
+        needed("active", Kind::Bool, "It is offered."),
+    ],
+    example: r#"{"name": "local-boot", "description": "boots the local disk", "contents": "DEFAULT local", "active": true}"#,
+};

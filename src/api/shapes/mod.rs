@@ -1,0 +1,16 @@
+//! The JSON shapes of the API as it promises them: `types` holds what is really written and read, and the tests hold each
+//! answer that they get to the shape that stands here.
+//!
+//! A key that is added to a type is added here; a key that stands here is never taken away.
+
+mod admin;
+mod answers;
+mod bodies;
+mod changes;
+mod queries;
+
+pub use admin::*;
+pub use answers::*;
+pub use bodies::*;
+pub use changes::*;
+pub use queries::*;

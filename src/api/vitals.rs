@@ -1,0 +1,96 @@
+//! What the process consists of, and which of it runs: filled by the daemon at its start, shown by `GET health`.
+//!
+//! Knows neither threads nor sockets; the daemon says when something has ended.
+
+use crate::logic::time::Timestamp;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The parts of one process.
+#[derive(Debug)]
+pub struct Vitals {
+    started: Timestamp,
+    parts: Vec<Part>,
+}
+
+/// A thread, or a few that belong together.
+#[derive(Debug)]
+pub struct Part {
+    /// As threads and log lines call it.
+    pub name: &'static str,
+    /// Where it listens; nowhere for most.
+    pub listens: Vec<SocketAddr>,
+    /// It was configured to run.
+    pub on: bool,
+    ended: AtomicBool,
+}
+
+impl Part {
+    /// `off`: not configured. `ended`: the process is on its way out.
+    pub fn state(&self) -> &'static str {
+        match (self.on, self.ended.load(Ordering::SeqCst)) {
+            (false, _) => "off",
+            (true, false) => "running",
+            (true, true) => "ended",
+        }
+    }
+}
+
+impl Vitals {
+    /// Of a process that has just started, without parts.
+    pub fn new(started: Timestamp) -> Self {
+        Self { started, parts: Vec::new() }
+    }
+
+    /// One more part.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, on: bool, listens: Vec<SocketAddr>) -> Self {
+        self.parts.push(Part { name, listens, on, ended: AtomicBool::new(false) });
+        self
+    }
+
+    /// When the process started.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// All parts.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The thread of this name has ended; `http-3` is of `http`.
+    pub fn ended(&self, thread: &str) {
+        for part in &self.parts {
+            if thread.strip_prefix(part.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')) {
+                part.ended.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Nothing has ended.
+    pub fn well(&self) -> bool {
+        self.parts.iter().all(|p| p.state() != "ended")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_that_of_the_part_whose_thread_it_was() {
+        let vitals = Vitals::new(Timestamp(0)).with("http", true, vec![]).with("httpd", true, vec![]).with(
+            "tftp",
+            false,
+            vec![],
+        );
+        let states = || vitals.parts().iter().map(Part::state).collect::<Vec<_>>();
+        assert!(vitals.well());
+        vitals.ended("http-3");
+        assert_eq!(states(), ["ended", "running", "off"]);
+        assert!(!vitals.well());
+        vitals.ended("tftp");
+        assert_eq!(states(), ["ended", "running", "off"], "what never ran has not ended");
+    }
+}

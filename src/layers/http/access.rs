@@ -1,0 +1,206 @@
+//! The access log: who, what, status, how much and how long, a line for each call; and for a client whose calls fail and
+//! fail, a few lines and then a count, so that it fills neither the log nor the memory.
+//!
+//! Decides by a point in time that is passed in; what it writes goes to the log with the target `mozpool::access`.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For so long lines are counted together.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Lines with a status 4xx that a peer may cause in a window: what a CI job or a board does wrong in earnest stays far below,
+/// and a peer that writes for ever fills a megabyte in an hour.
+const LINES_MAX: u32 = 20;
+/// Peers that are counted one by one; more at once than a lab has machines. The rest are counted together.
+const PEERS_MAX: usize = 1024;
+/// Characters of a target that are shown: a path with a query, not a hostile kilobyte.
+const TARGET_SHOWN: usize = 300;
+/// Characters of an assignee that are shown.
+const WHO_SHOWN: usize = 80;
+
+/// What is said of a call.
+pub(super) struct Line<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) took: Duration,
+    pub(super) peer: Option<IpAddr>,
+    /// Whose request it was about.
+    pub(super) who: Option<&'a str>,
+}
+
+/// Writes the lines of one server.
+#[derive(Default)]
+pub(super) struct AccessLog(Mutex<Counts>);
+
+impl AccessLog {
+    /// Writes a line, or counts it.
+    pub(super) fn call(&self, line: &Line<'_>, now: Instant) {
+        let failed = (400..500).contains(&line.status);
+        let (write, over) = {
+            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = counts.over(now);
+            (!failed || counts.may_write(line.peer, now), over)
+        };
+        report(&over);
+        if write {
+            log::info!(target: "mozpool::access", "{}", text(line));
+        }
+    }
+
+    /// Says how many lines were left out in windows that are over; somebody calls it now and then.
+    pub(super) fn tidy(&self, now: Instant) {
+        let over = self.0.lock().unwrap_or_else(PoisonError::into_inner).over(now);
+        report(&over);
+    }
+
+    /// The same for all windows, for the server ends.
+    pub(super) fn end(&self, now: Instant) {
+        self.tidy(now + WINDOW);
+    }
+}
+
+fn report(over: &[(Option<IpAddr>, u64)]) {
+    for (peer, left_out) in over {
+        let peer = peer.map_or_else(|| "(others)".to_owned(), |p| p.to_string());
+        log::warn!(
+            target: "mozpool::access",
+            "peer={peer} {left_out} more calls with an error 4xx within {} s are not shown one by one",
+            WINDOW.as_secs()
+        );
+    }
+}
+
+fn text(line: &Line<'_>) -> String {
+    let Line { method, target, status, bytes, took, peer, who } = line;
+    let cut = |text: &str, max| -> String { text.chars().take(max).flat_map(char::escape_debug).collect() };
+    let ms = took.as_secs_f64() * 1000.0;
+    let peer = peer.map_or_else(|| "(unknown)".to_owned(), |p| p.to_string());
+    let mut text =
+        format!("{method} {} {status} {ms:.1} ms {bytes} B peer={peer}", cut(target, TARGET_SHOWN));
+    if let Some(who) = who {
+        // Writing to a text does not fail.
+        let _ = write!(text, " assignee=\"{}\"", cut(who, WHO_SHOWN));
+    }
+    text
+}
+
+/// How many lines peers have caused.
+#[derive(Default)]
+struct Counts {
+    /// `None`: all for whom there was no room.
+    peers: HashMap<Option<IpAddr>, Window>,
+    /// When the oldest window ends.
+    next: Option<Instant>,
+}
+
+struct Window {
+    since: Instant,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Counts {
+    /// Takes out the windows that have ended, and says how many lines they have left out.
+    fn over(&mut self, now: Instant) -> Vec<(Option<IpAddr>, u64)> {
+        if self.next.is_none_or(|next| now < next) {
+            return Vec::new();
+        }
+        let mut over = Vec::new();
+        self.peers.retain(|peer, window| {
+            let open = now < window.since + WINDOW;
+            if !open && window.left_out > 0 {
+                over.push((*peer, window.left_out));
+            }
+            open
+        });
+        self.next = self.peers.values().map(|w| w.since + WINDOW).min();
+        over
+    }
+
+    fn may_write(&mut self, peer: Option<IpAddr>, now: Instant) -> bool {
+        let full = self.peers.len() >= PEERS_MAX;
+        let key = if full && !self.peers.contains_key(&peer) { None } else { peer };
+        let window = self.peers.entry(key).or_insert(Window { since: now, lines: 0, left_out: 0 });
+        self.next = Some(self.next.map_or(now + WINDOW, |next| next.min(window.since + WINDOW)));
+        if window.lines < LINES_MAX {
+            window.lines += 1;
+            return true;
+        }
+        window.left_out += 1;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(n: u32) -> Option<IpAddr> {
+        Some(IpAddr::from(n.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_peer_whose_calls_all_fail_gets_some_lines_and_then_a_count() {
+        let (mut counts, start) = (Counts::default(), Instant::now());
+        let written = (0..100).filter(|_| counts.may_write(peer(1), start)).count();
+        assert_eq!(written, usize::try_from(LINES_MAX).unwrap());
+        assert!(counts.may_write(peer(2), start), "another peer is not held responsible");
+        let late = start + WINDOW - Duration::from_millis(1);
+        assert!(counts.over(late).is_empty() && !counts.may_write(peer(1), late));
+        assert_eq!(counts.over(start + WINDOW), [(peer(1), 81)]);
+        assert!(counts.over(start + WINDOW).is_empty(), "it is said once");
+        assert!(counts.may_write(peer(1), start + WINDOW), "a new window");
+        assert!(counts.peers.len() == 1, "who was quiet is forgotten");
+    }
+
+    #[test]
+    fn windows_end_each_at_its_time() {
+        let (mut counts, start) = (Counts::default(), Instant::now());
+        let half = start + WINDOW / 2;
+        for _ in 0..=LINES_MAX {
+            counts.may_write(peer(1), start);
+            counts.may_write(peer(2), half);
+        }
+        assert_eq!(counts.over(start + WINDOW), [(peer(1), 1)]);
+        assert!(counts.over(start + WINDOW).is_empty());
+        assert_eq!(counts.over(half + WINDOW), [(peer(2), 1)]);
+        assert!(counts.next.is_none());
+    }
+
+    #[test]
+    fn a_million_peers_take_no_more_room_than_a_thousand() {
+        let (mut counts, start) = (Counts::default(), Instant::now());
+        let written = (0..1_000_000).filter(|n| counts.may_write(peer(*n), start)).count();
+        assert_eq!(counts.peers.len(), PEERS_MAX + 1);
+        assert_eq!(written, PEERS_MAX + usize::try_from(LINES_MAX).unwrap());
+        let over = counts.over(start + WINDOW);
+        assert_eq!(over, [(None, 1_000_000 - u64::try_from(written).unwrap())]);
+        assert!(counts.peers.is_empty());
+    }
+
+    #[test]
+    fn a_line_says_who_what_and_how_long_and_stays_one_line() {
+        let line = |target: &str, who| {
+            text(&Line {
+                method: "POST",
+                target,
+                status: 204,
+                bytes: 7,
+                took: Duration::from_micros(1234),
+                peer: peer(0x0a00_0001),
+                who,
+            })
+        };
+        assert_eq!(line("/api/x?a=\n", None), "POST /api/x?a=\\n 204 1.2 ms 7 B peer=10.0.0.1");
+        assert_eq!(
+            line("/x", Some("ann\"\n")),
+            "POST /x 204 1.2 ms 7 B peer=10.0.0.1 assignee=\"ann\\\"\\n\""
+        );
+        assert!(line(&"x".repeat(10_000), Some(&"y".repeat(10_000))).len() < 500);
+    }
+}

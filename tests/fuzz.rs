@@ -1,0 +1,127 @@
+//! The API under fire from schemathesis: a client that reads the API's own document and makes calls of it, right ones and
+//! wrong ones, and finds each answer that the document does not promise, and each fault of ours (500, 503).
+//!
+//! The daemon is the built one, with fake relay boards and devices that answer ping. What schemathesis looks at and what not,
+//! with the reasons, stands in `tests/fuzz/schemathesis.toml`; its version and those of all that it needs in
+//! `tests/fuzz/requirements.txt`, which pip installs into a folder below the build's. Longer:
+//! `FUZZ_EXAMPLES=500 FUZZ_SEED=7 cargo test --test fuzz`.
+#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::{Daemon, Lab, mozpool};
+
+/// Calls of each kind per route; with these the run takes one to two minutes on two cores.
+const EXAMPLES: &str = "25";
+/// The same calls each time.
+const SEED: &str = "20261122";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a program to its end; what it says is shown when it fails.
+fn run(command: &mut Command, hint: &str) -> String {
+    let shown = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{shown}: {e}; {hint}"));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{shown}: {}; {hint}\n{text}", output.status);
+    text
+}
+
+/// A folder with the pinned tools, made once for each set of them.
+fn tools() -> PathBuf {
+    let list = root().join("tests/fuzz/requirements.txt");
+    let wanted = std::fs::read_to_string(&list).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz-tools");
+    let made = folder.join("made-of");
+    if std::fs::read_to_string(&made).is_ok_and(|have| have == wanted) {
+        return folder.join("bin");
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    let hint = "the Debian package python3-venv and a way to the Python package index are needed";
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder), hint);
+    let pip = folder.join("bin/pip");
+    let flags = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+    ];
+    run(Command::new(pip).args(flags).arg(&list), hint);
+    std::fs::write(made, wanted).unwrap();
+    folder.join("bin")
+}
+
+/// Boards beside the one that every lab has: one without a relay, and an image that wants nothing.
+fn furnish(lab: &Lab) {
+    let mut text = String::from(
+        "[[image]]\nname = \"plain\"\nsecond_stage = \"write-image.sh\"\npxe = { \"test board\" = \"image\" }\n\
+         [[device]]\nname = \"no-relay\"\nfqdn = \"127.0.0.1\"\nhardware_type = \"test board\"\nstate = \"ready\"\n",
+    );
+    let relays = lab.relays.addr();
+    text += &format!("[[relay_board]]\nname = \"relay-1\"\nfqdn = \"{relays}\"\n");
+    for n in 2..=5 {
+        text += &format!(
+            "[[device]]\nname = \"board-{n}\"\nfqdn = \"127.0.0.1\"\nmac = \"02:00:00:00:00:0{n}\"\n\
+             relay_info = \"{relays}:bank1:relay{n}\"\nhardware_type = \"test board\"\nenvironment = \"test\"\n\
+             tags = [\"wifi\"]\nstate = \"ready\"\n"
+        );
+    }
+    let file = lab.path("more.toml");
+    std::fs::write(&file, text).unwrap();
+    run(mozpool(&lab.config()).args(["db", "import"]).arg(file), "the lab file is wrong");
+}
+
+fn save_document(daemon: &Daemon, lab: &Lab) -> PathBuf {
+    let path = lab.path("openapi.json");
+    std::fs::write(&path, daemon.get("openapi.json").to_string()).unwrap();
+    path
+}
+
+#[test]
+fn the_document_is_valid_and_the_api_keeps_it() {
+    let tools = tools();
+    let lab = Lab::new();
+    furnish(&lab);
+    let daemon = lab.serve();
+    let document = save_document(&daemon, &lab);
+    run(
+        Command::new(tools.join("openapi-spec-validator")).arg(document),
+        "the document breaks OpenAPI's own rules",
+    );
+
+    for _ in 0..4 {
+        let body = serde_json::json!({ "assignee": "fuzz", "duration": 3600, "image": "plain" });
+        daemon.post("device/any/request", body);
+    }
+    let setting = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let url = format!("http://{}/api/openapi.json", daemon.http);
+    let text = run(
+        Command::new(tools.join("schemathesis"))
+            .arg("--config-file")
+            .arg(root().join("tests/fuzz/schemathesis.toml"))
+            .args(["run", &url, "--seed", &setting("FUZZ_SEED", SEED)])
+            .args(["--max-examples", &setting("FUZZ_EXAMPLES", EXAMPLES)])
+            .args(["--phases", "examples,coverage,fuzzing,stateful"])
+            .env("NO_COLOR", "1")
+            .env("SCHEMATHESIS_HOOKS", root().join("tests/fuzz/hooks.py"))
+            .env_remove("http_proxy")
+            .current_dir(lab.folder.path()),
+        "an answer is not as documented, or is a fault of ours",
+    );
+    #[allow(clippy::print_stdout, reason = "a test's own output")]
+    {
+        println!("{text}");
+    }
+    assert!(text.contains("No issues found"), "schemathesis says nothing of its end");
+    assert!(!daemon.said().iter().any(|l| l.contains("panicked")), "a handler has panicked");
+    assert_eq!(daemon.call("GET", "ready", None).0, 200, "it still works");
+    assert!(daemon.terminate().success());
+}
