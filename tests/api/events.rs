@@ -79,7 +79,6 @@ fn three(world: &World) -> Box<dyn Store> {
         expected: request.epoch,
         next: request,
         claim: mozpool::logic::mozpool::ClaimChange::Keep,
-        device_log: None,
         log: vec![],
         device_log: None,
         at: AT,
