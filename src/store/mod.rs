@@ -23,6 +23,7 @@ mod seed;
 mod sql;
 mod sqlite;
 mod sqlstore;
+pub(crate) mod through;
 
 pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,

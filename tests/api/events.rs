@@ -80,7 +80,6 @@ fn three(world: &World) -> Box<dyn Store> {
         next: request,
         claim: mozpool::logic::mozpool::ClaimChange::Keep,
         log: vec![],
-        device_log: None,
         at: AT,
     };
     commit.next.expires = AT.plus_s(7200);
