@@ -159,7 +159,7 @@ pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
     let lab = ctx.store.export_lab(&kinds)?;
     let headers = vec![("Content-Type", format.content_type().to_owned())];
-    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes(), who: None })
+    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes(), shared: None, who: None })
 }
 
 fn unknown_format(name: &str) -> ApiError {
