@@ -85,6 +85,7 @@ pass_on! {
     fn prune(too_old: &TooOld, limit: usize) -> bool;
     fn changes(after: u64, limit: usize) -> ChangesPage;
     fn last_changes() -> LastChanges;
+    fn device_addresses(server: &str) -> Vec<(DeviceName, String)>;
     fn device_names() -> Vec<DeviceName>;
     fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
     fn device(name: &str) -> Option<DeviceView>;

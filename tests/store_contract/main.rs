@@ -271,7 +271,6 @@ macro_rules! on {
             changing::what_was_taken_back_has_no_number,
             changing::numbers_have_no_gap_whoever_writes,
             changing::pages_say_where_they_lie,
-            changing::changes_are_kept_to_a_number,
             changing::a_bell_knows_what_was_there_before,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
