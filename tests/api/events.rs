@@ -79,6 +79,7 @@ fn three(world: &World) -> Box<dyn Store> {
         expected: request.epoch,
         next: request,
         claim: mozpool::logic::mozpool::ClaimChange::Keep,
+        device_log: None,
         log: vec![],
         at: AT,
     };
