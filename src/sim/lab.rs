@@ -84,7 +84,7 @@ fn device(number: usize) -> DeviceEntry {
         // People write names of hosts as they like.
         relay_info: Some(format!(
             "{}{board}:bank{}:relay{}",
-            if number % 5 == 0 { 'R' } else { 'r' },
+            if number.is_multiple_of(5) { 'R' } else { 'r' },
             relay / 8 + 1,
             relay % 8 + 1
         )),

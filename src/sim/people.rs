@@ -31,7 +31,7 @@ const MEDDLES_MS: f64 = 10.0 * DAY_MS;
 const AGAIN_MS: i64 = 5_000;
 
 /// Something that a person, a client or a board's client does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Person {
     /// The next request is made.
     Asks,

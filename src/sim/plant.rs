@@ -8,12 +8,15 @@ use crate::layers::{lifeguard, mozpool};
 use crate::store::Store;
 use relayctl::BoardAddress;
 
+/// Puts something before a store.
+type Wrap = fn(Box<dyn Store>) -> Box<dyn Store>;
+
 /// What is planted; nothing by default.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Plant {
     pub(super) device: Option<fn() -> lifeguard::Rule>,
     pub(super) request: Option<fn() -> mozpool::Rule>,
-    pub(super) store: Option<fn(Box<dyn Store>) -> Box<dyn Store>>,
+    pub(super) store: Option<Wrap>,
     pub(super) board_key: Option<fn(&BoardAddress) -> String>,
 }
 

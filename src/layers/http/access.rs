@@ -70,7 +70,7 @@ fn report(over: &[(Option<IpAddr>, u64)]) {
         let peer = peer.map_or_else(|| "(others)".to_owned(), |p| p.to_string());
         log::warn!(
             target: "mozpool::access",
-            "peer={peer} {left_out} more calls with a status 4xx within {} s are not shown one by one",
+            "peer={peer} {left_out} more calls that failed with 4xx within {} s are not shown one by one",
             WINDOW.as_secs()
         );
     }
