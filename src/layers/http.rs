@@ -13,7 +13,7 @@ mod wire;
 mod write;
 
 use self::access::AccessLog;
-use self::body::{BodyIs, body_of, read_body};
+use self::body::{BodyIs, body_of, is_small, read_body};
 use self::lines::Lines;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, conditions, headers, respond};
@@ -309,7 +309,9 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
         });
         return Handled::Done;
     }
-    match body_of(&request, api::body_max(&call)) {
+    // Which call it is decides what is taken, and need not be looked up for the many without a body.
+    let max = if is_small(&request) { BODY_MAX } else { api::body_max(&call) };
+    match body_of(&request, max) {
         // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
         BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
             hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {

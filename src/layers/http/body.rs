@@ -25,10 +25,19 @@ pub(super) enum BodyIs {
     Absurd,
 }
 
+/// `tiny_http` reads bodies up to this length before it passes the call on.
+const READ_AHEAD: usize = 1024;
+
+/// Whether a call has a body that is so short that no limit concerns it, or none.
+pub(super) fn is_small(request: &Request) -> bool {
+    match request.body_length() {
+        Some(len) => len <= READ_AHEAD,
+        None => header(request, "Transfer-Encoding").is_none(),
+    }
+}
+
 /// Where the body of a call is that may be `max` bytes long.
 pub(super) fn body_of(request: &Request, max: usize) -> BodyIs {
-    /// `tiny_http` reads bodies up to this length before it passes the call on.
-    const READ_AHEAD: usize = 1024;
     let upgrade = header(request, "Connection").is_some_and(|c| c.to_ascii_lowercase().contains("upgrade"));
     let waits = header(request, "Expect").is_some() || upgrade;
     match request.body_length() {
