@@ -117,6 +117,13 @@ impl fmt::Display for LabError {
 
 impl std::error::Error for LabError {}
 
+impl LabError {
+    /// The row is right in itself: what keeps it from being so will pass.
+    pub fn is_of_now(&self) -> bool {
+        matches!(self.problem, Problem::Claimed { .. })
+    }
+}
+
 impl Problem {
     pub(super) fn type_of(wanted: &'static str, found: &super::tree::Value) -> Self {
         Self::Type { wanted, found: found.kind() }
