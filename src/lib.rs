@@ -15,4 +15,5 @@ pub mod layers;
 pub mod logic;
 pub mod ports;
 pub mod signals;
+pub mod sim;
 pub mod store;

@@ -71,7 +71,7 @@ environment = "test"
     .expect("a file");
     let wanted = concat!(
         "PXE config mine: new\nimage self-test on test board: PXE config mine\ndevice board-2: new\n",
-        "3 changes"
+        "in all: device 1 new; image 1 changed; pxe config 1 new\n3 changes"
     );
     assert_eq!(
         run(&["lab", "import", path, "--dry-run"]),
@@ -170,7 +170,7 @@ fn things_are_listed_shown_added_edited_and_deleted() {
 
     assert_eq!(
         run(&["image", "edit", "web", "hidden=true", "second_stage=", "--dry-run"]),
-        "image web: second_stage write-image.sh -> (nothing)\nimage web: hidden false -> true\n2 changes; nothing was written (--dry-run)\n"
+        "image web: second_stage write-image.sh -> (nothing)\nimage web: hidden false -> true\nin all: image 1 changed\n2 changes; nothing was written (--dry-run)\n"
     );
     let image: Value = serde_json::from_str(&run(&["image", "show", "web", "--json"])).expect("JSON");
     assert_eq!((&image["hidden"], &image["pxe"]), (&json!(false), &json!({"test board": "image"})));

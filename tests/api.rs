@@ -32,5 +32,7 @@ mod pool;
 mod rules;
 #[path = "api/schema.rs"]
 mod schema;
+#[path = "api/unchanged.rs"]
+mod unchanged;
 #[path = "api/world.rs"]
 mod world;

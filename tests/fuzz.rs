@@ -9,6 +9,9 @@
 
 mod support;
 
+use mozpool::api::call::{Call, Verb};
+use mozpool::api::routes::{Found, ROUTES, find};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::{Daemon, Lab, mozpool};
@@ -17,6 +20,9 @@ use support::{Daemon, Lab, mozpool};
 const EXAMPLES: &str = "25";
 /// The same calls each time.
 const SEED: &str = "20261122";
+
+/// It succeeds only when the device happens to be in the state that the call names.
+const BY_CHANCE: &str = "forceDeviceState";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -59,11 +65,13 @@ fn tools() -> PathBuf {
     folder.join("bin")
 }
 
-/// Boards beside the one that every lab has: one without a relay, and an image that wants nothing.
+/// Boards beside the one that every lab has, one without a relay and one in a state that nobody knows; and an image that wants
+/// nothing.
 fn furnish(lab: &Lab) {
     let mut text = String::from(
         "[[image]]\nname = \"plain\"\nsecond_stage = \"write-image.sh\"\npxe = { \"test board\" = \"image\" }\n\
-         [[device]]\nname = \"no-relay\"\nfqdn = \"127.0.0.1\"\nhardware_type = \"test board\"\nstate = \"ready\"\n",
+         [[device]]\nname = \"no-relay\"\nfqdn = \"127.0.0.1\"\nhardware_type = \"test board\"\nstate = \"ready\"\n\
+         [[device]]\nname = \"lost\"\nfqdn = \"127.0.0.1\"\nstate = \"unknown\"\n",
     );
     let relays = lab.relays.addr();
     text += &format!("[[relay_board]]\nname = \"relay-1\"\nfqdn = \"{relays}\"\n");
@@ -74,6 +82,9 @@ fn furnish(lab: &Lab) {
              tags = [\"wifi\"]\nstate = \"ready\"\n"
         );
     }
+    for n in 1..=3 {
+        text += &format!("[[device]]\nname = \"spare-{n}\"\nfqdn = \"127.0.0.1\"\nstate = \"locked_out\"\n");
+    }
     let file = lab.path("more.toml");
     std::fs::write(&file, text).unwrap();
     run(mozpool(&lab.config()).args(["db", "import"]).arg(file), "the lab file is wrong");
@@ -83,6 +94,26 @@ fn save_document(daemon: &Daemon, lab: &Lab) -> PathBuf {
     let path = lab.path("openapi.json");
     std::fs::write(&path, daemon.get("openapi.json").to_string()).unwrap();
     path
+}
+
+/// Operations that were answered with a success, by the access log, which shows every one.
+fn succeeded(daemon: &Daemon) -> BTreeSet<&'static str> {
+    let route = |line: &String| {
+        let words: Vec<&str> = line.split_once(" mozpool::access: ")?.1.split(' ').collect();
+        let verb = match *words.first()? {
+            "GET" => Verb::Get,
+            "POST" => Verb::Post,
+            "PUT" => Verb::Put,
+            "DELETE" => Verb::Delete,
+            _ => return None,
+        };
+        let good = words.get(2)?.starts_with('2');
+        match find(ROUTES, &Call::new(verb, *words.get(1)?)) {
+            Found::Route(route, _) if good => Some(route.about.id),
+            _ => None,
+        }
+    };
+    daemon.said().iter().filter_map(route).collect()
 }
 
 #[test]
@@ -122,6 +153,10 @@ fn the_document_is_valid_and_the_api_keeps_it() {
     }
     assert!(text.contains("No issues found"), "schemathesis says nothing of its end");
     assert!(!daemon.said().iter().any(|l| l.contains("panicked")), "a handler has panicked");
+    let good = succeeded(&daemon);
+    let never: Vec<&str> =
+        ROUTES.iter().map(|r| r.about.id).filter(|id| !good.contains(id) && *id != BY_CHANCE).collect();
+    assert!(never.is_empty(), "nothing was found out about {never:?}: no call of it has ever succeeded");
     assert_eq!(daemon.call("GET", "ready", None).0, 200, "it still works");
     assert!(daemon.terminate().success());
 }

@@ -136,7 +136,7 @@ pub(super) fn import(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let lab = Lab::read(text, source).map_err(ApiError::Lab)?;
     let dry_run = ctx.call.says("dry_run");
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
-    Ok(Reply::json(&Changes { changes, dry_run }))
+    Ok(Reply::json(&changes))
 }
 
 pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -159,7 +159,7 @@ pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
     let lab = ctx.store.export_lab(&kinds)?;
     let headers = vec![("Content-Type", format.content_type().to_owned())];
-    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes(), who: None })
+    Ok(Reply { status: 200, headers, body: lab.write(format).into_bytes(), shared: None, who: None })
 }
 
 fn unknown_format(name: &str) -> ApiError {
@@ -222,7 +222,7 @@ fn put(
     }
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
     if dry_run {
-        return Ok(Reply::json(&Changes { changes, dry_run }));
+        return Ok(Reply::json(&changes));
     }
     Ok(Reply::json_with(if fresh { 201 } else { 200 }, &show(ctx)?))
 }
@@ -233,26 +233,22 @@ fn subject(lab: &Lab) -> (&'static str, String) {
     let found = rows.iter().find_map(|(kind, rows)| Some((kind, rows.first()?)));
     let Some((kind, row)) = found else { return ("row", String::new()) };
     let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default();
-    match kind {
-        Kind::HardwareType => {
-            ("hardware type", format!("{} {}", text("type"), text("model")).trim_end().to_owned())
-        }
-        Kind::PxeConfig => ("PXE config", text("name").to_owned()),
-        Kind::Image => ("image", text("name").to_owned()),
-        Kind::RelayBoard => ("relay board", text("name").to_owned()),
-        Kind::Device => ("device", text("name").to_owned()),
-    }
+    let name = match kind {
+        Kind::HardwareType => format!("{} {}", text("type"), text("model")).trim_end().to_owned(),
+        Kind::PxeConfig | Kind::Image | Kind::RelayBoard | Kind::Device => text("name").to_owned(),
+    };
+    (kind.label(), name)
 }
 
 fn delete(ctx: &mut Ctx<'_>, what: Deletion) -> Result<Reply> {
     let (dry_run, force) = (ctx.call.says("dry_run"), ctx.call.says("force"));
     let changes = administer(ctx, Administration::Delete { what, force }, dry_run)?;
-    Ok(if dry_run { Reply::json(&Changes { changes, dry_run }) } else { Reply::empty(204) })
+    Ok(if dry_run { Reply::json(&changes) } else { Reply::empty(204) })
 }
 
-fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Vec<String>> {
+fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Changes> {
     match ctx.commands.administer(change, dry_run)? {
-        AdminAnswer::Done(changes) => Ok(changes.into_iter().map(|c| c.text).collect()),
+        AdminAnswer::Done(changes) => Ok(Changes::new(changes, dry_run)),
         AdminAnswer::Refused(error) => Err(refused(error)),
     }
 }
@@ -261,7 +257,9 @@ fn refused(error: StoreError) -> ApiError {
     match error {
         StoreError::Lab(error) => ApiError::Lab(error),
         StoreError::InUse { .. } => ApiError::Conflict { why: error.to_string() },
-        StoreError::NothingThere { what } => ApiError::NotFound { kind: what.kind(), name: what.name() },
+        StoreError::NothingThere { what } => {
+            ApiError::NotFound { kind: what.kind().label(), name: what.name() }
+        }
         other => other.into(),
     }
 }

@@ -38,6 +38,8 @@ pub struct Call {
     pub content_type: Option<String>,
     /// `Access-Control-Request-Headers` header.
     pub wants_headers: Option<String>,
+    /// `If-None-Match` header: what the caller has already.
+    pub if_none_match: Option<String>,
     /// `Accept` header.
     pub accept: Option<String>,
     /// `Last-Event-ID` header.
@@ -58,6 +60,7 @@ impl Call {
             host: None,
             content_type: None,
             wants_headers: None,
+            if_none_match: None,
             accept: None,
             last_event_id: None,
             body: Vec::new(),

@@ -25,17 +25,25 @@ const STATE_MAX_AGE_S: u32 = 5;
 
 pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let filter = filter(ctx)?;
-    if ctx.call.has("details") {
-        let devices = ctx.store.devices(&filter)?.into_iter().map(DeviceDetails::from).collect();
-        return Ok(Reply::json(&Devices { devices }));
+    let details = ctx.call.has("details");
+    let Some(shelf) = ctx.shelf else { return read_list(ctx, &filter, details) };
+    let version = shelf.version(ctx.store)?;
+    if let Some(unchanged) = Reply::unchanged(ctx.call, version) {
+        return Ok(unchanged);
     }
-    // Names alone are cheaper, and what monitors ask for.
-    let devices: Vec<String> = if filter == DeviceFilter::default() {
-        ctx.store.device_names()?.iter().map(ToString::to_string).collect()
-    } else {
-        ctx.store.devices(&filter)?.iter().map(|d| d.name.to_string()).collect()
-    };
-    Ok(Reply::json(&Devices { devices }))
+    if filter == DeviceFilter::default() {
+        let (version, list) = shelf.list(ctx.store, details)?;
+        return Ok(Reply::shared_json(list).of(version));
+    }
+    Ok(read_list(ctx, &filter, details)?.of(version))
+}
+
+fn read_list(ctx: &mut Ctx<'_>, filter: &DeviceFilter, details: bool) -> Result<Reply> {
+    let devices = ctx.store.devices(filter)?;
+    if details {
+        return Ok(Reply::json(&Devices { devices: devices.into_iter().map(DeviceDetails::from).collect() }));
+    }
+    Ok(Reply::json(&Devices { devices: devices.iter().map(|d| &*d.name).collect() }))
 }
 
 /// What the query asks to see; a key with an empty value is as good as none.

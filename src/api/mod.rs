@@ -19,6 +19,7 @@ pub mod reply;
 mod request;
 pub mod routes;
 pub mod shapes;
+pub mod shelf;
 pub mod time;
 pub mod types;
 pub mod vitals;
@@ -34,6 +35,7 @@ use events::{Recent, Watch};
 use owner::Owner;
 use reply::{ApiError, Reply, Result};
 use routes::{Found, Params, ROUTES, Route, Run};
+use shelf::{Shelf, Shown};
 use std::sync::Arc;
 use vitals::Vitals;
 
@@ -90,6 +92,8 @@ pub struct Ctx<'a> {
     /// The call.
     pub call: &'a Call,
     params: Params,
+    /// Devices that are kept ready; without one, everything is read from the store.
+    shelf: Option<&'a Shelf>,
     /// Who asked for the request that the call is about.
     who: Option<String>,
 }
@@ -104,7 +108,12 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, recent, now, call, params: Params::new(), who: None }
+        Self { store, settings, commands, recent, now, call, params: Params::new(), shelf: None, who: None }
+    }
+
+    /// This with devices that are kept ready.
+    pub fn with_shelf(self, shelf: &'a Shelf) -> Self {
+        Self { shelf: Some(shelf), ..self }
     }
 
     /// What `{name}` of the route's pattern stands for.
@@ -163,9 +172,9 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
         Run::Watch(handler) => return handler(ctx),
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
-            let device = load_device(ctx)?;
-            let owner = device.info.imaging_server.clone();
-            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device))
+            let device = load_device(ctx, route)?;
+            let owner = device.view.info.imaging_server.clone();
+            guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device.view))
         }
         Run::Request(handler) => {
             let request = load_request(ctx)?;
@@ -213,9 +222,14 @@ fn preflight(allow: &str, route: &Route, ctx: &mut Ctx<'_>) -> Result<Reply> {
     Ok(owner::preflight(ctx.call, allow, origin))
 }
 
-fn load_device(ctx: &mut Ctx<'_>) -> Result<crate::store::DeviceView> {
+fn load_device(ctx: &mut Ctx<'_>, route: &Route) -> Result<Arc<Shown>> {
     let name = ctx.param("device").to_owned();
-    ctx.store.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name })
+    let found = match ctx.shelf {
+        Some(shelf) if route.path == routes::DEVICE_EVENT => shelf.identity(ctx.store, &name)?,
+        Some(shelf) => shelf.device(ctx.store, &name)?,
+        None => ctx.store.device(&name)?.map(shelf::shown),
+    };
+    found.ok_or(ApiError::NotFound { kind: "device", name })
 }
 
 fn load_request(ctx: &mut Ctx<'_>) -> Result<crate::store::RequestView> {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows sockets. Error texts name what is wrong and what would be right, and never a path of this server.
 
+use super::call::Call;
+use super::shelf::{Bytes, Version};
 use super::types;
 use crate::lab::LabError;
 use crate::store::StoreError;
@@ -20,6 +22,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+    /// The body instead of `body`, where others are sent the same bytes.
+    pub shared: Option<Bytes>,
     /// For the access log: who asked for the request that the call was about. The caller does not see it.
     pub who: Option<String>,
 }
@@ -39,18 +43,39 @@ impl Reply {
     /// `status` with a body that is JSON text already.
     pub fn json_text(status: u16, text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: text.into(), who: None }
+        Self { status, headers, body: text.into(), shared: None, who: None }
+    }
+
+    /// 200 with a body that is JSON text already and is not copied.
+    pub fn shared_json(text: Bytes) -> Self {
+        Self { shared: Some(text), ..Self::json_text(200, Vec::new()) }
+    }
+
+    /// 304, when the caller has this version already (RFC 9110 section 15.4.5).
+    pub fn unchanged(call: &Call, version: Version) -> Option<Self> {
+        let has = call.if_none_match.as_ref().is_some_and(|tags| version.is_in(tags));
+        has.then(|| Self::empty(304).of(version))
+    }
+
+    /// This with its version: to be kept by whoever asks again whether it has changed.
+    pub fn of(self, version: Version) -> Self {
+        self.with("ETag", version.tag()).with("Cache-Control", "no-cache")
+    }
+
+    /// The body, whosever it is.
+    pub fn bytes(&self) -> &[u8] {
+        self.shared.as_deref().unwrap_or(&self.body)
     }
 
     /// 200 with plain text.
     pub fn text(text: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Self { status: 200, headers, body: text.into(), who: None }
+        Self { status: 200, headers, body: text.into(), shared: None, who: None }
     }
 
     /// A status without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), who: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), shared: None, who: None }
     }
 
     /// This with one more header line. Bytes that may not stand in one are replaced by `?`.

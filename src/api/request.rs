@@ -100,8 +100,27 @@ fn duration(ctx: &Ctx<'_>, given_s: i64) -> Result<u32> {
 }
 
 pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
-    let requests = ctx.store.requests(ctx.call.has("include_closed"))?;
-    Ok(Reply::json(&Requests { requests: requests.into_iter().map(Into::into).collect() }))
+    let with_closed = ctx.call.has("include_closed");
+    let Some(shelf) = ctx.shelf else { return Ok(Reply::json_text(200, read_list(ctx, with_closed)?)) };
+    let version = shelf.version_of_requests(ctx.store)?;
+    if let Some(unchanged) = Reply::unchanged(ctx.call, version) {
+        return Ok(unchanged);
+    }
+    let list = match shelf.requests(version, with_closed) {
+        Some(list) => list,
+        None => {
+            let list = read_list(ctx, with_closed)?.into();
+            shelf.keep_requests(version, with_closed, &list);
+            list
+        }
+    };
+    Ok(Reply::shared_json(list).of(version))
+}
+
+fn read_list(ctx: &mut Ctx<'_>, with_closed: bool) -> Result<Vec<u8>> {
+    let requests = ctx.store.requests(with_closed)?;
+    let list = Requests { requests: requests.into_iter().map(Into::into).collect() };
+    Ok(serde_json::to_vec(&list).expect("our own types hold only string keys"))
 }
 
 pub(super) fn status(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {

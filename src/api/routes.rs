@@ -137,6 +137,7 @@ const NO_RELAY: Fails = (409, "No relay is known for the device.");
 const HANDS_OFF: Fails = (409, "No relay is known for the device, or it is `locked_out`.");
 const DONE: &[Gives] = &[ok(&shapes::DONE)];
 const NULL: &[Gives] = &[json(200, Kind::Null, "It is done.")];
+const SAME: Gives = empty(304, "Nothing has changed since the `ETag` that `If-None-Match` names.");
 const EVENT_ANSWER: &[Gives] = &[ok(&shapes::EVENT_ANSWER)];
 const EVENT_FAILS: &[Fails] = &[
     (
@@ -176,6 +177,9 @@ const fn put_201(shape: &'static Shape) -> Gives {
 const EVENT_MORE: &str = "An event that the device's state does not take is answered 200 with `accepted: false` and why, and \
     leaves a line in the device's log.";
 
+/// The route of events, of which a busy lab has thousands a second.
+pub const DEVICE_EVENT: &str = "/api/device/{device}/event/{event}";
+
 #[rustfmt::skip]
 /// Every route. GET that changes something is there for boards, whose wget cannot POST.
 pub const ROUTES: &[Route] = &[
@@ -199,7 +203,7 @@ pub const ROUTES: &[Route] = &[
         .fails(&[BAD_QUERY, (410, "The changes after that number are not kept any more, or the number has not been given yet.")]),
 
     get("/api/device/list", Any, Plain(device::list), "Names of all devices; with `details`, all about them.")
-        .named("listDevices", Devices).query(shapes::DEVICE_LIST).gives(&[ok(&shapes::DEVICES)]).fails(&[BAD_QUERY]),
+        .named("listDevices", Devices).query(shapes::DEVICE_LIST).gives(&[ok(&shapes::DEVICES), SAME]).fails(&[BAD_QUERY]),
     post("/api/device/{requested}/request", Any, Plain(request::create), "Asks for a device, `any` or by name, with an image on it.")
         .named("createRequest", Requests).takes(&shapes::NEW_REQUEST)
         .more("Answered at once; watch the request's `url` for its board. The server that takes the request owns it, wherever the device is.")
@@ -255,7 +259,7 @@ pub const ROUTES: &[Route] = &[
         .named("getPxeConfig", Pool).gives(&[ok(&shapes::PXE_CONFIG_DETAILS)]).fails(&[(404, "There is no such PXE config.")]),
 
     get("/api/request/list", Any, Plain(request::list), "Requests of all servers; with `include_closed`, closed ones too.")
-        .named("listRequests", Requests).query(shapes::REQUEST_LIST).gives(&[ok(&shapes::REQUESTS)]),
+        .named("listRequests", Requests).query(shapes::REQUEST_LIST).gives(&[ok(&shapes::REQUESTS), SAME]),
     get("/api/request/{request}/status", Any, Request(request::status), "State and last log lines.")
         .named("getRequestStatus", Requests).gives(&[ok(&shapes::REQUEST_STATUS)]),
     get("/api/request/{request}/details", Any, Request(request::details), "All about a request.")
@@ -386,8 +390,23 @@ fn allow(routes: &[&Route]) -> String {
     methods.join(", ")
 }
 
+/// Every call is held against every pattern, so what does not fit must cost nothing: this allocates nothing.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut want, mut have) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (want.next(), have.next()) {
+            (None, None) => return true,
+            (Some(w), Some(h)) if w == h || (w.starts_with('{') && !h.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
 fn matches(pattern: &'static str, path: &str) -> Option<Params> {
     let path = path.strip_suffix('/').unwrap_or(path);
+    if !fits(pattern, path) {
+        return None;
+    }
     let (mut want, mut have) = (pattern.split('/'), path.split('/'));
     let mut params = Params::new();
     loop {

@@ -9,11 +9,13 @@ pub use changes::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};
+use crate::lab::{Change, Summary};
 use crate::logic::check::Check;
 use crate::logic::mozpool::{OneOf, Request, Wanted};
 use crate::store::{DeviceView, ImageRow, LogLine, PxeConfigRow, RequestView};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// `{"error": {…}}`
 #[derive(Debug, Serialize)]
@@ -181,10 +183,20 @@ impl From<DeviceView> for DeviceFull {
 /// Answer to a change of what there is, or to its dry run.
 #[derive(Debug, Serialize)]
 pub struct Changes {
-    /// One line for each difference.
-    pub changes: Vec<String>,
-    /// Nothing was written.
-    pub dry_run: bool,
+    changes: Vec<String>,
+    dry_run: bool,
+    /// By kind, how many rows became what.
+    summary: BTreeMap<&'static str, BTreeMap<&'static str, usize>>,
+}
+
+impl Changes {
+    /// A line for each, and how many there are.
+    pub fn new(changes: Vec<Change>, dry_run: bool) -> Self {
+        let counts = Summary::of(&changes).0.into_iter();
+        let summary =
+            counts.map(|(kind, fates)| (kind, fates.into_iter().map(|(f, n)| (f.name(), n)).collect()));
+        Self { summary: summary.collect(), changes: changes.into_iter().map(|c| c.text).collect(), dry_run }
+    }
 }
 
 /// `GET device/…/state`

@@ -115,6 +115,41 @@ pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, Ren
     Ok(text)
 }
 
+/// Renders the PXE config `name` before any board needs it: `values` are [`sample_values`], or such with more of this server.
+/// Which keys a boot config will have nobody knows yet, so it has those that the template names.
+///
+/// # Errors
+/// As [`render`].
+pub fn try_out(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
+    let mut named = serde_json::Map::new();
+    let environment = Environment::new();
+    // A template that cannot be parsed says so when it is rendered.
+    if let Ok(template) = environment.template_from_str(contents) {
+        let mut variables: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        // `disk.name` before `disk`: what is used as both is an object.
+        variables.sort_by(|a, b| b.cmp(a));
+        for variable in &variables {
+            let mut keys = variable.split('.');
+            if keys.next() == Some("boot_config") {
+                put_in(&mut named, keys);
+            }
+        }
+    }
+    render(name, contents, &Values { boot_config: named.into(), ..values.clone() })
+}
+
+/// A text in nested objects, at the end of these keys.
+fn put_in<'k>(map: &mut serde_json::Map<String, serde_json::Value>, mut keys: impl Iterator<Item = &'k str>) {
+    let Some(key) = keys.next() else { return };
+    let inside = map.entry(key).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+    if let serde_json::Value::Object(inside) = inside {
+        put_in(inside, keys);
+    }
+    if inside.as_object().is_some_and(serde_json::Map::is_empty) {
+        *inside = "sample".into();
+    }
+}
+
 /// Made-up values, for checking a template before any board needs it.
 pub fn sample_values(server: &ServerValues) -> Values {
     let mac = Mac([2, 0, 0, 0, 0, 1]).join("-");
@@ -159,6 +194,21 @@ mod tests {
         assert_eq!(
             render("t", contents, &values()).unwrap(),
             "url=http://10.0.0.1:8080/files/write-image.sh\n"
+        );
+    }
+
+    #[test]
+    fn what_a_boot_config_may_have_is_made_up() {
+        let contents =
+            "{{ boot_config.url }} {% if boot_config.disk.name %}{{ boot_config.disk.name }}{% endif %}";
+        assert_eq!(try_out("t", contents, &values()).unwrap(), "sample sample\n");
+        assert!(render("t", contents, &values()).is_err());
+        for wrong in ["{{ boot_cnfig.url }}", "{{ device.url }}", "{% if %}"] {
+            assert!(try_out("t", wrong, &values()).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            try_out("t", "{{ boot_config | tojson }}", &values()).is_ok(),
+            render("t", "{{ boot_config | tojson }}", &values()).is_ok()
         );
     }
 

@@ -5,7 +5,7 @@
 use super::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::lab::{Change, Lab, LabError};
+use crate::lab::{Change, Lab, LabError, Summary};
 use crate::store::{BadLocation, Location, StoreError};
 use std::fmt;
 use std::io::Write;
@@ -76,8 +76,11 @@ fn import(args: &ImportArgs, config: &Config) -> Result<Vec<Change>, DbError> {
 
 fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for Change { text } in changes {
-        writeln!(out, "{text}")?;
+    for change in changes {
+        writeln!(out, "{}", change.text)?;
+    }
+    if changes.len() > 1 {
+        writeln!(out, "in all: {}", Summary::of(changes))?;
     }
     summary(&mut out, changes.len(), dry_run)
 }

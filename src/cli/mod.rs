@@ -9,6 +9,7 @@ pub mod lab;
 pub mod logging;
 pub mod remote;
 pub mod serve;
+pub mod simulate;
 pub mod things;
 
 use crate::config::{Config, ConfigError, Host};
@@ -58,6 +59,7 @@ enum Command {
     Pxe(things::Args),
     /// Relay boards: show, add, edit and delete them while the daemon runs
     Relay(things::Args),
+    Simulate(simulate::Args),
 }
 
 /// Why the program failed.
@@ -73,6 +75,10 @@ pub enum Failure {
     Check,
     /// The store was not changed.
     Db(db::DbError),
+    /// The simulation could not be made.
+    Simulation(crate::store::StoreError),
+    /// A rule was broken in a simulation; it has said which.
+    RuleBroken,
     /// A running daemon was asked.
     Remote(remote::RemoteError),
     /// Standard output is gone.
@@ -85,9 +91,13 @@ impl Failure {
         match self {
             Self::Config(_) => ExitCode::from(2),
             Self::Remote(error) => error.exit_code(),
-            Self::Daemon(_) | Self::Demo(_) | Self::Check | Self::Db(_) | Self::Output(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Daemon(_)
+            | Self::Demo(_)
+            | Self::Check
+            | Self::Db(_)
+            | Self::Simulation(_)
+            | Self::RuleBroken
+            | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -100,6 +110,8 @@ impl fmt::Display for Failure {
             Self::Demo(error) => error.fmt(f),
             Self::Check => f.write_str("this server is not fit to serve; see what failed above"),
             Self::Db(error) => error.fmt(f),
+            Self::Simulation(error) => error.fmt(f),
+            Self::RuleBroken => f.write_str("a rule was broken; the same settings and seed show it again"),
             Self::Remote(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
@@ -129,6 +141,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
             let config = load()?;
             logging::init("error");
             check::run(&check, &config)
+        }
+        Command::Simulate(simulate) => {
+            logging::init("off");
+            simulate::run(&simulate)
         }
         Command::Db(db) => {
             let config = load()?;

@@ -282,7 +282,7 @@ impl Call {
         if self.json {
             return show::json(&mut std::io::stdout().lock(), &row).map_err(RemoteError::Output);
         }
-        self.changes(&json!({ "changes": would["changes"], "dry_run": false }))
+        self.changes(&json!({ "changes": would["changes"], "dry_run": false, "summary": would["summary"] }))
     }
 
     fn delete(&self, name: &str, force: bool, dry_run: bool) -> Result<(), RemoteError> {
@@ -291,7 +291,7 @@ impl Call {
         if !dry_run {
             self.client.call(&Method::DELETE, &path)?;
         }
-        self.changes(&json!({ "changes": would["changes"], "dry_run": dry_run }))
+        self.changes(&json!({ "changes": would["changes"], "dry_run": dry_run, "summary": would["summary"] }))
     }
 
     fn changes(&self, answer: &Value) -> Result<(), RemoteError> {
@@ -308,12 +308,24 @@ pub(super) fn changes(out: &mut dyn Write, answer: &Value) -> std::io::Result<()
     for change in &changes {
         writeln!(out, "{}", show::clean(change))?;
     }
+    if changes.len() > 1 {
+        writeln!(out, "in all: {}", summary(&answer["summary"]))?;
+    }
     super::db::summary(out, changes.len(), answer["dry_run"] == true)
 }
 
 /// A number, a boolean, as it is typed.
 fn text_of(value: &Value) -> String {
     value.to_string()
+}
+
+/// `device 3 new, 1 changed; image 1 changed`
+fn summary(counts: &Value) -> String {
+    let kinds = counts.as_object().into_iter().flatten().map(|(kind, fates)| {
+        let fates = fates.as_object().into_iter().flatten().map(|(fate, n)| format!("{n} {fate}"));
+        format!("{} {}", kind.replace('_', " "), fates.collect::<Vec<_>>().join(", "))
+    });
+    kinds.collect::<Vec<_>>().join("; ")
 }
 
 fn pair(text: &str) -> Result<(&str, &str), RemoteError> {

@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180) as records of texts with their lines, strictly: what is not that is an error with a line.
 //!
-//! Also semicolons, which spreadsheets of half of Europe write, where the first line has them and no comma outside of quotes.
+//! By hand, because it is a page, and because every message is to name its line. Also semicolons, which spreadsheets of half of Europe write, where the first line has them and no comma outside of quotes.
 
 use std::fmt;
 

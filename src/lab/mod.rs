@@ -3,6 +3,7 @@
 //! Parsed and checked here (`parse`), as far as the file alone can tell, and written (`write`); `Store::apply_lab` holds it against the store and
 //! brings the store to it. What a row does not mention stays as it is in the store, or gets its default in a new row.
 
+mod change;
 mod csv;
 mod error;
 mod format;
@@ -15,6 +16,7 @@ mod tree;
 mod unique;
 mod write;
 
+pub use change::{Change, Fate, Summary};
 pub use error::{LabError, Place, Problem};
 pub use format::Format;
 pub use inline::load_text;
@@ -56,6 +58,17 @@ impl Kind {
             Self::PxeConfig => "pxe_config",
             Self::Image => "image",
             Self::RelayBoard => "relay_board",
+            Self::Device => "device",
+        }
+    }
+
+    /// For people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::HardwareType => "hardware type",
+            Self::PxeConfig => "PXE config",
+            Self::Image => "image",
+            Self::RelayBoard => "relay board",
             Self::Device => "device",
         }
     }
@@ -232,13 +245,6 @@ pub struct DeviceEntry {
     pub inventory_id: Option<i64>,
     /// The state that a *new* device begins in, `new` unless given. An old one stays where it is.
     pub state: Option<State>,
-}
-
-/// One difference between a lab file and the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// For people: `device panda-0001: fqdn a -> b`.
-    pub text: String,
 }
 
 /// How a hardware type is written in messages and in `pxe` tables: type and model with a space between.

@@ -5,10 +5,12 @@
 
 mod access;
 mod body;
+mod caller;
 mod lines;
 mod transfers;
 mod watch;
 mod wire;
+mod write;
 
 use self::access::AccessLog;
 use self::body::{BodyIs, body_of, read_body};
@@ -20,17 +22,18 @@ use crate::api::call::{Call, Verb};
 use crate::api::events::Recent;
 use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
+use crate::api::shelf::Shelf;
 use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,8 +50,13 @@ pub const API_THREADS: usize = 16;
 /// thread that mostly waits for its peer costs some kilobytes.
 pub const TRANSFERS_MAX: usize = 256;
 
+/// Longer answers are transfers, too: the system takes so much for a peer that reads nothing, and an API thread would wait for
+/// the rest (tcp(7), `tcp_wmem`: 16 kilobytes at first, which grow with what is sent).
+const AT_ONCE_MAX: usize = 16 << 10;
+
 /// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
 const LARGE_MAX: usize = 2;
+
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
 pub const WATCHERS_MAX: usize = 512;
@@ -94,6 +102,8 @@ pub struct Parts {
     pub commands: Commands,
     /// The last changes, for those who watch.
     pub recent: Arc<Recent>,
+    /// Devices as the API shows them.
+    pub shelf: Shelf,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What is below `/files/`; `None` for nothing.
@@ -146,11 +156,15 @@ impl HttpServer {
         let watchers = Transfers::new(parts.watchers_max);
         let large = Transfers::new(LARGE_MAX);
         let stopping = AtomicBool::new(false);
+        let (called, was_called) = bounded(1);
         let lines = Arc::default();
-        let shared = Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, stopping });
+        let shared =
+            Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, called, stopping });
         let (stop, stopped) = bounded(0);
         let mut handles = vec![spawn("http-caller", ended.clone(), move || {
-            keep_accepting(addr, silence, &stopped, &tidies)
+            let exit = caller::run(addr, silence, &stopped, &was_called, || tidies.tidy(Instant::now()));
+            tidies.end(Instant::now());
+            exit
         })];
         handles.extend((1..=threads).map(|n| {
             let shared = Arc::clone(&shared);
@@ -183,25 +197,6 @@ fn raise_open_files(peers: usize) {
     if let Err(error) = raise() {
         log::warn!("cannot raise the limit of open files: {error}; many clients at once may be too many");
     }
-}
-
-/// Calls our own address now and then and hangs up at once.
-///
-/// The time limit for silent peers is the listener's too: its `accept` fails when nobody calls for so long, and `tiny_http`
-/// then stops accepting for good. So somebody calls, and tidies the access log on the way.
-fn keep_accepting(addr: SocketAddr, silence: Duration, stopped: &Receiver<()>, access: &AccessLog) -> Exit {
-    let mut own = addr;
-    if addr.ip().is_unspecified() {
-        own.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    while stopped.recv_timeout(silence / 4) == Err(RecvTimeoutError::Timeout) {
-        access.tidy(Instant::now());
-        if let Err(error) = TcpStream::connect_timeout(&own, silence / 4) {
-            log::warn!("cannot reach our own address {own}: {error}");
-        }
-    }
-    access.end(Instant::now());
-    Exit::Stopped
 }
 
 /// Running threads.
@@ -255,6 +250,8 @@ struct Shared {
     large: Arc<Transfers>,
     watchers: Arc<Transfers>,
     lines: Arc<Lines>,
+    /// Has a place for one word: a call has come.
+    called: Sender<()>,
     stopping: AtomicBool,
 }
 
@@ -300,6 +297,8 @@ enum Handled {
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
     let arrived = Arrived::of(&request, &shared.access, &shared.lines);
+    // Full: it is known already.
+    let _ = shared.called.try_send(());
     if arrived.line.is_behind_a_watcher() {
         shared.parts.recent.nudge();
     }
@@ -343,6 +342,11 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
 /// Answers, or has a thread wait for what is to be answered.
 fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arrived) {
     match answer {
+        Answer::Now(reply) if reply.bytes().len() > AT_ONCE_MAX => {
+            hand_over(shared, "http-list", request, arrived, move |_, request, arrived| {
+                respond(request, reply, &arrived);
+            });
+        }
         Answer::Now(reply) => respond(request, reply, &arrived),
         Answer::Later(watch) => watch::begin(shared, request, watch, arrived),
     }
@@ -411,9 +415,9 @@ fn refuse_absurd(request: Request, arrived: &Arrived) {
 
 /// Asks the API; a panic is answered 500 and does not end the thread.
 fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Answer, Handled) {
-    let Parts { settings, commands, recent, clock, .. } = &shared.parts;
+    let Parts { settings, commands, recent, shelf, clock, .. } = &shared.parts;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        api::handle(Ctx::new(store, settings, commands, recent, clock.now(), call))
+        api::handle(Ctx::new(store, settings, commands, recent, clock.now(), call).with_shelf(shelf))
     }));
     match result {
         Ok(answer) => (answer, Handled::Done),

@@ -9,7 +9,7 @@ use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
 use super::{Bell, ChangeData, ChangeKind, ChangeWhat, Result, StoreError, admin, devices, sql};
-use crate::lab::{Change, board_key, hardware_label};
+use crate::lab::{Change, Fate, Kind, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
 use crate::logic::time::Timestamp;
 use relayctl::RelayAddress;
@@ -118,7 +118,7 @@ impl<C: Conn> Delete<'_, C> {
 
     fn gone(&mut self, sql: &'static str, args: &[Value]) -> Result<()> {
         self.c.exec(sql, args).doing(DOING)?;
-        self.changes.push(Change { text: format!("{}: deleted", self.what) });
+        self.changes.push(Change::whole(self.what.kind(), &self.what.name(), Fate::Deleted));
         let kind = match self.what {
             Deletion::Device(_) => ChangeKind::Device,
             Deletion::HardwareType { .. } => ChangeKind::HardwareType,
@@ -166,7 +166,7 @@ impl<C: Conn> Delete<'_, C> {
     fn cell(&mut self, image: &str, hardware: i64, label: &str, pxe_config: &str) -> Result<()> {
         self.c.exec(sql::MATRIX_DELETE, args![image, hardware]).doing(DOING)?;
         let text = format!("image {image} on {label}: PXE config {pxe_config} -> (nothing)");
-        self.changes.push(Change { text });
+        self.changes.push(Change::part(Kind::Image, image, text));
         // An image that goes itself is told of once.
         if !matches!(self.what, Deletion::Image(_)) {
             self.news.thing(self.now, ChangeKind::Image, image, ChangeWhat::Changed);
@@ -206,7 +206,8 @@ impl<C: Conn> Delete<'_, C> {
         if !(self.force && self.dry_run) {
             history?;
         } else if history.is_err() {
-            self.changes.push(Change { text: format!("closed requests for image {name}: deleted") });
+            let text = format!("closed requests for image {name}: deleted");
+            self.changes.push(Change { kind: "request", name: name.into(), fate: Fate::Deleted, text });
         }
         let hardware = admin::hardware(self.c)?;
         for (image, id, pxe_config) in admin::matrix(self.c)? {
@@ -215,7 +216,7 @@ impl<C: Conn> Delete<'_, C> {
         }
         if self.force && self.dry_run {
             // The row cannot go while its history is there, and need not.
-            self.changes.push(Change { text: format!("{}: deleted", self.what) });
+            self.changes.push(Change::whole(self.what.kind(), &self.what.name(), Fate::Deleted));
             return Ok(());
         }
         self.gone(sql::IMAGE_DELETE, args![name])

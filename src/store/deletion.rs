@@ -2,6 +2,7 @@
 //!
 //! Names only; how it is done and asked is `delete`'s.
 
+use crate::lab::Kind;
 use crate::logic::ids::DeviceName;
 use std::fmt;
 
@@ -21,14 +22,14 @@ pub enum Deletion {
 }
 
 impl Deletion {
-    /// The kind of thing, for people.
-    pub fn kind(&self) -> &'static str {
+    /// The kind of thing.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Device(_) => "device",
-            Self::HardwareType { .. } => "hardware type",
-            Self::Image(_) => "image",
-            Self::PxeConfig(_) => "PXE config",
-            Self::RelayBoard(_) => "relay board",
+            Self::Device(_) => Kind::Device,
+            Self::HardwareType { .. } => Kind::HardwareType,
+            Self::Image(_) => Kind::Image,
+            Self::PxeConfig(_) => Kind::PxeConfig,
+            Self::RelayBoard(_) => Kind::RelayBoard,
         }
     }
 
@@ -44,7 +45,7 @@ impl Deletion {
 
 impl fmt::Display for Deletion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.name())
+        write!(f, "{} {}", self.kind().label(), self.name())
     }
 }
 

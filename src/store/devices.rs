@@ -211,6 +211,14 @@ pub(super) fn names<C: Conn>(c: &mut C) -> Result<Vec<DeviceName>> {
     Ok(readable(rows, |r| Cells::new("devices", r).text("name").map(Into::into)))
 }
 
+pub(super) fn addresses<C: Conn>(c: &mut C, server: &str) -> Result<Vec<(DeviceName, String)>> {
+    let rows = c.query(sql::DEVICE_ADDRESSES, args![server]).doing(READ)?;
+    Ok(readable(rows, |r| {
+        let mut c = Cells::new("devices", r);
+        Ok((c.text("name")?.into(), c.text("fqdn")?))
+    }))
+}
+
 pub(super) fn environments<C: Conn>(c: &mut C) -> Result<Vec<String>> {
     let rows = c.query(sql::ENVIRONMENTS, &[]).doing(READ)?;
     Ok(readable(rows, |r| Cells::new("devices", r).text("environment")))

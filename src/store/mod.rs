@@ -23,6 +23,7 @@ mod seed;
 mod sql;
 mod sqlite;
 mod sqlstore;
+pub(crate) mod through;
 
 pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
@@ -186,7 +187,10 @@ pub trait Store: Send {
     /// The result that lies with a request's claim.
     fn imaging_result(&mut self, request: RequestId) -> Result<Option<ImagingResult>>;
 
-    // The journal's writes.
+    // What the journal reads and writes.
+
+    /// Names and fqdns of the devices of one imaging server.
+    fn device_addresses(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>>;
 
     /// Appends lines to device logs in one transaction. Lines for devices that are gone are left out.
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;

@@ -40,6 +40,8 @@ pub(super) const DEVICES_FILTERED: &str = select_devices!(
     "AND (? IS NULL OR h.type = ?) AND (? IS NULL OR d.name > ?) ORDER BY d.name LIMIT ?"
 );
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
+pub(super) const DEVICE_ADDRESSES: &str =
+    "SELECT name, fqdn FROM devices WHERE imaging_server = ? ORDER BY name";
 pub(super) const DEVICE_NAMED: &str =
     "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const ENVIRONMENTS: &str =

@@ -86,6 +86,9 @@ impl<C: Conn> Store for SqlStore<C> {
         requests::imaging_result(&mut self.conn, request)
     }
 
+    fn device_addresses(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
+        devices::addresses(&mut self.conn, server)
+    }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         logs::append_devices(&mut self.conn, lines)
     }

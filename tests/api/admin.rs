@@ -42,7 +42,7 @@ fn a_device_is_made_changed_and_deleted() {
     let dry = world.put("/api/device/panda-0009?dry_run=1", r#"{"comments":"by hand"}"#);
     assert_eq!(
         dry.line(),
-        r#"200 {"changes":["device panda-0009: comments (nothing) -> by hand"],"dry_run":true}"#
+        r#"200 {"changes":["device panda-0009: comments (nothing) -> by hand"],"dry_run":true,"summary":{"device":{"changed":1}}}"#
     );
     let changed = world.put(
         "/api/device/panda-0009",
@@ -55,7 +55,7 @@ fn a_device_is_made_changed_and_deleted() {
     );
     assert_eq!(
         world.delete("/api/device/panda-0009?dry_run").line(),
-        r#"200 {"changes":["device panda-0009: deleted"],"dry_run":true}"#
+        r#"200 {"changes":["device panda-0009: deleted"],"dry_run":true,"summary":{"device":{"deleted":1}}}"#
     );
     assert_eq!(world.delete("/api/device/panda-0009/").line(), "204 ");
     assert!(world.get("/api/device/panda-0009/details").line().starts_with("404 "));

@@ -114,7 +114,7 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
         "relay_info state comments image boot_config environment request_id hardware_type hardware_model processor tags ",
         "next_image state_since mac deadline progress pxe_config"))),
     ("PUT device/panda-0002?dry_run", NOTHING, r#"{"comments":"x"}"#,
-        Is(r#"200 {"changes":["device panda-0002: comments (nothing) -> x"],"dry_run":true}"#)),
+        Is(r#"200 {"changes":["device panda-0002: comments (nothing) -> x"],"dry_run":true,"summary":{"device":{"changed":1}}}"#)),
     ("DELETE device/panda-0004", NOTHING, "", Is("204 ")),
     ("GET hardware_type/list", NOTHING, "", Is(r#"200 {"hardware_types":[{"type":"panda","model":"ES","ping_steady_s":10,"limits":{}}]}"#)),
     ("PUT hardware_type/x", NOTHING, "", Is(r#"201 {"type":"x","model":"","ping_steady_s":10,"limits":{}}"#)),
@@ -134,7 +134,7 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("DELETE relay/relay-1?force=1", NOTHING, "", Is(concat!(r#"409 {"error":{"code":"conflict","message":"relay board relay-1 cannot be deleted: "#,
         r#"devices hang on it: panda-0001, panda-0004; change those first"}}"#))),
     ("POST lab/import?format=csv", NOTHING, "name,comments\npanda-0001,x\n",
-        Is(r#"200 {"changes":["device panda-0001: comments good -> x"],"dry_run":false}"#)),
+        Is(r#"200 {"changes":["device panda-0001: comments good -> x"],"dry_run":false,"summary":{"device":{"changed":1}}}"#)),
     ("GET lab/export?format=json", NOTHING, "", Keys("", "hardware_type pxe_config image relay_board device")),
     // What is ours alone.
     ("GET health", NOTHING, "", Keys("", "status server version started services")),

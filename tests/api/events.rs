@@ -79,8 +79,8 @@ fn three(world: &World) -> Box<dyn Store> {
         expected: request.epoch,
         next: request,
         claim: mozpool::logic::mozpool::ClaimChange::Keep,
-        log: vec![],
         device_log: None,
+        log: vec![],
         at: AT,
     };
     commit.next.expires = AT.plus_s(7200);

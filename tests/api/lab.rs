@@ -18,7 +18,9 @@ fn a_lab_is_imported_in_every_format_after_a_dry_run() {
     let changes = r#"["relay board r: new","device b-1: new"]"#;
     assert_eq!(
         import(&world, "?dry_run=1", TOML, NEW),
-        format!(r#"200 {{"changes":{changes},"dry_run":true}}"#)
+        format!(
+            r#"200 {{"changes":{changes},"dry_run":true,"summary":{{"device":{{"new":1}},"relay_board":{{"new":1}}}}}}"#
+        )
     );
     assert!(world.get("/api/device/b-1/details").line().starts_with("404 "));
     assert_eq!(
@@ -30,16 +32,18 @@ fn a_lab_is_imported_in_every_format_after_a_dry_run() {
     );
     assert_eq!(
         import(&world, "?format=toml", "application/x-www-form-urlencoded", NEW),
-        format!(r#"200 {{"changes":{changes},"dry_run":false}}"#)
+        format!(
+            r#"200 {{"changes":{changes},"dry_run":false,"summary":{{"device":{{"new":1}},"relay_board":{{"new":1}}}}}}"#
+        )
     );
-    assert_eq!(import(&world, "", TOML, NEW), r#"200 {"changes":[],"dry_run":false}"#);
+    assert_eq!(import(&world, "", TOML, NEW), r#"200 {"changes":[],"dry_run":false,"summary":{}}"#);
     assert_eq!(
         import(&world, "", "application/json; charset=utf-8", r#"{"device":[{"name":"b-1","tags":["x"]}]}"#),
-        r#"200 {"changes":["device b-1: tags (nothing) -> x"],"dry_run":false}"#
+        r#"200 {"changes":["device b-1: tags (nothing) -> x"],"dry_run":false,"summary":{"device":{"changed":1}}}"#
     );
     assert_eq!(
         import(&world, "", "text/csv", "name;tags;comments\r\nb-1;;\"a \"\"b\"\"\"\r\n"),
-        r#"200 {"changes":["device b-1: tags x -> (nothing)","device b-1: comments (nothing) -> a \"b\""],"dry_run":false}"#
+        r#"200 {"changes":["device b-1: tags x -> (nothing)","device b-1: comments (nothing) -> a \"b\""],"dry_run":false,"summary":{"device":{"changed":1}}}"#
     );
 }
 
@@ -116,7 +120,7 @@ fn an_export_imported_again_changes_nothing() {
         assert_eq!(out.header("Content-Type").map(|t| t.split(';').next().unwrap()), Some(kind));
         assert_eq!(
             import(&world, "", kind, out.text()),
-            r#"200 {"changes":[],"dry_run":false}"#,
+            r#"200 {"changes":[],"dry_run":false,"summary":{}}"#,
             "{}",
             out.text()
         );

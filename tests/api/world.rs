@@ -157,6 +157,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         settings: settings(),
         commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
         recent,
+        shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         open_store: Box::new(move || opens.open()),

@@ -213,6 +213,7 @@ pub const DIFFERENCES: Shape = Shape {
     fields: &[
         needed("changes", Kind::List(&Kind::Text), "One line for each difference."),
         needed("dry_run", Kind::Bool, "Nothing was written."),
+        needed("summary", Kind::Object, "By kind, how many rows are `new`, `changed` or `deleted`."),
     ],
-    example: r#"{"changes": ["device b-1: tags (nothing) -> x"], "dry_run": true}"#,
+    example: r#"{"changes": ["device b-1: tags (nothing) -> x"], "dry_run": true, "summary": {"device": {"changed": 1}}}"#,
 };

@@ -3,7 +3,7 @@
 //! Nothing is made and nothing upgraded: a store that does not exist yet is made by the daemon, as the daemon's user.
 
 use super::{Finding, Server};
-use crate::boot::render::{LiveValues, ServerValues, Values, render, sample_values};
+use crate::boot::render::{LiveValues, ServerValues, Values, sample_values, try_out};
 use crate::store::{ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
 use nix::unistd::{AccessFlags, access};
 use std::net::SocketAddr;
@@ -101,7 +101,7 @@ pub(super) fn pxe_configs(server: &Server<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut good = 0;
     for config in &stored.pxe_configs {
-        match render(&config.name, &config.contents, &values) {
+        match try_out(&config.name, &config.contents, &values) {
             Ok(_) => good += 1,
             Err(error) => {
                 findings

@@ -3,6 +3,7 @@
 //!
 //! Decides by a point in time that is passed in; what it writes goes to the log with the target `mozpool::access`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -69,7 +70,7 @@ fn report(over: &[(Option<IpAddr>, u64)]) {
         let peer = peer.map_or_else(|| "(others)".to_owned(), |p| p.to_string());
         log::warn!(
             target: "mozpool::access",
-            "peer={peer} {left_out} more calls with an error 4xx within {} s are not shown one by one",
+            "peer={peer} {left_out} more calls that failed with 4xx within {} s are not shown one by one",
             WINDOW.as_secs()
         );
     }
@@ -77,7 +78,6 @@ fn report(over: &[(Option<IpAddr>, u64)]) {
 
 fn text(line: &Line<'_>) -> String {
     let Line { method, target, status, bytes, took, peer, who } = line;
-    let cut = |text: &str, max| -> String { text.chars().take(max).flat_map(char::escape_debug).collect() };
     let ms = took.as_secs_f64() * 1000.0;
     let peer = peer.map_or_else(|| "(unknown)".to_owned(), |p| p.to_string());
     let mut text =
@@ -87,6 +87,13 @@ fn text(line: &Line<'_>) -> String {
         let _ = write!(text, " assignee=\"{}\"", cut(who, WHO_SHOWN));
     }
     text
+}
+
+/// A text as it is shown. Nearly always that is as it is: a character at a time would cost more than the rest of the line.
+fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    let is_plain = text.len() <= max
+        && text.bytes().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\'' | b'\\'));
+    if is_plain { Cow::Borrowed(text) } else { text.chars().take(max).flat_map(char::escape_debug).collect() }
 }
 
 /// How many lines peers have caused.

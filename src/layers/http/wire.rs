@@ -1,7 +1,9 @@
 //! Between `tiny_http`'s requests and responses and the API's calls and replies.
 
 use super::access::{self, AccessLog};
+use super::body::{BodyIs, body_of};
 use super::lines::{Line, Lines};
+use super::write;
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::reply::Reply;
@@ -41,6 +43,7 @@ pub(super) fn call_of(request: &Request) -> Call {
     call.wants_headers = header(request, "Access-Control-Request-Headers");
     call.accept = header(request, "Accept");
     call.last_event_id = header(request, "Last-Event-ID");
+    call.if_none_match = header(request, "If-None-Match");
     call.peer = peer(request);
     call
 }
@@ -63,15 +66,28 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
     server.chain(lines).filter_map(|(n, v)| Header::from_bytes(n, v).ok()).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
-    let Reply { status, headers: lines, body, who } = reply;
-    let len = body.len();
-    let sent = if *request.method() == tiny_http::Method::Head { 0 } else { len };
-    let response = Response::new(StatusCode(status), headers(&lines), Cursor::new(body), Some(len), None);
-    if let Err(error) = request.respond(response.with_chunked_threshold(usize::MAX)) {
+    let (status, len) = (reply.status, reply.bytes().len());
+    let is_head = *request.method() == tiny_http::Method::Head;
+    let taken = match body_of(&request, 0) {
+        BodyIs::Here(_) => {
+            let version = request.http_version().clone();
+            write::answer(request.into_writer(), &version, &reply, is_head)
+        }
+        // `tiny_http` reads what is left of a body before it gives its writer away; a peer that waits for our answer before it
+        // sends that would wait for ever.
+        BodyIs::OnItsWay(_) | BodyIs::Absurd => {
+            let body = Cursor::new(reply.bytes());
+            let response = Response::new(StatusCode(status), headers(&reply.headers), body, Some(len), None);
+            request.respond(response.with_chunked_threshold(usize::MAX))
+        }
+    };
+    if let Err(error) = taken {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    arrived.log(status, sent as u64, who.as_deref());
+    let sent = if is_head { 0 } else { len };
+    arrived.log(status, sent as u64, reply.who.as_deref());
 }
 
 /// A call that has come in, for the log.

@@ -12,7 +12,7 @@ use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
 use crate::logic::ids::DeviceName;
-use crate::store::{DeviceFilter, DeviceLogLine, Result, Store, StrayLogLine, TooOld};
+use crate::store::{ChangeKind, DeviceLogLine, Result, Store, StrayLogLine, TooOld};
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use names::LookUp;
@@ -36,7 +36,7 @@ const PRUNE_REST: Duration = Duration::from_millis(50);
 const PRUNE_RETRY: Duration = Duration::from_secs(60);
 /// How long lines wait at the start until the devices' names are looked up; then only lines of those that are not are strays.
 const FIRST_NAMES: Duration = Duration::from_secs(1);
-/// How often the devices are read again: a board whose address changes is found again within this time.
+/// How often it is looked whether the devices have changed.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// An unknown sender makes us look sooner, but a flood of them not all the time.
 const REFRESH_REST: Duration = Duration::from_secs(2);
@@ -50,6 +50,8 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The part of the store that is the journal's.
 pub trait LogStore: Send {
+    /// As long as this stays, so do the devices.
+    fn devices_version(&mut self) -> Result<u64>;
     /// Short names and fqdns of the devices that `server` owns.
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>>;
     /// See [`Store::append_device_log`].
@@ -61,10 +63,11 @@ pub trait LogStore: Send {
 }
 
 impl LogStore for Box<dyn Store> {
+    fn devices_version(&mut self) -> Result<u64> {
+        Ok(self.last_changes()?.of_kind(ChangeKind::Device))
+    }
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
-        let all = self.devices(&DeviceFilter::default())?.into_iter();
-        let ours = all.filter(|device| device.info.imaging_server == server);
-        Ok(ours.map(|device| (device.name, device.info.fqdn)).collect())
+        self.device_addresses(server)
     }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         (**self).append_device_log(lines)
@@ -111,6 +114,8 @@ pub struct Journal<S = Box<dyn Store>> {
     stats: Arc<Stats>,
     look_up: LookUp,
     devices: Vec<(DeviceName, String)>,
+    /// Of `devices`; `None` before they are read.
+    version: Option<u64>,
     found: Addresses,
     senders: Senders,
     backlog: Backlog,
@@ -138,6 +143,7 @@ impl<S: LogStore> Journal<S> {
             stats: Arc::default(),
             look_up: names::system,
             devices: Vec::new(),
+            version: None,
             found: Addresses::new(),
             senders: Senders::default(),
             backlog: Backlog::default(),
@@ -220,8 +226,18 @@ impl<S: LogStore> Journal<S> {
             return Ok(());
         }
         (self.refreshed, self.refresh_at) = (now, now + REFRESH_EVERY);
-        match self.store.devices_of(&self.settings.server) {
-            Ok(devices) => self.devices = devices,
+        let version = match self.store.devices_version() {
+            Ok(version) if self.version == Some(version) => return Ok(()),
+            other => other,
+        };
+        let devices = version.and_then(|v| Ok((v, self.store.devices_of(&self.settings.server)?)));
+        match devices {
+            // They change all the time, but hardly ever in what matters here.
+            Ok((version, devices)) if self.version.is_some() && devices == self.devices => {
+                self.version = Some(version);
+                return Ok(());
+            }
+            Ok((version, devices)) => (self.version, self.devices) = (Some(version), devices),
             Err(error) => {
                 log::warn!("the addresses of the devices stay as they were: {error}");
                 return Ok(());
@@ -231,8 +247,12 @@ impl<S: LogStore> Journal<S> {
         let is_name = |fqdn: &&String| !fqdn.is_empty() && fqdn.parse::<IpAddr>().is_err();
         let all: BTreeSet<&String> = self.devices.iter().map(|(_, fqdn)| fqdn).filter(is_name).collect();
         match names.ask.try_send(all.into_iter().cloned().collect()) {
-            // Full: it has not even begun with the last ones.
-            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+            Ok(()) => Ok(()),
+            // It has not even begun with the last ones; the next look hands these over.
+            Err(TrySendError::Full(_)) => {
+                self.version = None;
+                Ok(())
+            }
             Err(TrySendError::Disconnected(_)) => Err(Exit::Lost("names")),
         }
     }

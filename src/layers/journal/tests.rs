@@ -43,6 +43,9 @@ impl Fake {
 }
 
 impl LogStore for Fake {
+    fn devices_version(&mut self) -> Result<u64> {
+        Ok(self.shelf.lock().unwrap().devices.len() as u64)
+    }
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
         assert_eq!(server, "imaging-1");
         let _ = self.listed.try_send(());

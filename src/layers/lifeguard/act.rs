@@ -65,14 +65,8 @@ impl Lifeguard {
 
     pub(super) fn adopt(&mut self, mut record: DeviceRecord) {
         let device = record.machine.name.clone();
-        // A row that was put into its state from outside has no deadline yet: the state begins now.
-        // And none is further away than the state's time limit, unless the clock was ahead when it was stored.
         let now = self.clock.now();
-        let limit_s = time_limit_s(&record.machine, &self.catalog, record.info.hardware);
-        if let Some(limit_s) = limit_s {
-            record.machine.deadline =
-                Some(record.machine.deadline.map_or(now, |at| at.min(now.plus_s(limit_s))));
-        }
+        record.machine.deadline = resume(&record.machine, &self.catalog, record.info.hardware, now);
         self.deadlines.set(&device, record.machine.deadline);
         self.devices.insert(device.clone(), record.into());
         if let Err(why) = self.publish(&device) {

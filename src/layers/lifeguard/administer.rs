@@ -4,7 +4,7 @@
 //! read again as soon as it answers.
 
 use super::*;
-use crate::boot::render::{RenderError, render, sample_values};
+use crate::boot::render::{RenderError, render, sample_values, try_out};
 use crate::lab::{Change, Lab, LabError, Place, Problem};
 use crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 use crate::store::Deletion;
@@ -47,7 +47,7 @@ impl Lifeguard {
         values.site.clone_from(&self.settings.site);
         for entry in &lab.pxe_configs {
             let Some(contents) = &entry.contents else { continue };
-            if let Err(RenderError { line, why, .. }) = render(&entry.name, contents, &values) {
+            if let Err(RenderError { line, why, .. }) = try_out(&entry.name, contents, &values) {
                 let row = format!("pxe_config `{}`", entry.name);
                 let at = Place { origin: lab.origin.clone(), line: entry.line, row, field: "contents" };
                 return Err(LabError { at: Box::new(at), problem: Problem::Template { line, why } });

@@ -33,7 +33,7 @@ impl Lifeguard {
                 has_relay: entry.relay.is_some(),
                 claim: entry.claim.as_ref(),
             };
-            match step(machine, facts, event, now) {
+            match (self.rule)(machine, facts, event, now) {
                 Step::Ignored(why) => {
                     if !quiet && !matches!(why, Ignored::AsItWas) {
                         log::info!("device={device} {why}");
@@ -42,6 +42,11 @@ impl Lifeguard {
                         }
                     }
                     self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
+                }
+                Step::Rearmed(rearmed) => {
+                    let draft = drafts.get_mut(&device);
+                    self.rearm(&device, rearmed, draft, &mut commits, &mut decided);
+                    self.reply(&device, asker, DeviceAnswer::Accepted { state: before });
                 }
                 Step::Moved(moved) => {
                     drafts.insert(device.clone(), moved.next.clone());
@@ -55,6 +60,33 @@ impl Lifeguard {
             for (device, event, asker) in orders {
                 self.answer_order(&device, &event, asker);
             }
+        }
+    }
+
+    /// A wait begins anew: at once and in memory, or with what the same batch has already decided for the device.
+    fn rearm(
+        &mut self,
+        device: &DeviceName,
+        Rearmed { deadline, effects }: Rearmed,
+        draft: Option<&mut Device>,
+        commits: &mut [DeviceCommit],
+        decided: &mut [Decided],
+    ) {
+        let Some(draft) = draft else {
+            if let Some(entry) = self.devices.get_mut(device) {
+                entry.machine.deadline = deadline;
+            }
+            self.deadlines.set(device, deadline);
+            for effect in effects {
+                self.hand_out(device, effect);
+            }
+            return;
+        };
+        draft.deadline = deadline;
+        let last = commits.iter_mut().zip(decided).rev().find(|(commit, _)| commit.next.name == *device);
+        if let Some((commit, decided)) = last {
+            commit.next.deadline = deadline;
+            decided.effects.extend(effects);
         }
     }
 

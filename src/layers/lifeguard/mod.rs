@@ -24,7 +24,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, State, Step, step, time_limit_s,
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Rearmed, State, Step, resume, step,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
@@ -89,6 +89,9 @@ pub struct Outbox {
     pub journal: Sender<JournalLine>,
 }
 
+/// What decides: [`step`], or in its place what the simulator wraps around it.
+pub type Rule = Box<dyn Fn(&Device, Facts<'_>, Event, Timestamp) -> Step + Send>;
+
 /// The layer's state. In memory is what the store has, plus what only matters while the process lives.
 pub struct Lifeguard {
     settings: Settings,
@@ -112,6 +115,7 @@ pub struct Lifeguard {
     /// What acting on the last commit has shown, to be decided on next.
     follow_ups: Vec<Item>,
     steps: StepWatch,
+    rule: Rule,
 }
 
 #[derive(Debug)]
@@ -191,11 +195,23 @@ impl Lifeguard {
             behind: false,
             follow_ups: Vec::new(),
             steps,
+            rule: Box::new(step),
         };
         for record in records {
             layer.adopt(record);
         }
         Ok(layer)
+    }
+
+    /// Lets `rule` decide.
+    pub(crate) fn decided_by(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// A device's machine as it is in memory.
+    pub(crate) fn machine(&self, device: &str) -> Option<&Device> {
+        self.devices.get(device).map(|entry| &entry.machine)
     }
 
     /// Runs until told to stop or until a neighbour is gone.
@@ -218,9 +234,8 @@ impl Lifeguard {
         }
     }
 
-    /// One turn without waiting.
-    #[cfg(test)]
-    pub(super) fn turn(&mut self, inbox: &Inbox) {
+    /// One turn without waiting: whoever calls this keeps the time.
+    pub(crate) fn turn(&mut self, inbox: &Inbox) {
         self.go_on(Vec::new(), inbox);
     }
 
@@ -263,7 +278,7 @@ impl Lifeguard {
     }
 
     /// When time alone brings the next work.
-    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         if self.behind || !self.again.is_empty() {
             return self.rests_until;
         }

@@ -21,7 +21,7 @@ impl Mozpool {
                 return Ok(Outcome::Unknown);
             };
             let expected = machine.epoch;
-            match step(machine, this, now) {
+            match (self.rule)(machine, this, now) {
                 Step::Ignored(why) => {
                     // Only the first event is somebody's; what a search answers is ours and always fits.
                     if matches!(outcome, Outcome::Unknown) {

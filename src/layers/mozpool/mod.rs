@@ -53,6 +53,9 @@ pub struct Inbox {
     pub commands: Receiver<MozpoolCommand>,
 }
 
+/// What decides: [`step`], or in its place what the simulator wraps around it.
+pub type Rule = Box<dyn Fn(&Request, Event, Timestamp) -> Step + Send>;
+
 /// The layer's state.
 pub struct Mozpool {
     server: Arc<str>,
@@ -73,6 +76,7 @@ pub struct Mozpool {
     tries: HashMap<RequestId, Tried>,
     rests_until: Option<Timestamp>,
     steps: StepWatch,
+    rule: Rule,
 }
 
 /// One thing to decide on, and who waits for the answer.
@@ -129,6 +133,7 @@ impl Mozpool {
             tries: HashMap::new(),
             rests_until: None,
             steps,
+            rule: Box::new(step),
         };
         for mut record in records {
             // No deadline is further away than its state's time limit, unless the clock was ahead when it was stored.
@@ -139,6 +144,17 @@ impl Mozpool {
             layer.keep(record.machine);
         }
         Ok(layer)
+    }
+
+    /// Lets `rule` decide.
+    pub(crate) fn decided_by(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// A request's machine as it is in memory.
+    pub(crate) fn machine(&self, request: RequestId) -> Option<&Request> {
+        self.requests.get(&request)
     }
 
     /// Runs until told to stop or until a neighbour is gone.
@@ -176,7 +192,7 @@ impl Mozpool {
         self.handle(wakes);
     }
 
-    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let first = self.deadlines.first()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
@@ -295,9 +311,8 @@ impl Mozpool {
         }
     }
 
-    /// One turn without waiting.
-    #[cfg(test)]
-    pub(super) fn turn(&mut self, inbox: &Inbox) {
+    /// One turn without waiting: whoever calls this keeps the time.
+    pub(crate) fn turn(&mut self, inbox: &Inbox) {
         self.go_on(Wakes::default(), inbox);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing runs by itself: `settle` gives each layer its turn until neither has anything to do.
 
-use super::faulty::{Between, Faulty, Switch, Trouble};
+use super::faulty::{Faulty, Meanwhile, Switch, Trouble};
 use crate::boot::render::{LiveValues, ServerValues};
 use crate::boot::table::{Answer, BootTable};
 use crate::clock::{Clock, ManualClock};
@@ -16,6 +16,7 @@ use crate::logic::lifeguard::{Ask, Event, Install, State};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, State as RequestState, Wanted};
 use crate::logic::time::Timestamp;
+use crate::store::through::Through;
 use crate::store::{Committed, Location, NewRequest, RequestCommit, ServerRow, Store};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) boot: Arc<BootTable>,
     pub(super) trouble: Switch,
-    between: Between,
+    meanwhile: Meanwhile,
     pub(super) store: Box<dyn Store>,
     pub(super) policy: ReturnPolicy,
     pub(super) queue: usize,
@@ -80,7 +81,7 @@ impl World {
             clock: Arc::new(ManualClock::at(T0)),
             boot: Arc::new(BootTable::new("local")),
             trouble: Switch::default(),
-            between: Between::default(),
+            meanwhile: Meanwhile::default(),
             store,
             policy: ReturnPolicy::Check,
             queue,
@@ -138,11 +139,11 @@ impl World {
     }
 
     fn open(&self) -> Box<dyn Store> {
-        Box::new(Faulty {
+        Box::new(Through(Faulty {
             inner: self.location.open().unwrap(),
             switch: self.trouble.clone(),
-            between: self.between.clone(),
-        })
+            meanwhile: self.meanwhile.clone(),
+        }))
     }
 
     pub(super) fn lifeguard(&mut self) -> &mut Self {
@@ -217,7 +218,7 @@ impl World {
             device_log: None,
             at: T0,
         };
-        *self.between.lock().unwrap() = Some(Box::new(move || {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(move || {
             assert_eq!(store.commit_requests(&[take]).unwrap(), [Committed::Done]);
         }));
     }

@@ -21,8 +21,20 @@ use std::sync::Arc;
 pub enum Step {
     /// Nothing, and why.
     Ignored(Ignored),
+    /// Nothing that must outlive the process: no commit, only a later deadline and perhaps a question to the hardware.
+    Rearmed(Rearmed),
     /// This, in one commit.
     Moved(Box<Moved>),
+}
+
+/// The wait in a state begins anew, in memory only. What is on disk still says all that a restart needs: the state, its
+/// epoch, and a deadline that has passed earlier (see [`resume`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rearmed {
+    /// When the state's time is up now.
+    pub deadline: Option<Timestamp>,
+    /// To be handed out at once, under the epoch that the device has.
+    pub effects: Vec<Effect>,
 }
 
 /// A device's next row and what follows from it.
@@ -44,9 +56,13 @@ pub fn step(device: &Device, facts: Facts<'_>, event: Event, now: Timestamp) -> 
         facts,
         now,
         from: device.epoch,
+        in_memory: false,
         moved: Moved { next: device.clone(), log: Vec::new(), result: None, effects: Vec::new() },
     };
     match run.apply(event) {
+        Ok(()) if run.in_memory => {
+            Step::Rearmed(Rearmed { deadline: run.moved.next.deadline, effects: run.moved.effects })
+        }
         Ok(()) => {
             run.cancel_what_is_no_longer_wanted(device);
             Step::Moved(Box::new(run.moved))
@@ -59,6 +75,8 @@ struct Run<'a> {
     facts: Facts<'a>,
     now: Timestamp,
     from: Epoch,
+    /// Nothing but the deadline has changed.
+    in_memory: bool,
     moved: Moved,
 }
 
@@ -76,7 +94,7 @@ impl Run<'_> {
                 Ok(())
             }
             Event::Answer { epoch, signal } => self.current(epoch).and_then(|()| self.signal(signal)),
-            Event::PowerStarted { epoch } => self.current(epoch).map(|()| self.arm()),
+            Event::PowerStarted { epoch } => self.current(epoch).map(|()| self.arm_in_memory()),
             Event::NoBootConfig { epoch, why } => {
                 self.current(epoch)?;
                 if state != State::PxePowerCycling {
@@ -90,7 +108,7 @@ impl Run<'_> {
             Event::Deadline { waiting } => match self.moved.next.deadline {
                 Some(at) if at <= self.now => {
                     if waiting {
-                        self.arm();
+                        self.arm_in_memory();
                     } else {
                         self.time_out();
                     }
@@ -205,6 +223,11 @@ impl Run<'_> {
     fn time_out(&mut self) {
         let next = &mut self.moved.next;
         let def = def(next.state);
+        if def.enter == Enter::CheckIfFree && def.retry == def.state {
+            // Hundreds of boards at rest ask every ten minutes, and nearly always nothing has changed.
+            self.arm_in_memory();
+            return self.check_if_free();
+        }
         let Some(Count { counter, limit, over, every }) = def.count else { return self.enter(def.retry) };
         let n = next.counters.increment(counter);
         let to = match (over, every) {
@@ -300,18 +323,14 @@ impl Run<'_> {
                     self.moved.next.boot = None;
                 }
             }
-            Enter::CheckIfFree => {
-                let check = self.check();
-                if self.facts.claim.is_none() && check != Check::None {
-                    self.probe(check, ProbeMode::Once, Signal::CheckOk);
-                }
-            }
+            Enter::CheckIfFree => self.check_if_free(),
             Enter::CycleToDisk => {
                 self.moved.next.boot = None;
                 self.cycle_power();
             }
             Enter::CycleToPxe => match self.next_pxe_config() {
                 Some(pxe_config) => {
+                    self.forget_what_may_be_overwritten();
                     self.moved.next.boot = Some(Boot { pxe_config, boot_config: None });
                     self.cycle_power();
                 }
@@ -383,6 +402,19 @@ impl Run<'_> {
         self.moved.next.deadline = wait_s.map(|s| self.now.plus_s(s));
     }
 
+    /// The same, and nothing of it need be on disk.
+    fn arm_in_memory(&mut self) {
+        self.arm();
+        self.in_memory = true;
+    }
+
+    fn check_if_free(&mut self) {
+        let check = self.check();
+        if self.facts.claim.is_none() && check != Check::None {
+            self.probe(check, ProbeMode::Once, Signal::CheckOk);
+        }
+    }
+
     /// The check of the image that should be running: the one being installed, else the one that is.
     fn check(&self) -> Check {
         let next = &self.moved.next;
@@ -398,6 +430,16 @@ impl Run<'_> {
     fn next_pxe_config(&self) -> Option<PxeConfigName> {
         let image = &self.moved.next.next.as_ref()?.image;
         self.facts.catalog.pxe_config(image, self.facts.hardware).cloned()
+    }
+
+    /// From here on the board may write its disk, and every word of it that says so may be lost: what was installed is a
+    /// guess from now on, and a request that may use an image again must not be given a guess.
+    fn forget_what_may_be_overwritten(&mut self) {
+        let next = &mut self.moved.next;
+        let writes = |i: &Install| ![SELF_TEST_IMAGE, MAINTENANCE_IMAGE].contains(&&*i.image);
+        if next.next.as_ref().is_some_and(writes) {
+            next.installed = None;
+        }
     }
 
     fn cycle_power(&mut self) {
@@ -489,6 +531,31 @@ impl Run<'_> {
             self.moved.effects.insert(0, Effect::Cancel);
         }
     }
+}
+
+/// The deadline that a device has when its row is loaded at `now`. A row that was put into its state from outside has none
+/// yet: the state begins now. None is further away than the state's time limit, unless the clock was ahead when it was
+/// stored. And boards at rest, whose last checks left no trace on disk, are not all asked at once but over one time limit,
+/// by lot.
+pub fn resume(
+    device: &Device,
+    catalog: &Catalog,
+    hardware: Option<HardwareId>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let Some(limit_s) = time_limit_s(device, catalog, hardware) else { return device.deadline };
+    let at = device.deadline.map_or(now, |at| at.min(now.plus_s(limit_s)));
+    if def(device.state).enter == Enter::CheckIfFree && at <= now {
+        return Some(now.plus_ms(spread_ms(&device.name, limit_s)));
+    }
+    Some(at)
+}
+
+/// A share of `limit_s`, in milliseconds, that depends on the name alone: FNV-1a.
+fn spread_ms(name: &str, limit_s: u32) -> i64 {
+    let hash =
+        name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    ((hash ^ hash >> 32) % (u64::from(limit_s) * 1000).max(1)).cast_signed()
 }
 
 /// How long `device` may stay in its state: as the image or the hardware type says, in that order, or as usual.

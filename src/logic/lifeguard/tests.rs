@@ -83,6 +83,11 @@ impl Story {
         };
         match step(&self.device, facts, event, self.now) {
             Step::Ignored(why) => Err(why),
+            Step::Rearmed(Rearmed { deadline, effects }) => {
+                self.device.deadline = deadline;
+                (self.effects, self.result, self.log) = (effects, None, vec![]);
+                Ok(self.device.state)
+            }
             Step::Moved(moved) => {
                 let moved = *moved;
                 (self.device, self.effects, self.result, self.log) =
@@ -338,6 +343,20 @@ fn a_bad_image_is_not_the_boards_fault() {
 
 fn install_of_self_test() -> Install {
     Install { image: "self-test".into(), boot_config: "".into() }
+}
+
+#[test]
+fn what_an_installation_may_have_overwritten_is_not_on_the_board_any_more() {
+    // The board writes its disk while every event of it gets lost; the machine gives up and tests what it finds.
+    let mut d = Story::of(S::Ready).running("b2g").without_live_test();
+    d.please(Ask::Image(install("debian")));
+    d.answered(Sig::PowerCycleOk);
+    d.board(Sig::MobileInitStarted);
+    assert_eq!(d.board(Sig::ImageFailed), S::PcPowerCycling);
+    assert_eq!(d.device.installed, None, "a request for b2g must not be given this board as it is");
+    let mut d = Story::of(S::Ready).running("b2g");
+    assert_eq!(d.please(Ask::SelfTest), S::PxePowerCycling);
+    assert_eq!(d.device.installed, Some(install("b2g")), "a self-test leaves the disk alone");
 }
 
 #[test]

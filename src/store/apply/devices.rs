@@ -1,7 +1,7 @@
 //! The lab file's devices: what they are, never where their machines stand.
 
 use super::{Apply, DOING, Diff};
-use crate::lab::{DeviceEntry, Problem, hardware_label, relay_key};
+use crate::lab::{DeviceEntry, Kind, Problem, hardware_label, relay_key};
 use crate::logic::ids::{DeviceName, Mac};
 use crate::logic::lifeguard::{Device, State};
 use crate::store::admin::{self, HardwareRow};
@@ -48,7 +48,7 @@ impl<C: Conn> Apply<'_, C> {
             state,
         } = entry;
         let row_name = || format!("device `{name}`");
-        let mut diff = Diff::of("device", name, old.is_none());
+        let mut diff = Diff::of(Kind::Device, name, old.is_none());
         let fresh = diff.fresh;
         let mut row = match (old, fqdn) {
             (Some(old), _) => old,

@@ -11,7 +11,7 @@ use super::cells::limits_text;
 use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, args};
 use super::{Bell, ChangeKind, ChangeWhat, Result, StoreError, sql};
-use crate::lab::{Change, Lab, LabError, Place, Problem};
+use crate::lab::{Change, Fate, Kind, Lab, LabError, Place, Problem};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::time::Timestamp;
 
@@ -44,14 +44,15 @@ struct Apply<'a, C> {
 
 /// Collects the differences of one row.
 struct Diff {
-    subject: String,
+    kind: Kind,
+    name: String,
     fresh: bool,
     lines: Vec<String>,
 }
 
 impl Diff {
-    fn of(kind: &str, name: &str, fresh: bool) -> Self {
-        Self { subject: format!("{kind} {name}"), fresh, lines: Vec::new() }
+    fn of(kind: Kind, name: &str, fresh: bool) -> Self {
+        Self { kind, name: name.into(), fresh, lines: Vec::new() }
     }
 
     /// Puts what the file says into `slot`, if it says something and something else.
@@ -65,7 +66,8 @@ impl Diff {
         if let Some(wanted) = wanted
             && *slot != wanted
         {
-            self.lines.push(format!("{}: {field} {} -> {}", self.subject, show(slot), show(&wanted)));
+            let (kind, name) = (self.kind.label(), &self.name);
+            self.lines.push(format!("{kind} {name}: {field} {} -> {}", show(slot), show(&wanted)));
             *slot = wanted;
         }
     }
@@ -89,11 +91,11 @@ impl Diff {
     /// Whether the row must be written; what changed goes to `changes`.
     fn finish(self, changes: &mut Vec<Change>) -> bool {
         if self.fresh {
-            changes.push(Change { text: format!("{}: new", self.subject) });
+            changes.push(Change::whole(self.kind, &self.name, Fate::New));
             return true;
         }
         let differs = !self.lines.is_empty();
-        changes.extend(self.lines.into_iter().map(|text| Change { text }));
+        changes.extend(self.lines.into_iter().map(|text| Change::part(self.kind, &self.name, text)));
         differs
     }
 }
@@ -159,7 +161,13 @@ impl<C: Conn> Apply<'_, C> {
         for name in names {
             if self.c.query_one(sql::SERVER, args![name]).doing(DOING)?.is_none() {
                 self.c.exec(sql::SERVER_INSERT, args!["", name]).doing(DOING)?;
-                self.changes.push(Change { text: format!("imaging server {name}: new") });
+                let text = format!("imaging server {name}: new");
+                self.changes.push(Change {
+                    kind: "imaging_server",
+                    name: name.clone(),
+                    fate: Fate::New,
+                    text,
+                });
                 self.tell(ChangeKind::Server, name, true);
             }
         }

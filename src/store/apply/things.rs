@@ -2,7 +2,7 @@
 
 use super::{Apply, DOING, Diff};
 use crate::lab::{
-    Change, HardwareTypeEntry, ImageEntry, Problem, PxeConfigEntry, RelayBoardEntry, board_key,
+    Change, HardwareTypeEntry, ImageEntry, Kind, Problem, PxeConfigEntry, RelayBoardEntry, board_key,
     hardware_label,
 };
 use crate::logic::catalog::{PING_STEADY_S, TimeLimits};
@@ -28,7 +28,7 @@ impl<C: Conn> Apply<'_, C> {
                 let problem = Problem::Taken { text: label.clone(), by };
                 return Err(self.refuse(*line, format!("hardware_type `{label}`"), "type", problem));
             }
-            let mut diff = Diff::of("hardware type", &hardware_label(kind, model), old.is_none());
+            let mut diff = Diff::of(Kind::HardwareType, &hardware_label(kind, model), old.is_none());
             let mut row = old.unwrap_or_else(|| HardwareRow {
                 id: HardwareId(0),
                 kind: kind.clone(),
@@ -56,7 +56,7 @@ impl<C: Conn> Apply<'_, C> {
     pub(super) fn pxe_configs(&mut self) -> Result<()> {
         for PxeConfigEntry { line, name, description, contents, active } in &self.lab.pxe_configs {
             let old = admin::pxe_config(self.c, name)?;
-            let mut diff = Diff::of("PXE config", name, old.is_none());
+            let mut diff = Diff::of(Kind::PxeConfig, name, old.is_none());
             if diff.fresh && contents.is_none() {
                 return Err(self.refuse(*line, format!("pxe_config `{name}`"), "contents", Problem::NoText));
             }
@@ -94,7 +94,7 @@ impl<C: Conn> Apply<'_, C> {
             pxe: _,
         } = entry;
         let old = admin::image(self.c, name)?;
-        let mut diff = Diff::of("image", name, old.is_none());
+        let mut diff = Diff::of(Kind::Image, name, old.is_none());
         let mut row = old.unwrap_or_else(|| ImageRow {
             id: 0,
             name: name.clone(),
@@ -169,7 +169,7 @@ impl<C: Conn> Apply<'_, C> {
                     Some(old) if pxe_config.is_empty() => {
                         self.c.exec(sql::MATRIX_DELETE, args![&image.name, h.id.0]).doing(DOING)?;
                         let text = format!("image {label}: PXE config {old} -> (nothing)");
-                        self.changes.push(Change { text });
+                        self.changes.push(Change::part(Kind::Image, &image.name, text));
                         self.tell(ChangeKind::Image, &image.name, false);
                         continue;
                     }
@@ -179,7 +179,7 @@ impl<C: Conn> Apply<'_, C> {
                     None => (sql::MATRIX_INSERT, format!("image {label}: PXE config {pxe_config}")),
                 };
                 self.c.exec(sql, args![*pxe_config, &image.name, h.id.0]).doing(DOING)?;
-                self.changes.push(Change { text });
+                self.changes.push(Change::part(Kind::Image, &image.name, text));
                 self.tell(ChangeKind::Image, &image.name, false);
             }
         }
@@ -201,7 +201,7 @@ impl<C: Conn> Apply<'_, C> {
                 return Err(self.refuse(*line, row_name(), "fqdn", problem));
             }
             let old = stored.iter().find(|b| b.name == *name).cloned();
-            let mut diff = Diff::of("relay board", name, old.is_none());
+            let mut diff = Diff::of(Kind::RelayBoard, name, old.is_none());
             let mut row = match (old, fqdn) {
                 (Some(old), _) => old,
                 (None, Some(fqdn)) => RelayBoardRow {

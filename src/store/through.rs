@@ -1,0 +1,108 @@
+//! A store behind somebody who watches, refuses or spoils what passes: for simulations and tests.
+//!
+//! The only list of verbs beside the trait's own. Whoever stands between says what is special; all else is passed on.
+
+use super::*;
+use crate::lab::{Change as LabChange, Kind, Lab};
+use crate::logic::ids::HardwareId;
+use crate::logic::mozpool::Board;
+use std::collections::HashSet;
+
+/// Somebody between a layer and its store.
+pub(crate) trait Between: Send {
+    /// The store behind it.
+    fn store(&mut self) -> &mut dyn Store;
+
+    /// Before every verb that is passed on, by its name.
+    ///
+    /// # Errors
+    /// Whatever the verb is to fail with.
+    fn before(&mut self, verb: &'static str) -> Result<()> {
+        let _ = verb;
+        Ok(())
+    }
+
+    /// [`Store::commit_devices`]
+    fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+        self.before("commit_devices")?;
+        self.store().commit_devices(commits)
+    }
+
+    /// [`Store::commit_requests`]
+    fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
+        self.before("commit_requests")?;
+        self.store().commit_requests(commits)
+    }
+
+    /// [`Store::insert_requests`]
+    fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
+        self.before("insert_requests")?;
+        self.store().insert_requests(new)
+    }
+}
+
+/// The store that callers see.
+pub(crate) struct Through<B>(pub(crate) B);
+
+macro_rules! pass_on {
+    ($(fn $verb:ident($($arg:ident: $type:ty),*) -> $ret:ty;)*) => {
+        impl<B: Between> Store for Through<B> {
+            fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
+                self.0.commit_devices(commits)
+            }
+            fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
+                self.0.commit_requests(commits)
+            }
+            fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
+                self.0.insert_requests(new)
+            }
+            $(fn $verb(&mut self, $($arg: $type),*) -> Result<$ret> {
+                self.0.before(stringify!($verb))?;
+                self.0.store().$verb($($arg),*)
+            })*
+        }
+    };
+}
+
+pass_on! {
+    fn catalog() -> Catalog;
+    fn load_devices(server: &str) -> Vec<DeviceRecord>;
+    fn load_device(name: &str) -> Option<DeviceRecord>;
+    fn load_requests(server: &str) -> Vec<RequestRecord>;
+    fn load_request(id: RequestId) -> Option<RequestRecord>;
+    fn register_server(server: &ServerRow, at: Timestamp) -> ();
+    fn edit_device(name: &str, edit: &DeviceEdit, at: Timestamp) -> bool;
+    fn free_kinds() -> Vec<FreeKind>;
+    fn free_devices(of: &FreeKind, start: u32, limit: usize) -> Vec<DeviceName>;
+    fn hardware_of_image(image: &str) -> HashSet<HardwareId>;
+    fn board(name: &str, now: Timestamp) -> Option<(Board, Candidate)>;
+    fn boards(limit: usize) -> Vec<Board>;
+    fn mend_free() -> usize;
+    fn named(name: &str) -> Option<Named>;
+    fn imaging_result(request: RequestId) -> Option<ImagingResult>;
+    fn append_device_log(lines: &[DeviceLogLine]) -> ();
+    fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
+    fn prune(too_old: &TooOld, limit: usize) -> bool;
+    fn changes(after: u64, limit: usize) -> ChangesPage;
+    fn last_changes() -> LastChanges;
+    fn device_addresses(server: &str) -> Vec<(DeviceName, String)>;
+    fn device_names() -> Vec<DeviceName>;
+    fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
+    fn device(name: &str) -> Option<DeviceView>;
+    fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
+    fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
+    fn requests(include_closed: bool) -> Vec<RequestView>;
+    fn request(id: RequestId) -> Option<RequestView>;
+    fn request_log(id: RequestId, limit: Option<usize>) -> Vec<LogLine>;
+    fn environments() -> Vec<String>;
+    fn images() -> Vec<ImageRow>;
+    fn image(name: &str) -> Option<ImageRow>;
+    fn pxe_configs() -> Vec<PxeConfigRow>;
+    fn pxe_config(name: &str) -> Option<PxeConfigRow>;
+    fn relay_board(name: &str) -> Option<RelayBoardRow>;
+    fn relay_boards() -> Vec<RelayBoardRow>;
+    fn servers() -> Vec<ServerRow>;
+    fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
+    fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
+    fn export_lab(kinds: &[Kind]) -> Lab;
+}
