@@ -209,12 +209,11 @@ impl Mozpool {
         }
         let mut batch = Batch::default();
         // Those who have waited see a device before those who have just come.
-        if !freed.is_empty()
-            && let Err(error) = self.show(&freed, now, &mut batch)
+        // When what there is has changed, so may have what anybody did not find before.
+        let freed = if look_again { None } else { Some(freed.as_slice()) };
+        if freed.is_none_or(|f| !f.is_empty())
+            && let Err(error) = self.show(freed, now, &mut batch)
         {
-            log::error!("{error}; waiting requests look again within ten seconds");
-        }
-        if look_again && let Err(error) = self.all_look_again(now, &mut batch) {
             log::error!("{error}; waiting requests look again within ten seconds");
         }
         let mut askers = Vec::new();
