@@ -37,7 +37,7 @@ pub enum Problem {
     Name { text: String, longest: usize },
     /// A network name with something in it that no such name has.
     Host(String),
-    /// `any` is how requests ask for anything, `*` how images name all hardware.
+    /// `any` is how requests ask for anything, `*` how images name all hardware, `list` how the API is asked for all.
     Reserved(String),
     /// Must not be empty.
     Empty,
