@@ -205,14 +205,20 @@ fn put(
     // Who adds something does not want to change what is there, and the other way round.
     match ctx.call.query("exists").as_deref() {
         Some("no") if !fresh => {
-            let why = "it is there already; edit it, or choose another name".to_owned();
+            let (kind, name) = subject(&lab);
+            let why = format!("{kind} {name} is there already; change it, or choose another name");
             return Err(ApiError::Conflict { why });
         }
         Some("yes") if fresh => {
             let (kind, name) = subject(&lab);
             return Err(ApiError::NotFound { kind, name });
         }
-        _ => {}
+        None | Some("" | "no" | "yes") => {}
+        Some(other) => {
+            let other: String = other.chars().take(ORIGIN_MAX).collect();
+            let why = format!("exists is `{other}`; it should be yes or no");
+            return Err(ApiError::BadValue { why });
+        }
     }
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
     if dry_run {

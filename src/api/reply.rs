@@ -149,8 +149,14 @@ impl ApiError {
             | Self::NotAnObject { .. }
             | Self::MissingKey { .. }
             | Self::WrongType { .. }
-            | Self::BadValue { .. }
-            | Self::Lab(_) => 400,
+            | Self::BadValue { .. } => 400,
+            Self::Lab(error) => {
+                if error.is_of_now() {
+                    409
+                } else {
+                    400
+                }
+            }
             Self::ForeignOrigin { .. } => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
@@ -180,6 +186,7 @@ impl ApiError {
             Self::MissingKey { .. } => "missing_key",
             Self::WrongType { .. } => "wrong_type",
             Self::BadValue { .. } => "bad_value",
+            Self::Lab(error) if error.is_of_now() => "conflict",
             Self::Lab(_) => "bad_row",
             Self::TooLarge { .. } => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",

@@ -29,6 +29,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let body = CreateBody::read(ctx.body()?)?;
     ctx.who = Some(body.assignee.clone());
     let new = new_request(ctx, named, body)?;
+    let image = new.wanted.install.image.to_string();
     match ctx.commands.create_request(new)? {
         CreateAnswer::Created { request, busy } => {
             let view = ctx.store.request(request)?.ok_or_else(|| {
@@ -37,6 +38,10 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
             })?;
             let made = RequestMade { request: RequestBody::new(&view, &ctx.settings.public_url) };
             Ok(Reply::json_with(if busy { 409 } else { 200 }, &made))
+        }
+        CreateAnswer::Refused { why } => {
+            log::info!("a request was not made: {why}");
+            Err(ApiError::NotFound { kind: "image", name: image })
         }
         CreateAnswer::Unavailable { why } => {
             log::error!("a request was not made: {why}");

@@ -163,9 +163,23 @@ pub(super) fn run(kind: Kind, args: &Args, config: Option<&Path>) -> Result<(), 
         Command::List { filters } => call.list(filters),
         Command::Show { name } => call.show(name),
         Command::Add { name, fields, dry_run } => call.put(name, fields, *dry_run, "no"),
-        Command::Edit { name, fields, dry_run } => call.put(name, fields, *dry_run, "yes"),
+        Command::Edit { name, fields, dry_run } => {
+            no_state(kind, fields)?;
+            call.put(name, fields, *dry_run, "yes")
+        }
         Command::Delete { name, force, dry_run } => call.delete(name, *force, *dry_run),
     }
+}
+
+/// A state is the machine's own: in a lab file it counts for new devices, and who edits one would wait for it in vain.
+fn no_state(kind: Kind, fields: &[String]) -> Result<(), RemoteError> {
+    let is_state = |field: &String| field.split_once('=').is_some_and(|(name, _)| name == "state");
+    if kind == Kind::Device && fields.iter().any(is_state) {
+        let why = "a device's state is not edited; send it an event, such as please_offline or please_online \
+                   (POST /api/device/NAME/event/EVENT/)";
+        return Err(RemoteError::Usage { why: why.into() });
+    }
+    Ok(())
 }
 
 struct Call {
@@ -371,6 +385,8 @@ mod tests {
         {
             assert!(value(field, text).is_err(), "{field}={text}");
         }
+        assert!(no_state(Kind::Device, &["comments=x".into(), "state=ready".into()]).is_err());
+        assert!(no_state(Kind::Device, &["comments=state=x".into()]).is_ok());
         assert!(pair("=x").is_err() && pair("x").is_err());
         assert_eq!(pair("a=b=c").unwrap(), ("a", "b=c"));
     }

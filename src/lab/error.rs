@@ -37,7 +37,7 @@ pub enum Problem {
     Name { text: String, longest: usize },
     /// A network name with something in it that no such name has.
     Host(String),
-    /// `any` is how requests ask for anything, `*` how images name all hardware.
+    /// `any` is how requests ask for anything, `*` how images name all hardware, `list` how the API is asked for all.
     Reserved(String),
     /// Must not be empty.
     Empty,
@@ -116,6 +116,13 @@ impl fmt::Display for LabError {
 }
 
 impl std::error::Error for LabError {}
+
+impl LabError {
+    /// The row is right in itself: what keeps it from being so will pass.
+    pub fn is_of_now(&self) -> bool {
+        matches!(self.problem, Problem::Claimed { .. })
+    }
+}
 
 impl Problem {
     pub(super) fn type_of(wanted: &'static str, found: &super::tree::Value) -> Self {

@@ -5,7 +5,7 @@
 
 use super::error::{LabError, Place, Problem};
 use super::format::{Format, json_value};
-use super::row::{Result, Row, Text};
+use super::row::{LIST, Result, Row, Text};
 use super::tree::{Placed, Table, Value};
 use super::{
     DeviceEntry, HardwareTypeEntry, ImageEntry, Kind, Lab, PxeChoice, PxeConfigEntry, RelayBoardEntry,
@@ -148,6 +148,7 @@ fn hardware_type(mut row: Row<'_>) -> Result<HardwareTypeEntry> {
         "" => Some(Problem::Empty),
         // It stands for all of them in `pxe` tables.
         "*" => Some(Problem::Reserved("*".into())),
+        LIST => Some(Problem::Reserved(LIST.into())),
         _ => None,
     };
     if let Some(problem) = problem {

@@ -9,6 +9,9 @@ use serde_json::Value as Json;
 
 pub(super) type Result<T> = std::result::Result<T, LabError>;
 
+/// Where the API has the list of a kind, it cannot have the row of that name.
+pub(super) const LIST: &str = "list";
+
 /// A text and its line.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
@@ -132,7 +135,10 @@ impl<'o> Row<'o> {
     pub(super) fn name(&mut self, longest: usize) -> Result<Text> {
         let name = self.needed("name")?;
         self.check_name("name", &name, longest)?;
-        Ok(name)
+        match name.text.as_str() {
+            LIST => Err(self.bad(name.line, "name", Problem::Reserved(LIST.into()))),
+            _ => Ok(name),
+        }
     }
 
     pub(super) fn not_any(&self, field: &'static str, text: &Text) -> Result<()> {

@@ -104,6 +104,14 @@ fn every_bad_value_is_named_by_line_row_and_field() {
     );
     check(&device("imaging_server = ' '"), "4: device `b-1`, imaging_server: ", "must not be empty");
     check("[[device]]\nname = 'any'\nfqdn = 'x'", "2: device `any`, name: ", "choose another name");
+    for kind in ["device", "image", "pxe_config", "relay_board"] {
+        check(
+            &format!("[[{kind}]]\nname = 'list'"),
+            &format!("2: {kind} `list`, name: "),
+            "choose another name",
+        );
+    }
+    check("[[hardware_type]]\ntype = 'list'", "2: hardware_type `list`, type: ", "choose another name");
     check("[[device]]\nname = 'a/b'\nfqdn = 'x'", "2: device `a/b`, name: ", "1 to 32 letters");
     check("[[device]]\nname = '..'\nfqdn = 'x'", "2: device `..`, name: ", "1 to 32 letters");
     check(&format!("[[device]]\nname = '{}'\nfqdn = 'x'", "x".repeat(33)), "2: ", "1 to 32 letters");

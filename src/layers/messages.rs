@@ -114,6 +114,8 @@ pub enum RequestEvent {
 pub enum CreateAnswer {
     /// Made, on disk, and looked for; read it from the store. `busy`: it named a device that another request holds, and is closed.
     Created { request: RequestId, busy: bool },
+    /// What it refers to was deleted while it was on its way; nothing was made.
+    Refused { why: String },
     /// The store does not answer; nothing was made.
     Unavailable { why: String },
 }

@@ -1,8 +1,8 @@
 //! Deleting things: asked and done in one transaction, so that nothing begins to use what goes.
 //!
 //! What would be left without what it refers to stays, and whoever asked hears who uses it. A transaction deletes no more than
-//! [`ROWS`] rows of logs or history, so that no writer waits for long: what is left of a device's log shows nowhere and ages
-//! out with the rest, and of an image's closed requests so many go at a time.
+//! [`LINES`] lines of a log or [`REQUESTS`] closed requests, so that no writer waits for long: what is left of a device's log
+//! shows nowhere and ages out with the rest, and an image's closed requests go portion by portion before it.
 
 use super::cells::{Cells, readable};
 use super::changes::{self, News};
@@ -15,10 +15,12 @@ use crate::logic::time::Timestamp;
 use relayctl::RelayAddress;
 
 const DOING: &str = "delete";
-/// Rows that one transaction deletes at most: a few milliseconds.
-const ROWS: usize = 1000;
-/// Such transactions that one deletion of an image may take: a second or so. With more history than that it is to be repeated.
-const HISTORY_ROUNDS: usize = 20;
+/// Lines of a device's log that one transaction deletes at most: a few milliseconds.
+const LINES: usize = 1000;
+/// Requests that one transaction deletes at most, each with the tens of lines that its log has: as long.
+const REQUESTS: usize = 50;
+/// Such transactions that one deletion of an image may take: a second or two. With more history than that it is to be repeated.
+const HISTORY_ROUNDS: usize = 200;
 
 /// See [`super::Store::delete`].
 pub(super) fn delete<C: Conn>(
@@ -49,19 +51,20 @@ fn history<C: Conn>(c: &mut C, bell: &Bell, image: &str, now: Timestamp) -> Resu
         if !delete.image_is_free(image)? {
             return Ok((false, Then::Undo));
         }
-        let ids = delete.names(sql::REQUESTS_CLOSED_OF_IMAGE, args![image, rows_limit()])?;
+        let ids = delete.names(sql::REQUESTS_CLOSED_OF_IMAGE, args![image, most(REQUESTS)])?;
         for id in ids.iter().filter_map(|id| id.parse::<i64>().ok()) {
             delete.c.exec(sql::REQUEST_LOG_DELETE, args![id]).doing(DOING)?;
             delete.c.exec(sql::REQUEST_DELETE, args![id]).doing(DOING)?;
             let (kind, gone) = (ChangeKind::Request, ChangeWhat::Deleted);
             delete.news.tell(now, kind, id.to_string(), gone, ChangeData::Nothing);
         }
-        Ok((ids.len() == ROWS, Then::Commit))
+        Ok((ids.len() == REQUESTS, Then::Commit))
     })
 }
 
-fn rows_limit() -> i64 {
-    i64::try_from(ROWS).unwrap_or(i64::MAX)
+/// A limit as the database has it.
+fn most(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 struct Delete<'a, C> {
@@ -106,7 +109,7 @@ impl<C: Conn> Delete<'_, C> {
     /// Fails when the query names anybody; its last argument is how many are asked for.
     fn nobody(&mut self, sql: &'static str, args: &[Value], why: impl FnOnce(Names) -> InUse) -> Result<()> {
         let mut args = args.to_vec();
-        args.push(Value::Int(i64::try_from(SHOWN + 1).unwrap_or(i64::MAX)));
+        args.push(Value::Int(most(SHOWN + 1)));
         match Names::of(self.names(sql, &args)?) {
             Some(some) => self.refuse(why(some)),
             None => Ok(()),
@@ -135,7 +138,7 @@ impl<C: Conn> Delete<'_, C> {
         if !at_rest(stored.record.machine.state) && !self.force {
             return self.refuse(InUse::Busy { state: stored.state_name });
         }
-        let rows = self.c.query(sql::DEVICE_LOGS_OLDEST, args![stored.id, rows_limit()]).doing(DOING)?;
+        let rows = self.c.query(sql::DEVICE_LOGS_OLDEST, args![stored.id, most(LINES)]).doing(DOING)?;
         for id in readable(rows, |row| Cells::new("device_logs", row).int("id")) {
             self.c.exec(sql::DEVICE_LOG_DELETE, args![id]).doing(DOING)?;
         }
@@ -171,7 +174,7 @@ impl<C: Conn> Delete<'_, C> {
         Ok(())
     }
 
-    /// Neither a device nor an open request has it.
+    /// Nothing but history keeps it.
     fn image_is_free(&mut self, name: &str) -> Result<bool> {
         match self.image_users(name) {
             Ok(()) => Ok(true),
@@ -185,7 +188,8 @@ impl<C: Conn> Delete<'_, C> {
             doing: "have it or are getting it",
             some,
         })?;
-        self.nobody(sql::REQUESTS_FOR_IMAGE, args![name], |some| InUse::Requests { some })
+        self.nobody(sql::REQUESTS_FOR_IMAGE, args![name], |some| InUse::Requests { some })?;
+        if super::seed::is_built_in_image(name) { self.refuse(InUse::BuiltIn) } else { Ok(()) }
     }
 
     fn image(&mut self, name: &str) -> Result<()> {
@@ -193,10 +197,11 @@ impl<C: Conn> Delete<'_, C> {
             return self.nothing_there();
         }
         self.image_users(name)?;
-        if super::seed::is_built_in_image(name) {
-            return self.refuse(InUse::BuiltIn);
-        }
-        let history = self.nobody(sql::REQUESTS_CLOSED_OF_IMAGE, args![name], |some| InUse::History { some });
+        let force = self.force;
+        let history = self.nobody(sql::REQUESTS_CLOSED_OF_IMAGE, args![name], |some| match force {
+            true => InUse::MoreHistory { some },
+            false => InUse::History { some },
+        });
         // By force they are gone by now, unless they are too many for once; in a dry run they would be.
         if !(self.force && self.dry_run) {
             history?;

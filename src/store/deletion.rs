@@ -62,6 +62,8 @@ pub enum InUse {
     Requests { some: Names },
     /// Closed requests are kept with their image's name: some of them.
     History { some: Names },
+    /// So many of those are deleted as one call may take, and there are more: some of them.
+    MoreHistory { some: Names },
     /// Images are installed by this PXE config: some of them.
     Images { some: Names },
     /// Every server boots boards with it.
@@ -112,6 +114,12 @@ impl fmt::Display for InUse {
                 f,
                 "closed requests that are still kept had it: {some}; hide the image, wait until they are old enough to be deleted, or force it, which deletes them"
             ),
+            Self::MoreHistory { some } => {
+                write!(
+                    f,
+                    "many closed requests that had it are deleted and more are left: {some}; say it again"
+                )
+            }
             Self::Images { some } => {
                 write!(f, "it installs images: {some}; give those another PXE config first")
             }

@@ -9,9 +9,9 @@ fn refused(world: &World, method: &str, target: &str, body: &str) -> String {
     let (status, body) = answer.split_once(' ').unwrap();
     let error: serde_json::Value = serde_json::from_str(body).unwrap();
     let error = &error["error"];
-    let place = match error["code"].as_str() {
-        Some("bad_row") => format!(" [{}, {}]", error["detail"]["row"], error["detail"]["field"]),
-        _ => String::new(),
+    let place = match error["detail"]["row"].as_str() {
+        Some(_) => format!(" [{}, {}]", error["detail"]["row"], error["detail"]["field"]),
+        None => String::new(),
     };
     format!("{status} {}{place}: {}", error["code"].as_str().unwrap(), error["message"].as_str().unwrap())
 }
@@ -103,6 +103,19 @@ fn a_device_that_is_claimed_busy_or_somebody_elses_stays() {
 }
 
 #[test]
+fn who_adds_does_not_change_and_who_changes_does_not_add() {
+    let world = start();
+    for (query, want) in [
+        ("exists=no", "409 conflict: device panda-0001 is there already; change it, or choose another name"),
+        ("exists=maybe", "400 bad_value: exists is `maybe`; it should be yes or no"),
+    ] {
+        assert_eq!(refused(&world, "PUT", &format!("/api/device/panda-0001?{query}"), "{}"), want);
+    }
+    let new = refused(&world, "PUT", "/api/device/panda-0008?exists=yes", r#"{"fqdn":"x"}"#);
+    assert_eq!(new, "404 not_found: there is no device `panda-0008`");
+}
+
+#[test]
 fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
     let world = start();
     let before = world.get("/api/lab/export?format=json").line();
@@ -120,7 +133,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/device/panda-0001",
             r#"{"imaging_server":"img2.lab"}"#,
-            r#"400 bad_row ["device `panda-0001`", "imaging_server"]: device `panda-0001`, imaging_server: request 1 holds the device, which cannot go to another imaging server now; close the request first"#,
+            r#"409 conflict ["device `panda-0001`", "imaging_server"]: device `panda-0001`, imaging_server: request 1 holds the device, which cannot go to another imaging server now; close the request first"#,
         ),
         (
             "/api/device/panda-0002",

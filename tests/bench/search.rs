@@ -93,7 +93,7 @@ fn ask(pool: &Pool, new: Vec<NewRequest>) -> (Vec<f64>, Vec<mozpool::logic::ids:
     for _ in 0..count {
         match answers.recv_timeout(Duration::from_secs(600)).unwrap() {
             CreateAnswer::Created { request, .. } => ids.push(request),
-            other @ CreateAnswer::Unavailable { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
         ms.push(started.elapsed().as_secs_f64() * 1000.0);
     }

@@ -132,18 +132,7 @@ pub(crate) fn an_image_goes_when_nobody_has_or_wants_it(world: &World) {
     assert_eq!(refused(&mut *store, &image, true), InUse::Requests { some: names.clone() });
     assert_eq!(store.requests(true).unwrap().len(), 7, "a refusal deletes no history");
     for id in &ids {
-        let old = load_request(&mut *store, *id);
-        let next =
-            Request { state: mozpool::logic::mozpool::State::Closed, epoch: old.epoch.next(), ..old.clone() };
-        let commit = RequestCommit {
-            next,
-            expected: old.epoch,
-            claim: ClaimChange::Keep,
-            log: vec!["x".into()],
-            device_log: None,
-            at: T0,
-        };
-        assert_eq!(store.commit_requests(&[commit]).unwrap(), [Committed::Done]);
+        close(&mut *store, *id);
     }
     assert_eq!(refused(&mut *store, &image, false), InUse::History { some: names });
     // By force its history goes along.
@@ -165,6 +154,41 @@ pub(crate) fn an_image_goes_when_nobody_has_or_wants_it(world: &World) {
     for built_in in ["self-test", "maintenance"] {
         assert_eq!(refused(&mut *store, &Deletion::Image(built_in.into()), true), InUse::BuiltIn);
     }
+}
+
+pub(crate) fn a_refusal_by_force_deletes_no_history(world: &World) {
+    let mut store = world.with_lab();
+    let mut new = new_request("here");
+    new.wanted.install.image = "self-test".into();
+    let [id] = store.insert_requests(&[new]).unwrap()[..] else { panic!("one number") };
+    close(&mut *store, id);
+    assert_eq!(refused(&mut *store, &Deletion::Image("self-test".into()), true), InUse::BuiltIn);
+    assert_eq!(store.requests(true).unwrap().len(), 1);
+    assert_eq!(store.request_log(id, None).unwrap().len(), 1);
+}
+
+pub(crate) fn much_history_goes_in_portions(world: &World) {
+    let mut store = world.with_lab();
+    let ids = store.insert_requests(&vec![new_request("here"); 120]).unwrap();
+    ids.iter().for_each(|id| close(&mut *store, *id));
+    deleted_by_force(&mut *store, "b2g");
+    assert_eq!(store.requests(true).unwrap(), []);
+}
+
+#[track_caller]
+fn deleted_by_force(store: &mut dyn Store, image: &str) {
+    let done = store.delete(&Deletion::Image(image.into()), true, false, T0).unwrap();
+    assert_eq!(done.last().map(|c| c.text.clone()), Some(format!("image {image}: deleted")));
+}
+
+/// Ends a request, with a line in its log.
+fn close(store: &mut dyn Store, id: RequestId) {
+    let old = load_request(store, id);
+    let next =
+        Request { state: mozpool::logic::mozpool::State::Closed, epoch: old.epoch.next(), ..old.clone() };
+    let (claim, log) = (ClaimChange::Keep, vec!["x".into()]);
+    let commit = RequestCommit { next, expected: old.epoch, claim, log, device_log: None, at: T0 };
+    assert_eq!(store.commit_requests(&[commit]).unwrap(), [Committed::Done]);
 }
 
 pub(crate) fn a_pxe_config_goes_when_no_image_or_board_needs_it(world: &World) {

@@ -256,6 +256,8 @@ macro_rules! on {
             deleting::a_claimed_or_busy_device_stays,
             deleting::a_hardware_type_goes_with_its_cells_when_no_device_has_it,
             deleting::an_image_goes_when_nobody_has_or_wants_it,
+            deleting::a_refusal_by_force_deletes_no_history,
+            deleting::much_history_goes_in_portions,
             deleting::a_pxe_config_goes_when_no_image_or_board_needs_it,
             deleting::a_relay_board_goes_when_nothing_hangs_on_it,
             deleting::a_deletion_is_told_of,

@@ -58,7 +58,7 @@ impl Query {
     /// A value that is not what it should be.
     pub fn read(call: &Call) -> Result<Self> {
         let given = |key| call.query(key).filter(|v| !v.is_empty());
-        let stream = call.has("stream") || call.accept.as_deref().is_some_and(accepts_stream);
+        let stream = call.says("stream") || call.accept.as_deref().is_some_and(accepts_stream);
         // What a browser says by itself when it comes back counts more than the address that it was given at first.
         let id = call.last_event_id.clone().filter(|id| stream && !id.is_empty());
         let after = match id {
@@ -135,6 +135,7 @@ mod tests {
         assert_eq!(read("/api/events").unwrap(), usual);
         assert_eq!(read("/api/events?after=&limit=&timeout=&kind=&device=&request=").unwrap(), usual);
         assert_eq!(read("/api/events?limit=0&timeout=30").unwrap(), usual);
+        assert_eq!(read("/api/events?stream=0").unwrap(), usual);
         let all =
             read("/api/events?after=7&limit=2&timeout=600&kind=device,image&device=p%201&request=3&stream");
         let filter = Filter {

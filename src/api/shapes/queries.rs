@@ -146,7 +146,10 @@ pub const CHANGES: &[Query] = &[
     query("kind", Kind::WordList(change_kinds), "Only changes of these kinds of things."),
     query("device", Kind::Text, "Only those about this device, or a request that holds it."),
     query("request", Kind::Whole(0, None), "Only those about this request, or the device that it holds."),
-    flag("stream", "As `Accept: text/event-stream` does, for clients that cannot say it."),
+    flag(
+        "stream",
+        "As `Accept: text/event-stream` does, for clients that cannot say it; any value but `0`, `no` and `false`.",
+    ),
 ];
 
 /// Names of the kinds of things that change.
@@ -162,7 +165,7 @@ pub const PUT: &[Query] = &[
     DRY_RUN,
     query(
         "exists",
-        Kind::OpenWords(|| vec!["yes", "no"]),
+        Kind::Words(|| vec!["yes", "no"]),
         "`no`: only if it is new, else 409. `yes`: only if it is there, else 404.",
     ),
 ];

@@ -209,12 +209,11 @@ impl Mozpool {
         }
         let mut batch = Batch::default();
         // Those who have waited see a device before those who have just come.
-        if !freed.is_empty()
-            && let Err(error) = self.show(&freed, now, &mut batch)
+        // When what there is has changed, so may have what anybody did not find before.
+        let freed = if look_again { None } else { Some(freed.as_slice()) };
+        if freed.is_none_or(|f| !f.is_empty())
+            && let Err(error) = self.show(freed, now, &mut batch)
         {
-            log::error!("{error}; waiting requests look again within ten seconds");
-        }
-        if look_again && let Err(error) = self.all_look_again(now, &mut batch) {
             log::error!("{error}; waiting requests look again within ten seconds");
         }
         let mut askers = Vec::new();
@@ -353,8 +352,10 @@ impl Mozpool {
         }
         let (rows, replies): (Vec<_>, Vec<_>) = created.into_iter().unzip();
         let made = self.store.insert_requests(&rows);
-        let ids = match made {
-            Ok(ids) => ids,
+        let made = match made {
+            Ok(ids) => ids.into_iter().map(Ok).collect(),
+            // What one of them refers to was deleted at this moment; the others are as good as ever.
+            Err(StoreError::Refused { .. }) => rows.iter().map(|row| self.insert_alone(row)).collect(),
             Err(error) => {
                 for reply in replies {
                     let _ = reply.send(CreateAnswer::Unavailable { why: error.to_string() });
@@ -362,7 +363,15 @@ impl Mozpool {
                 return Err(error);
             }
         };
-        for ((id, row), reply) in ids.into_iter().zip(rows).zip(replies) {
+        let made: Vec<Result<RequestId, CreateAnswer>> = made;
+        for ((made, row), reply) in made.into_iter().zip(rows).zip(replies) {
+            let id = match made {
+                Ok(id) => id,
+                Err(why) => {
+                    let _ = reply.send(why);
+                    continue;
+                }
+            };
             let named = match &row.wanted.device {
                 // The row is made: whatever the store does now, it is driven.
                 Some(device) => self.store.named(device).unwrap_or_default(),
@@ -387,6 +396,16 @@ impl Mozpool {
             items.push(Item { request: id, event, asker: Asker::Create { reply, busy } });
         }
         Ok(())
+    }
+
+    fn insert_alone(&mut self, row: &NewRequest) -> Result<RequestId, CreateAnswer> {
+        match self.store.insert_requests(std::slice::from_ref(row)) {
+            Ok(ids) => {
+                ids.first().copied().ok_or(CreateAnswer::Unavailable { why: "no number came back".into() })
+            }
+            Err(StoreError::Refused { why }) => Err(CreateAnswer::Refused { why }),
+            Err(error) => Err(CreateAnswer::Unavailable { why: error.to_string() }),
+        }
     }
 
     fn keep(&mut self, request: Request) {

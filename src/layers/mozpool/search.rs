@@ -274,24 +274,27 @@ impl Mozpool {
         Ok(())
     }
 
-    /// Shows devices that have become free to those who wait, oldest first, until all are taken.
+    /// Shows devices that have become free to those who wait, oldest first, until all are taken; `None`: any may be free now.
     pub(super) fn show(
         &mut self,
-        freed: &[DeviceName],
+        freed: Option<&[DeviceName]>,
         now: Timestamp,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
         let waiting: Vec<_> = self.finding.iter().copied().collect();
         for id in waiting {
-            if batch.search.wishes.len() > SHOWN_MAX || freed.iter().all(|d| batch.search.taken.contains(d)) {
+            let all_taken = freed.is_some_and(|f| f.iter().all(|d| batch.search.taken.contains(d)));
+            if batch.search.wishes.len() > SHOWN_MAX || all_taken {
                 break;
             }
             let Some(machine) = self.requests.get(&id) else { continue };
             let wanted = machine.wanted.clone();
             // Looked for first: who is told in vain would have it written each time.
-            let worth = match &wanted.device {
-                Some(device) => freed.contains(device),
-                None => {
+            let worth = match (&wanted.device, freed) {
+                (Some(device), Some(freed)) => freed.contains(device),
+                // One that is gone will not come: that is worth telling, too.
+                (Some(device), None) => self.store.named(device)?.is_none_or(|named| named.is_free()),
+                (None, _) => {
                     let facts = self.image_facts(&wanted.install.image, &mut batch.search)?;
                     self.draw(&wanted, &facts, now, &mut batch.search)?.is_some()
                 }
@@ -299,15 +302,6 @@ impl Mozpool {
             if worth {
                 self.drive(id, Event::DeviceFreed, now, batch)?;
             }
-        }
-        Ok(())
-    }
-
-    /// What there is has changed: those who wait look for what they did not find before, oldest first.
-    pub(super) fn all_look_again(&mut self, now: Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
-        let waiting: Vec<_> = self.finding.iter().take(SHOWN_MAX).copied().collect();
-        for request in waiting {
-            self.drive(request, Event::DeviceFreed, now, batch)?;
         }
         Ok(())
     }

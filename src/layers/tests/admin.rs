@@ -279,3 +279,15 @@ fn a_store_that_does_not_answer_is_told_and_nothing_changes() {
     w.pass_s(2);
     assert_eq!(w.store.load_device("b7").unwrap(), None);
 }
+
+#[test]
+fn who_waits_is_not_told_of_changes_that_do_not_matter() {
+    let mut w = World::of(2);
+    let _holds = (w.request(Some("b1"), "debian"), w.request(Some("b2"), "debian"));
+    let (any, odd) = (w.request(None, "debian"), w.request_of(|w| w.hardware_type = Some("odd".into())));
+    let before = (w.request_log(any), w.request_log(odd));
+    for comments in ["a", "b", "c"] {
+        apply(&mut w, &format!("[[device]]\nname = 'b1'\ncomments = '{comments}'\n"));
+    }
+    assert_eq!((w.request_log(any), w.request_log(odd)), before, "nothing has changed for them");
+}

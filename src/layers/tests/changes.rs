@@ -7,7 +7,7 @@ use crate::layers::changes::Feed;
 use crate::layers::supervise::Exit;
 use crate::logic::time::Timestamp;
 use crate::store::through::Through;
-use crate::store::{DeviceEdit, Location, Store};
+use crate::store::{DeviceEdit, Location, Store, TooOld};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -76,4 +76,25 @@ fn a_start_knows_the_last_and_leaves_the_rest_to_the_store() {
         matches!(recent.find(first, 1, &all), Found::Some { entries, .. } if entries[0].seq() == first + 1)
     );
     assert!(matches!(recent.find(first - 1, 1, &all), Found::Behind));
+}
+
+#[test]
+fn numbers_go_on_where_all_changes_have_aged_out() {
+    let location = Location::memory();
+    let mut store = store_with_a_board(&location);
+    for _ in 0..=RECENT_MAX {
+        change(&mut *store);
+    }
+    let last = store.last_changes().unwrap().all;
+    let now = Timestamp(1);
+    while store.prune(&TooOld { logs: now, requests: now, changes: now, now }, RECENT_MAX).unwrap() {}
+    let recent = Arc::new(Recent::default());
+    let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
+    assert_eq!(recent.last(), last);
+    let stopper = feed.stopper();
+    let thread = std::thread::spawn(move || feed.run());
+    change(&mut *store);
+    assert_eq!(told(&recent, last), [last + 1]);
+    stopper.stop();
+    assert_eq!(thread.join().unwrap(), Exit::Stopped);
 }

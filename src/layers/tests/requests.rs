@@ -43,6 +43,16 @@ fn eighty_requests_at_once_get_eighty_boards() {
 }
 
 #[test]
+fn an_image_that_goes_while_it_is_asked_for_is_missed_by_its_own_request_only() {
+    let mut w = World::of(2);
+    let (lost, good) = (w.ask(None, "gone"), w.ask(None, "debian"));
+    w.settle();
+    assert!(matches!(lost.try_recv(), Ok(CreateAnswer::Refused { why }) if why.contains("image `gone`")));
+    let Ok(CreateAnswer::Created { request, busy: false }) = good.try_recv() else { panic!() };
+    assert_eq!(w.of_request(request).0, R::Pending);
+}
+
+#[test]
 fn who_waits_longest_gets_the_board_that_becomes_free() {
     let mut w = World::of(1);
     let first = w.request(None, "debian");

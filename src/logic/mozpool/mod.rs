@@ -115,6 +115,13 @@ pub struct Named {
     pub claimed_by: Option<RequestId>,
 }
 
+impl Named {
+    /// It can be had now.
+    pub fn is_free(&self) -> bool {
+        self.claimed_by.is_none() && self.state == "ready"
+    }
+}
+
 /// What the device layer is asked to do for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preparation {
