@@ -12,8 +12,9 @@ const COUNT_ALWAYS: usize = 32;
 /// How long a count is good in a larger pool, per board. Reading one takes about two microseconds, so that counting takes
 /// some thousandths of the time at most; of fifty thousand boards that is a count every 50 s, and the line says how old.
 const GOOD_MS_PER_BOARD: i64 = 1;
-/// In a pool of more boards, who finds a board does not wait for a count: he is told of the sample that it was drawn from.
-const COUNT_FOR_FOUND: usize = 1000;
+/// In a pool of more boards, a search that finds one does not wait for a count, which costs more than the search itself: its request is
+/// told of the sample that the board was drawn from.
+const COUNT_FOR_FOUND: usize = 128;
 
 /// The last count.
 pub(super) struct Counted {
