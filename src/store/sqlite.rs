@@ -5,6 +5,7 @@
 //! IMMEDIATE` so that two writers meet at the beginning of a transaction, where waiting helps, and not in its middle.
 
 use super::conn::{Conn, ConnError, Row, Value};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,9 @@ impl Sqlite {
         self.conn.set_prepared_statement_cache_capacity(STATEMENTS);
         let set = || {
             self.conn.busy_timeout(BUSY_TIMEOUT)?;
+            // Plans that look at the values behind `?` are made anew whenever a value changes, which is at every call here
+            // (sqlite.org/c3ref/c_dbconfig_defensive.html, query planner stability guarantee).
+            self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             self.conn.pragma_update(None, "foreign_keys", true)?;
             self.conn.pragma_update(None, "synchronous", "FULL")?;
             self.conn.pragma_update(None, "trusted_schema", false)?;
