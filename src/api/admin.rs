@@ -56,6 +56,12 @@ pub(super) fn hardware_types(ctx: &mut Ctx<'_>) -> Result<Reply> {
     listed(ctx, Kind::HardwareType, "hardware_types")
 }
 
+pub(super) fn hardware_type(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let (kind, model) = hardware_key(ctx);
+    let name = crate::lab::hardware_label(&kind, &model);
+    one(ctx, Kind::HardwareType, name, |row| row["type"] == *kind && row["model"] == *model)
+}
+
 pub(super) fn put_hardware_type(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let (kind, model) = hardware_key(ctx);
     let lab = single(ctx, Kind::HardwareType, &[("type", &kind), ("model", &model)])?;
@@ -77,8 +83,7 @@ fn hardware_key(ctx: &Ctx<'_>) -> (String, String) {
 
 pub(super) fn image_details(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
-    let row = row(ctx, Kind::Image, |row| row["name"] == *name)?;
-    row.map(|row| Reply::json(&row)).ok_or(ApiError::NotFound { kind: "image", name })
+    one(ctx, Kind::Image, name.clone(), |row| row["name"] == *name)
 }
 
 pub(super) fn put_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -88,6 +93,11 @@ pub(super) fn put_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
 pub(super) fn delete_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
     delete(ctx, Deletion::Image(name))
+}
+
+pub(super) fn pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let name = ctx.param("name").to_owned();
+    one(ctx, Kind::PxeConfig, name.clone(), |row| row["name"] == *name)
 }
 
 pub(super) fn put_pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -101,6 +111,10 @@ pub(super) fn delete_pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
 
 pub(super) fn relay_boards(ctx: &mut Ctx<'_>) -> Result<Reply> {
     listed(ctx, Kind::RelayBoard, "relay_boards")
+}
+
+pub(super) fn relay_board(ctx: &mut Ctx<'_>, board: &RelayBoardRow) -> Result<Reply> {
+    one(ctx, Kind::RelayBoard, board.name.clone(), |row| row["name"] == *board.name)
 }
 
 pub(super) fn put_relay_board(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -268,6 +282,12 @@ fn refused(error: StoreError) -> ApiError {
 fn listed(ctx: &mut Ctx<'_>, kind: Kind, key: &'static str) -> Result<Reply> {
     let rows: Vec<Value> = rows(ctx, kind)?.into_iter().map(Value::from).collect();
     Ok(Reply::json(&serde_json::json!({ key: rows })))
+}
+
+/// The row called `name`.
+fn one(ctx: &mut Ctx<'_>, kind: Kind, name: String, same: impl Fn(&Row) -> bool) -> Result<Reply> {
+    let row = row(ctx, kind, same)?;
+    row.map(|row| Reply::json(&row)).ok_or(ApiError::NotFound { kind: kind.label(), name })
 }
 
 fn row(ctx: &mut Ctx<'_>, kind: Kind, same: impl Fn(&Row) -> bool) -> Result<Option<Row>> {

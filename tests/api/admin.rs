@@ -209,6 +209,7 @@ fn hardware_types_are_made_changed_and_deleted() {
         concat!(
             r#"200 {"hardware_types":[{"type":"cubie board","model":"A/10","ping_steady_s":3,"limits":{}},"#,
             r#"{"type":"panda","model":"ES","ping_steady_s":10,"limits":{}},"#,
+            r#"{"type":"pc","model":"","ping_steady_s":10,"limits":{}},"#,
             r#"{"type":"plain","model":"","ping_steady_s":10,"limits":{}}]}"#
         )
     );
@@ -234,18 +235,18 @@ fn images_and_their_matrix_are_made_changed_and_deleted() {
     );
     let linux = concat!(
         r#"{"name":"linux","check":"tcp:22","second_stage":"write-image.sh","boot_config_keys":["url"],"#,
-        r#""boot_config_defaults":{"disk":"/dev/sda"},"can_reuse":true,"hidden":false,"limits":{},"pxe":{"panda ES":"old"}}"#
+        r#""boot_config_defaults":{"disk":"/dev/sda"},"can_reuse":true,"hidden":false,"limits":{},"pxe":{"panda ES":"old","pc":"old"}}"#
     );
     assert_eq!(made.line(), format!("201 {linux}"));
     assert_eq!(world.get("/api/image/linux/details").line(), format!("200 {linux}"));
     let pxe = |answer: crate::client::Answer| answer.line().split_once(r#""pxe":"#).unwrap().1.to_owned();
     // Cells that are not named stay; an empty one takes its cell away.
-    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{}}"#)), r#"{"panda ES":"old"}}"#);
+    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{}}"#)), r#"{"panda ES":"old","pc":"old"}}"#);
     assert_eq!(
         refused(&world, "DELETE", "/api/bmm/pxe_config/old", ""),
         "409 conflict: PXE config old cannot be deleted: it installs images: linux; give those another PXE config first"
     );
-    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{"panda ES":null}}"#)), "{}}");
+    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{"panda ES":null,"*":null}}"#)), "{}}");
     assert_eq!(world.delete("/api/bmm/pxe_config/old").line(), "204 ");
     assert_eq!(world.delete("/api/image/linux").line(), "204 ");
     for (target, want) in [
@@ -325,7 +326,7 @@ fn a_foreign_page_changes_nothing() {
     }
     let headers = ["Origin: http://img2.lab:8080", "Access-Control-Request-Method: PUT"];
     let preflight = world.call("OPTIONS", "/api/device/panda-0002", &headers, b"");
-    assert_eq!(preflight.header("Access-Control-Allow-Methods"), Some("PUT, DELETE, OPTIONS"));
+    assert_eq!(preflight.header("Access-Control-Allow-Methods"), Some("GET, HEAD, PUT, DELETE, OPTIONS"));
     let answer = world.call("PUT", "/api/device/panda-0002", &["Origin: http://img2.lab:8080"], b"{}");
     assert_eq!(
         (answer.status, answer.header("Access-Control-Allow-Origin")),

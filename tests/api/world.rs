@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const POOL: &str = r#"
 INSERT INTO imaging_servers (name, url) VALUES
   ('img1.lab', 'http://img1.lab:8080'), ('img2.lab', 'http://img2.lab:8080'), ('img3.lab', '');
-INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES ('panda', 'ES', 10, '{}');
+INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES ('panda', 'ES', 10, '{}'), ('pc', '', 10, '{}');
 INSERT INTO images (name, boot_config_keys, boot_config_defaults, can_reuse, hidden, health_check, second_stage, limits)
 VALUES ('b2g', '["b2gbase"]', '', 1, 0, 'ping', 'b2g.sh', '{}'),
        ('android', '[]', '', 0, 0, 'sut', 'android.sh', '{}'),
