@@ -1,6 +1,7 @@
 //! What there is, changed row by row.
 
 use crate::world::{World, start};
+use mozpool::lab::Lab;
 
 /// An answer's status and its error's code, row and field.
 #[track_caller]
@@ -113,6 +114,35 @@ fn who_adds_does_not_change_and_who_changes_does_not_add() {
     }
     let new = refused(&world, "PUT", "/api/device/panda-0008?exists=yes", r#"{"fqdn":"x"}"#);
     assert_eq!(new, "404 not_found: there is no device `panda-0008`");
+}
+
+/// Whoever comes first is told by the commit, not by a look before it.
+#[test]
+fn of_two_who_add_the_same_at_once_one_has_made_it() {
+    let world = start();
+    for (target, theirs, body, name) in [
+        ("device/n", "[[device]]\nname = 'n'\nfqdn = 'theirs'", r#"{"fqdn":"ours"}"#, "device n"),
+        ("image/n", "[[image]]\nname = 'n'", "{}", "image n"),
+        ("hardware_type/n/m", "[[hardware_type]]\ntype = 'n'\nmodel = 'm'", "{}", "hardware type n m"),
+        (
+            "bmm/pxe_config/n",
+            "[[pxe_config]]\nname = 'n'\ncontents = 'theirs'",
+            r#"{"contents":"ours"}"#,
+            "PXE config n",
+        ),
+        ("relay/n", "[[relay_board]]\nname = 'n'\nfqdn = 'theirs'", r#"{"fqdn":"ours"}"#, "relay board n"),
+    ] {
+        let target = format!("/api/{target}");
+        let meanwhile = || Some(Lab::parse(theirs, "theirs.toml", "img1.lab").unwrap());
+        world.answers().meanwhile = meanwhile();
+        let why = format!("409 conflict: {name} is there already; change it, or choose another name");
+        assert_eq!(refused(&world, "PUT", &format!("{target}?exists=no"), body), why);
+        assert!(!world.get(&target).text().contains("ours"), "{target}");
+        assert_eq!(world.delete(&target).line(), "204 ");
+        // And who would change it, too, is not told that they have made it.
+        world.answers().meanwhile = meanwhile();
+        assert_eq!(world.put(&target, body).status, 200, "{target}");
+    }
 }
 
 #[test]

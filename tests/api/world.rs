@@ -7,6 +7,7 @@ use mozpool::api::events::Recent;
 use mozpool::api::vitals::Vitals;
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
@@ -78,6 +79,8 @@ pub(crate) struct Answers {
     pub(crate) manual: VecDeque<ManualAnswer>,
     /// The next new request names a busy device.
     pub(crate) busy: bool,
+    /// What somebody else writes just before the next change.
+    pub(crate) meanwhile: Option<Lab>,
     /// Nothing is answered any more.
     pub(crate) silent: bool,
 }
@@ -287,6 +290,9 @@ fn script_lifeguard(
     std::thread::spawn(move || {
         for command in from {
             if let LifeguardCommand::Administer { change, dry_run, reply } = command {
+                if let Some(lab) = answers.lock().unwrap().meanwhile.take() {
+                    store.apply_lab(&lab, false, Timestamp(NOW)).unwrap();
+                }
                 let done = match &*change {
                     Administration::Apply(lab) => store.apply_lab(lab, dry_run, Timestamp(NOW)),
                     Administration::Delete { what, force } => {
