@@ -288,7 +288,7 @@ impl Daemon {
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
-            threads: std::env::var("XT").ok().and_then(|t| t.parse().ok()).unwrap_or(http::API_THREADS),
+            threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
             watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
