@@ -158,7 +158,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/device/panda-0002",
             r#"{"mac":"0a0b0c0d0e01"}"#,
-            r#"400 bad_row ["device `panda-0002`", "mac"]: device `panda-0002`, mac: `0a:0b:0c:0d:0e:01` belongs to device `panda-0001` in the store; correct this row, or add that one to the file and change it"#,
+            r#"400 bad_row ["device `panda-0002`", "mac"]: device `panda-0002`, mac: `0a:0b:0c:0d:0e:01` belongs to device `panda-0001`; correct it, or change that one first"#,
         ),
         (
             "/api/device/panda-0001",
@@ -193,7 +193,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/image/b2g",
             r#"{"pxe":{"panda":"old"}}"#,
-            r#"400 bad_row ["image `b2g`", "pxe"]: image `b2g`, pxe: hardware type `panda` is neither in this file nor in the store; add a [[hardware_type]] with that type and model, or correct the name"#,
+            r#"400 bad_row ["image `b2g`", "pxe"]: image `b2g`, pxe: there is no hardware type `panda`; add it first, or correct type and model"#,
         ),
         (
             "/api/image/b2g",
@@ -213,7 +213,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/relay/relay-9",
             r#"{"fqdn":"RELAY-1.lab"}"#,
-            r#"400 bad_row ["relay_board `relay-9`", "fqdn"]: relay_board `relay-9`, fqdn: `RELAY-1.lab` belongs to relay board `relay-1` in the store; correct this row, or add that one to the file and change it"#,
+            r#"400 bad_row ["relay_board `relay-9`", "fqdn"]: relay_board `relay-9`, fqdn: `RELAY-1.lab` belongs to relay board `relay-1`; correct it, or change that one first"#,
         ),
     ] {
         assert_eq!(refused(&world, "PUT", target, body), want);
