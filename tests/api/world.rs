@@ -4,7 +4,7 @@ use crate::client::{Answer, send};
 use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::api::events::Recent;
-use mozpool::api::vitals::Vitals;
+use mozpool::api::vitals::{Listens, Vitals};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::lab::Lab;
@@ -197,9 +197,10 @@ pub(crate) fn settings() -> Settings {
 /// A server whose TFTP is switched off.
 fn vitals() -> Arc<Vitals> {
     let vitals = Vitals::new(Timestamp(NOW - 90_000))
-        .with("http", true, vec!["127.0.0.1:8080".parse().unwrap()])
+        .with("http", true, vec![Listens::Tcp("127.0.0.1:8080".parse().unwrap())])
         .with("lifeguard", true, vec![])
-        .with("tftp", false, vec![]);
+        .with("tftp", false, vec![])
+        .with("syslog", true, vec![Listens::Udp("[::1]:10514".parse().unwrap())]);
     Arc::new(vitals)
 }
 
