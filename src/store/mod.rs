@@ -26,8 +26,8 @@ mod sqlstore;
 pub(crate) mod through;
 
 pub use changes::{
-    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
-    RequestNews,
+    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
+    LastChanges, RequestNews,
 };
 pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
