@@ -6,6 +6,7 @@
 
 use crate::api;
 use crate::api::events::Recent;
+use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
 use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
@@ -258,15 +259,16 @@ impl Daemon {
         let mozpool = Layer { stop: mozpool_stop, thread };
 
         let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp } = addresses.clone();
+        let (on_tcp, on_udp) = (syslog_tcp.into_iter().map(Tcp), syslog_udp.into_iter().map(Udp));
         let vitals = Vitals::new(clock.now())
-            .with("http", true, vec![http])
+            .with("http", true, vec![Tcp(http)])
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
             .with("journal", true, vec![])
             .with("changes", true, vec![])
-            .with("tftp", tftp.is_some(), on_tftp)
-            .with("syslog", syslog.is_some(), [syslog_udp, syslog_tcp].concat());
+            .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
+            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect());
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -288,7 +290,7 @@ impl Daemon {
             clock,
             files: Some(files),
             open_store: Box::new(move || location.open()),
-            threads: std::env::var("XT").ok().and_then(|t| t.parse().ok()).unwrap_or(http::API_THREADS),
+            threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
             watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,

@@ -7,7 +7,7 @@ use super::Ctx;
 use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{Changes, DeviceFull};
-use crate::lab::{Format, Kind, Lab, Source};
+use crate::lab::{Change, Exists, Fate, Format, Kind, Lab, Source};
 use crate::layers::messages::{AdminAnswer, Administration};
 use crate::store::{Deletion, DeviceView, RelayBoardRow, StoreError};
 use serde_json::{Map, Value};
@@ -27,7 +27,6 @@ pub(super) fn put_device(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
     let existing = ctx.store.device(&name)?;
     let lab = single(ctx, Kind::Device, &[("name", &name)])?;
-    let fresh = existing.is_none();
     let owner = match existing {
         Some(device) => Some(device.info.imaging_server),
         // A new one is for the server that it names to take up; one that does not run yet finds it when it starts.
@@ -41,7 +40,7 @@ pub(super) fn put_device(ctx: &mut Ctx<'_>) -> Result<Reply> {
     if let Some(reply) = elsewhere(ctx, owner.as_deref())? {
         return Ok(reply);
     }
-    put(ctx, lab, fresh, |ctx| {
+    put(ctx, lab, |ctx| {
         let device =
             ctx.store.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name: name.clone() })?;
         Ok(serde_json::to_value(DeviceFull::from(device)).unwrap_or_default())
@@ -54,6 +53,12 @@ pub(super) fn delete_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Re
 
 pub(super) fn hardware_types(ctx: &mut Ctx<'_>) -> Result<Reply> {
     listed(ctx, Kind::HardwareType, "hardware_types")
+}
+
+pub(super) fn hardware_type(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let (kind, model) = hardware_key(ctx);
+    let name = crate::lab::hardware_label(&kind, &model);
+    one(ctx, Kind::HardwareType, name, |row| row["type"] == *kind && row["model"] == *model)
 }
 
 pub(super) fn put_hardware_type(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -77,8 +82,7 @@ fn hardware_key(ctx: &Ctx<'_>) -> (String, String) {
 
 pub(super) fn image_details(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
-    let row = row(ctx, Kind::Image, |row| row["name"] == *name)?;
-    row.map(|row| Reply::json(&row)).ok_or(ApiError::NotFound { kind: "image", name })
+    one(ctx, Kind::Image, name.clone(), |row| row["name"] == *name)
 }
 
 pub(super) fn put_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -88,6 +92,11 @@ pub(super) fn put_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
 pub(super) fn delete_image(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let name = ctx.param("name").to_owned();
     delete(ctx, Deletion::Image(name))
+}
+
+pub(super) fn pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let name = ctx.param("name").to_owned();
+    one(ctx, Kind::PxeConfig, name.clone(), |row| row["name"] == *name)
 }
 
 pub(super) fn put_pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -101,6 +110,10 @@ pub(super) fn delete_pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
 
 pub(super) fn relay_boards(ctx: &mut Ctx<'_>) -> Result<Reply> {
     listed(ctx, Kind::RelayBoard, "relay_boards")
+}
+
+pub(super) fn relay_board(ctx: &mut Ctx<'_>, board: &RelayBoardRow) -> Result<Reply> {
+    one(ctx, Kind::RelayBoard, board.name.clone(), |row| row["name"] == *board.name)
 }
 
 pub(super) fn put_relay_board(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -136,7 +149,7 @@ pub(super) fn import(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let lab = Lab::read(text, source).map_err(ApiError::Lab)?;
     let dry_run = ctx.call.says("dry_run");
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
-    Ok(Reply::json(&changes))
+    Ok(Reply::json(&Changes::new(changes, dry_run)))
 }
 
 pub(super) fn export(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -187,68 +200,44 @@ fn put_named(ctx: &mut Ctx<'_>, kind: Kind) -> Result<Reply> {
 }
 
 fn put_row(ctx: &mut Ctx<'_>, lab: Lab, kind: Kind, same: impl Fn(&Row) -> bool) -> Result<Reply> {
-    let fresh = row(ctx, kind, &same)?.is_none();
-    put(ctx, lab, fresh, |ctx| {
+    put(ctx, lab, |ctx| {
         let name = ctx.call.path().to_owned();
         Ok(row(ctx, kind, &same)?.ok_or(ApiError::NotFound { kind: kind.name(), name })?.into())
     })
 }
 
-/// Applies one row and shows it: 201 for a new one.
-fn put(
-    ctx: &mut Ctx<'_>,
-    lab: Lab,
-    fresh: bool,
-    show: impl FnOnce(&mut Ctx<'_>) -> Result<Value>,
-) -> Result<Reply> {
+/// Applies one row and shows it: 201 for a new one, which only its commit can tell.
+fn put(ctx: &mut Ctx<'_>, mut lab: Lab, show: impl FnOnce(&mut Ctx<'_>) -> Result<Value>) -> Result<Reply> {
     let dry_run = ctx.call.says("dry_run");
     // Who adds something does not want to change what is there, and the other way round.
-    match ctx.call.query("exists").as_deref() {
-        Some("no") if !fresh => {
-            let (kind, name) = subject(&lab);
-            let why = format!("{kind} {name} is there already; change it, or choose another name");
-            return Err(ApiError::Conflict { why });
-        }
-        Some("yes") if fresh => {
-            let (kind, name) = subject(&lab);
-            return Err(ApiError::NotFound { kind, name });
-        }
-        None | Some("" | "no" | "yes") => {}
+    lab.exists = match ctx.call.query("exists").as_deref() {
+        None | Some("") => Exists::Either,
+        Some("no") => Exists::No,
+        Some("yes") => Exists::Yes,
         Some(other) => {
             let other: String = other.chars().take(ORIGIN_MAX).collect();
             let why = format!("exists is `{other}`; it should be yes or no");
             return Err(ApiError::BadValue { why });
         }
-    }
+    };
     let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
     if dry_run {
-        return Ok(Reply::json(&changes));
+        return Ok(Reply::json(&Changes::new(changes, true)));
     }
+    // An imaging server that the row was the first to name is new, too.
+    let fresh = changes.iter().any(|c| c.fate == Fate::New && Kind::NAMES.contains(&c.kind));
     Ok(Reply::json_with(if fresh { 201 } else { 200 }, &show(ctx)?))
-}
-
-/// The one row of a lab, by kind and name.
-fn subject(lab: &Lab) -> (&'static str, String) {
-    let rows = lab.rows();
-    let found = rows.iter().find_map(|(kind, rows)| Some((kind, rows.first()?)));
-    let Some((kind, row)) = found else { return ("row", String::new()) };
-    let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default();
-    let name = match kind {
-        Kind::HardwareType => format!("{} {}", text("type"), text("model")).trim_end().to_owned(),
-        Kind::PxeConfig | Kind::Image | Kind::RelayBoard | Kind::Device => text("name").to_owned(),
-    };
-    (kind.label(), name)
 }
 
 fn delete(ctx: &mut Ctx<'_>, what: Deletion) -> Result<Reply> {
     let (dry_run, force) = (ctx.call.says("dry_run"), ctx.call.says("force"));
     let changes = administer(ctx, Administration::Delete { what, force }, dry_run)?;
-    Ok(if dry_run { Reply::json(&changes) } else { Reply::empty(204) })
+    Ok(if dry_run { Reply::json(&Changes::new(changes, true)) } else { Reply::empty(204) })
 }
 
-fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Changes> {
+fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Vec<Change>> {
     match ctx.commands.administer(change, dry_run)? {
-        AdminAnswer::Done(changes) => Ok(Changes::new(changes, dry_run)),
+        AdminAnswer::Done(changes) => Ok(changes),
         AdminAnswer::Refused(error) => Err(refused(error)),
     }
 }
@@ -256,7 +245,10 @@ fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Resul
 fn refused(error: StoreError) -> ApiError {
     match error {
         StoreError::Lab(error) => ApiError::Lab(error),
-        StoreError::InUse { .. } => ApiError::Conflict { why: error.to_string() },
+        StoreError::InUse { .. } | StoreError::ThereAlready { .. } => {
+            ApiError::Conflict { why: error.to_string() }
+        }
+        StoreError::NotThere { kind, name } => ApiError::NotFound { kind: kind.label(), name },
         StoreError::NothingThere { what } => {
             ApiError::NotFound { kind: what.kind().label(), name: what.name() }
         }
@@ -268,6 +260,12 @@ fn refused(error: StoreError) -> ApiError {
 fn listed(ctx: &mut Ctx<'_>, kind: Kind, key: &'static str) -> Result<Reply> {
     let rows: Vec<Value> = rows(ctx, kind)?.into_iter().map(Value::from).collect();
     Ok(Reply::json(&serde_json::json!({ key: rows })))
+}
+
+/// The row called `name`.
+fn one(ctx: &mut Ctx<'_>, kind: Kind, name: String, same: impl Fn(&Row) -> bool) -> Result<Reply> {
+    let row = row(ctx, kind, same)?;
+    row.map(|row| Reply::json(&row)).ok_or(ApiError::NotFound { kind: kind.label(), name })
 }
 
 fn row(ctx: &mut Ctx<'_>, kind: Kind, same: impl Fn(&Row) -> bool) -> Result<Option<Row>> {

@@ -315,6 +315,8 @@ impl From<StoreError> for ApiError {
             | StoreError::Refused { .. }
             | StoreError::Lab(_)
             | StoreError::InUse { .. }
+            | StoreError::ThereAlready { .. }
+            | StoreError::NotThere { .. }
             | StoreError::NothingThere { .. } => Self::Internal,
         }
     }

@@ -160,7 +160,8 @@ const PUT_FAILS: &[Fails] = &[
     (409, "It is there, and `exists=no` was said; or what is there stands in the way."),
 ];
 const IN_USE: Fails = (409, "Something uses it; the message says what.");
-const DELETE_FAILS: &[Fails] = &[(404, "There is no such thing."), IN_USE];
+const NOT_THERE: Fails = (404, "There is no such thing.");
+const DELETE_FAILS: &[Fails] = &[NOT_THERE, IN_USE];
 const DELETED: &[Gives] =
     &[json(200, Kind::Of(&shapes::DIFFERENCES), "What `dry_run` would delete."), empty(204, "It is gone.")];
 const TO_OWNER: Gives =
@@ -283,6 +284,8 @@ pub const ROUTES: &[Route] = &[
 
     get("/api/device/{device}/details", Any, Device(admin::device_details), "All about a device.")
         .named("getDevice", Admin).gives(&[ok(&shapes::DEVICE_FULL)]),
+    get("/api/device/{device}", Any, Device(admin::device_details), "All about a device: what `PUT` answers.")
+        .named("readDevice", Admin).gives(&[ok(&shapes::DEVICE_FULL)]),
     put("/api/device/{name}", Plain(admin::put_device), "Makes a device, or changes the fields that are given.")
         .named("putDevice", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::DEVICE_ROW)
         .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::DEVICE_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::DEVICE_FULL), TO_OWNER])
@@ -291,6 +294,10 @@ pub const ROUTES: &[Route] = &[
         .named("deleteDevice", Admin).query(shapes::DELETE).gives(DELETED).fails(&[IN_USE]),
     get("/api/hardware_type/list", Any, Plain(admin::hardware_types), "Hardware types with all about them.")
         .named("listHardwareTypes", Admin).gives(&[ok(&shapes::HARDWARE_TYPES)]),
+    get("/api/hardware_type/{type}", Any, Plain(admin::hardware_type), "A hardware type without a model.")
+        .named("getHardwareType", Admin).gives(&[ok(&shapes::HARDWARE_TYPE)]).fails(&[NOT_THERE]),
+    get("/api/hardware_type/{type}/{model}", Any, Plain(admin::hardware_type), "A hardware type.")
+        .named("getHardwareModel", Admin).gives(&[ok(&shapes::HARDWARE_TYPE)]).fails(&[NOT_THERE]),
     put("/api/hardware_type/{type}", Plain(admin::put_hardware_type), "Makes or changes a hardware type without a model.")
         .named("putHardwareType", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::HARDWARE_TYPE_ROW)
         .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::HARDWARE_TYPE), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::HARDWARE_TYPE)])
@@ -305,12 +312,16 @@ pub const ROUTES: &[Route] = &[
         .named("deleteHardwareModel", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
     get("/api/image/{name}/details", Any, Plain(admin::image_details), "All about an image.")
         .named("getImage", Admin).gives(&[ok(&shapes::IMAGE_FULL)]).fails(&[(404, "There is no such image.")]),
+    get("/api/image/{name}", Any, Plain(admin::image_details), "All about an image: what `PUT` answers.")
+        .named("readImage", Admin).gives(&[ok(&shapes::IMAGE_FULL)]).fails(&[NOT_THERE]),
     put("/api/image/{name}", Plain(admin::put_image), "Makes an image, or changes the fields that are given.")
         .named("putImage", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::IMAGE_ROW)
         .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::IMAGE_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::IMAGE_FULL)])
         .fails(PUT_FAILS),
     delete("/api/image/{name}", Any, Plain(admin::delete_image), "Deletes an image.")
         .named("deleteImage", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
+    get("/api/bmm/pxe_config/{name}", Any, Plain(admin::pxe_config), "A PXE config: what `PUT` answers.")
+        .named("readPxeConfig", Admin).gives(&[ok(&shapes::PXE_CONFIG_FULL)]).fails(&[NOT_THERE]),
     put("/api/bmm/pxe_config/{name}", Plain(admin::put_pxe_config), "Makes a PXE config, or changes the fields that are given.")
         .named("putPxeConfig", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::PXE_CONFIG_ROW)
         .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::PXE_CONFIG_FULL), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::PXE_CONFIG_FULL)])
@@ -319,6 +330,8 @@ pub const ROUTES: &[Route] = &[
         .named("deletePxeConfig", Admin).query(shapes::DELETE).gives(DELETED).fails(DELETE_FAILS),
     get("/api/relay/list", Any, Plain(admin::relay_boards), "Relay boards.")
         .named("listRelayBoards", Admin).gives(&[ok(&shapes::RELAY_BOARDS)]),
+    get("/api/relay/{board}", Any, Board(admin::relay_board), "A relay board.")
+        .named("getRelayBoard", Admin).gives(&[ok(&shapes::RELAY_BOARD)]),
     put("/api/relay/{name}", Plain(admin::put_relay_board), "Makes a relay board, or changes the fields that are given.")
         .named("putRelayBoard", Admin).more(PUT_MORE).query(shapes::PUT).row(&shapes::RELAY_BOARD_ROW)
         .gives(&[put_200(Kind::Either(&[Kind::Of(&shapes::RELAY_BOARD), Kind::Of(&shapes::DIFFERENCES)])), put_201(&shapes::RELAY_BOARD), TO_OWNER])
@@ -467,8 +480,10 @@ mod tests {
                 "/api/hardware_type/{type}/{model} type=panda model=ES Rev B2",
             ),
             (Delete, "/api/hardware_type/panda/", "/api/hardware_type/{type} type=panda"),
-            (Post, "/api/device/p", "405 PUT, DELETE, OPTIONS"),
-            (Options, "/api/device/p/", "204 PUT, DELETE, OPTIONS true"),
+            (Post, "/api/device/p", "405 GET, HEAD, PUT, DELETE, OPTIONS"),
+            (Options, "/api/device/p/", "204 GET, HEAD, PUT, DELETE, OPTIONS true"),
+            (Get, "/api/device/p", "/api/device/{device} device=p"),
+            (Get, "/api/relay/list/", "/api/relay/list"),
             (Get, "/api/device//status/", "404"),
             (Get, "/api/device/list//", "404"),
             (Get, "/api/device", "404"),

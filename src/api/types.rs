@@ -67,7 +67,7 @@ pub struct Service {
     pub name: &'static str,
     /// `running`, `off` or `ended`.
     pub state: &'static str,
-    /// Addresses.
+    /// As `tcp://ADDRESS:PORT` or `udp://ADDRESS:PORT`.
     pub listens: Vec<String>,
     /// Messages that wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 //! Knows neither threads nor sockets; the daemon says when something has ended.
 
 use crate::logic::time::Timestamp;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,13 +14,31 @@ pub struct Vitals {
     parts: Vec<Part>,
 }
 
+/// Where a part can be reached, written as `tcp://127.0.0.1:8080`: a port number alone does not say of which protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listens {
+    /// Connections.
+    Tcp(SocketAddr),
+    /// Datagrams.
+    Udp(SocketAddr),
+}
+
+impl fmt::Display for Listens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => write!(f, "tcp://{addr}"),
+            Self::Udp(addr) => write!(f, "udp://{addr}"),
+        }
+    }
+}
+
 /// A thread, or a few that belong together.
 #[derive(Debug)]
 pub struct Part {
     /// As threads and log lines call it.
     pub name: &'static str,
     /// Where it listens; nowhere for most.
-    pub listens: Vec<SocketAddr>,
+    pub listens: Vec<Listens>,
     /// It was configured to run.
     pub on: bool,
     ended: AtomicBool,
@@ -44,7 +63,7 @@ impl Vitals {
 
     /// One more part.
     #[must_use]
-    pub fn with(mut self, name: &'static str, on: bool, listens: Vec<SocketAddr>) -> Self {
+    pub fn with(mut self, name: &'static str, on: bool, listens: Vec<Listens>) -> Self {
         self.parts.push(Part { name, listens, on, ended: AtomicBool::new(false) });
         self
     }

@@ -231,14 +231,7 @@ impl Call {
     }
 
     fn show(&self, name: &str) -> Result<(), RemoteError> {
-        let row = match self.thing.rows {
-            "device" | "image" => self.client.call(&Method::GET, &format!("{}/details", self.path(name)))?,
-            _ => {
-                let row = self.rows()?.into_iter().find(|row| self.is_called(row, name));
-                let message = format!("there is no {} `{name}`", self.thing.kind);
-                row.ok_or(RemoteError::Refused { status: 404, message })?
-            }
-        };
+        let row = self.client.call(&Method::GET, &self.path(name))?;
         let mut out = std::io::stdout().lock();
         if self.json { show::json(&mut out, &row) } else { show::fields(&mut out, &row) }
             .map_err(RemoteError::Output)
@@ -247,15 +240,6 @@ impl Call {
     /// Type and model, or the name and nothing.
     fn key<'n>(&self, name: &'n str) -> (&'n str, &'n str) {
         if self.thing.has_model { name.split_once('/').unwrap_or((name, "")) } else { (name, "") }
-    }
-
-    fn is_called(&self, row: &Value, name: &str) -> bool {
-        let (first, model) = self.key(name);
-        if self.thing.has_model {
-            row["type"] == first && row["model"] == model
-        } else {
-            row["name"] == first
-        }
     }
 
     fn path(&self, name: &str) -> String {

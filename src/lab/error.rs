@@ -98,6 +98,11 @@ pub enum Problem {
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { origin, line, row, field } = &*self.at;
+        // A file that cannot be read is named by its problem.
+        let origin = match &self.problem {
+            Problem::Unreadable { path, .. } if path == origin => "",
+            _ => origin.as_str(),
+        };
         f.write_str(origin)?;
         if *line > 0 {
             write!(f, ":{line}")?;
@@ -111,7 +116,10 @@ impl fmt::Display for LabError {
             ("", field) => write!(f, "{field}: ")?,
             (row, field) => write!(f, "{row}, {field}: ")?,
         }
-        self.problem.fmt(f)
+        match self.problem.of_one_row() {
+            Some(words) if self.at.origin.is_empty() => f.write_str(&words),
+            _ => self.problem.fmt(f),
+        }
     }
 }
 
@@ -125,6 +133,23 @@ impl LabError {
 }
 
 impl Problem {
+    /// In other words where a row came by itself, so that there is no file to add another to.
+    fn of_one_row(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownHardware(text) => {
+                format!("there is no hardware type `{text}`; add it first, or correct type and model")
+            }
+            Self::UnknownPxeConfig(text) => {
+                format!("there is no PXE config `{text}`; add it first, or correct the name")
+            }
+            Self::Taken { text, by } => {
+                format!("`{text}` belongs to {by}; correct it, or change that one first")
+            }
+            Self::Type { wanted, found } => format!("expected {wanted}, found {found}"),
+            _ => return None,
+        })
+    }
+
     pub(super) fn type_of(wanted: &'static str, found: &super::tree::Value) -> Self {
         Self::Type { wanted, found: found.kind() }
     }

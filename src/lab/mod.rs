@@ -118,6 +118,18 @@ fn device_fields() -> String {
     Kind::Device.fields().join(", ")
 }
 
+/// Whether rows may be there already. It is judged in the transaction that writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exists {
+    /// They are changed if they are, and made if they are not.
+    #[default]
+    Either,
+    /// All are, or nothing is written.
+    Yes,
+    /// None is, or nothing is written.
+    No,
+}
+
 /// What a lab file says. Every row knows its line, for messages about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lab {
@@ -125,6 +137,8 @@ pub struct Lab {
     pub origin: String,
     /// The imaging server of new devices and relay boards that name none.
     pub default_server: String,
+    /// Whether its rows may be there already.
+    pub exists: Exists,
     /// `[[hardware_type]]`
     pub hardware_types: Vec<HardwareTypeEntry>,
     /// `[[pxe_config]]`

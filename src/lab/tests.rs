@@ -192,5 +192,5 @@ fn a_file_is_loaded_and_so_is_what_lies_beside_it() {
     assert_eq!(lab.pxe_configs[0].contents.as_deref(), Some("DEFAULT p\n"));
     let error = Lab::load(Path::new("/no/such/lab.toml"), "here").unwrap_err();
     assert!(matches!(error.problem, Problem::Unreadable { .. }));
-    assert!(error.to_string().starts_with("/no/such/lab.toml: cannot read"), "{error}");
+    assert!(error.to_string().starts_with("cannot read /no/such/lab.toml: "), "{error}");
 }

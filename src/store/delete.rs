@@ -8,7 +8,7 @@ use super::cells::{Cells, readable};
 use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
-use super::{Bell, ChangeData, ChangeKind, ChangeWhat, Result, StoreError, admin, devices, sql};
+use super::{Bell, ChangeData, ChangeKind, ChangeWhat, DeviceGone, Result, StoreError, admin, devices, sql};
 use crate::lab::{Change, Fate, Kind, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
 use crate::logic::time::Timestamp;
@@ -117,6 +117,10 @@ impl<C: Conn> Delete<'_, C> {
     }
 
     fn gone(&mut self, sql: &'static str, args: &[Value]) -> Result<()> {
+        self.gone_with(sql, args, ChangeData::Nothing)
+    }
+
+    fn gone_with(&mut self, sql: &'static str, args: &[Value], data: ChangeData) -> Result<()> {
         self.c.exec(sql, args).doing(DOING)?;
         self.changes.push(Change::whole(self.what.kind(), &self.what.name(), Fate::Deleted));
         let kind = match self.what {
@@ -126,7 +130,7 @@ impl<C: Conn> Delete<'_, C> {
             Deletion::PxeConfig(_) => ChangeKind::PxeConfig,
             Deletion::RelayBoard(_) => ChangeKind::RelayBoard,
         };
-        self.news.tell(self.now, kind, self.what.name(), ChangeWhat::Deleted, ChangeData::Nothing);
+        self.news.tell(self.now, kind, self.what.name(), ChangeWhat::Deleted, data);
         Ok(())
     }
 
@@ -142,7 +146,8 @@ impl<C: Conn> Delete<'_, C> {
         for id in readable(rows, |row| Cells::new("device_logs", row).int("id")) {
             self.c.exec(sql::DEVICE_LOG_DELETE, args![id]).doing(DOING)?;
         }
-        self.gone(sql::DEVICE_DELETE, args![name])
+        let environment = stored.record.info.environment;
+        self.gone_with(sql::DEVICE_DELETE, args![name], ChangeData::DeviceGone(DeviceGone { environment }))
     }
 
     fn hardware_type(&mut self, kind: &str, model: &str) -> Result<()> {

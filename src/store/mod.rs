@@ -26,8 +26,8 @@ mod sqlstore;
 pub(crate) mod through;
 
 pub use changes::{
-    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges,
-    RequestNews,
+    Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
+    LastChanges, RequestNews,
 };
 pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
@@ -62,6 +62,10 @@ pub enum StoreError {
     Lab(LabError),
     /// Something is used and stays where it is.
     InUse { what: Deletion, why: InUse },
+    /// A row was to be made and is there.
+    ThereAlready { kind: Kind, name: String },
+    /// A row was to be changed and is not there.
+    NotThere { kind: Kind, name: String },
     /// What was to be deleted is not there.
     NothingThere { what: Deletion },
 }
@@ -84,6 +88,10 @@ impl fmt::Display for StoreError {
             Self::Refused { why } => f.write_str(why),
             Self::Lab(error) => error.fmt(f),
             Self::InUse { what, why } => write!(f, "{what} cannot be deleted: {why}"),
+            Self::ThereAlready { kind, name } => {
+                write!(f, "{} {name} is there already; change it, or choose another name", kind.label())
+            }
+            Self::NotThere { kind, name } => write!(f, "there is no {} {name}", kind.label()),
             Self::NothingThere { what } => write!(f, "there is no {what}"),
         }
     }
@@ -252,7 +260,8 @@ pub trait Store: Send {
     /// With `dry_run` nothing is written. Says what changed.
     ///
     /// # Errors
-    /// [`StoreError::Lab`] names the first row that cannot be what it says, and nothing is written.
+    /// [`StoreError::Lab`] names the first row that cannot be what it says, [`StoreError::ThereAlready`] and
+    /// [`StoreError::NotThere`] the first that is not as [`Lab::exists`] demands; nothing is written then.
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<LabChange>>;
     /// Deletes `what` and what belongs to it alone, if nothing uses it. `force` goes on where only work under way or
     /// history is in the way, never over a claim. With `dry_run` nothing is written. Says what changed.

@@ -133,6 +133,7 @@ pub(super) fn insert<C: Conn>(c: &mut C, bell: &Bell, new: &[NewRequest]) -> Res
                 state: State::New.name().to_owned(),
                 was: None,
                 device: None,
+                was_device: None,
                 expires: expires.0,
                 assignee: assignee.clone(),
             };
@@ -233,6 +234,7 @@ fn tell<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit, before: Req
             state: state.to_owned(),
             was: moved.then_some(before.state),
             device: device.clone(),
+            was_device: before.device.clone().filter(|_| device != before.device),
             expires: next.expires.0,
             assignee: before.assignee,
         };

@@ -1,6 +1,7 @@
 //! What there is, changed row by row.
 
 use crate::world::{World, start};
+use mozpool::lab::Lab;
 
 /// An answer's status and its error's code, row and field.
 #[track_caller]
@@ -115,6 +116,35 @@ fn who_adds_does_not_change_and_who_changes_does_not_add() {
     assert_eq!(new, "404 not_found: there is no device `panda-0008`");
 }
 
+/// Whoever comes first is told by the commit, not by a look before it.
+#[test]
+fn of_two_who_add_the_same_at_once_one_has_made_it() {
+    let world = start();
+    for (target, theirs, body, name) in [
+        ("device/n", "[[device]]\nname = 'n'\nfqdn = 'theirs'", r#"{"fqdn":"ours"}"#, "device n"),
+        ("image/n", "[[image]]\nname = 'n'", "{}", "image n"),
+        ("hardware_type/n/m", "[[hardware_type]]\ntype = 'n'\nmodel = 'm'", "{}", "hardware type n m"),
+        (
+            "bmm/pxe_config/n",
+            "[[pxe_config]]\nname = 'n'\ncontents = 'theirs'",
+            r#"{"contents":"ours"}"#,
+            "PXE config n",
+        ),
+        ("relay/n", "[[relay_board]]\nname = 'n'\nfqdn = 'theirs'", r#"{"fqdn":"ours"}"#, "relay board n"),
+    ] {
+        let target = format!("/api/{target}");
+        let meanwhile = || Some(Lab::parse(theirs, "theirs.toml", "img1.lab").unwrap());
+        world.answers().meanwhile = meanwhile();
+        let why = format!("409 conflict: {name} is there already; change it, or choose another name");
+        assert_eq!(refused(&world, "PUT", &format!("{target}?exists=no"), body), why);
+        assert!(!world.get(&target).text().contains("ours"), "{target}");
+        assert_eq!(world.delete(&target).line(), "204 ");
+        // And who would change it, too, is not told that they have made it.
+        world.answers().meanwhile = meanwhile();
+        assert_eq!(world.put(&target, body).status, 200, "{target}");
+    }
+}
+
 #[test]
 fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
     let world = start();
@@ -128,7 +158,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/device/panda-0002",
             r#"{"mac":"0a0b0c0d0e01"}"#,
-            r#"400 bad_row ["device `panda-0002`", "mac"]: device `panda-0002`, mac: `0a:0b:0c:0d:0e:01` belongs to device `panda-0001` in the store; correct this row, or add that one to the file and change it"#,
+            r#"400 bad_row ["device `panda-0002`", "mac"]: device `panda-0002`, mac: `0a:0b:0c:0d:0e:01` belongs to device `panda-0001`; correct it, or change that one first"#,
         ),
         (
             "/api/device/panda-0001",
@@ -163,7 +193,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/image/b2g",
             r#"{"pxe":{"panda":"old"}}"#,
-            r#"400 bad_row ["image `b2g`", "pxe"]: image `b2g`, pxe: hardware type `panda` is neither in this file nor in the store; add a [[hardware_type]] with that type and model, or correct the name"#,
+            r#"400 bad_row ["image `b2g`", "pxe"]: image `b2g`, pxe: there is no hardware type `panda`; add it first, or correct type and model"#,
         ),
         (
             "/api/image/b2g",
@@ -183,7 +213,7 @@ fn a_bad_row_is_named_with_its_field_and_changes_nothing() {
         (
             "/api/relay/relay-9",
             r#"{"fqdn":"RELAY-1.lab"}"#,
-            r#"400 bad_row ["relay_board `relay-9`", "fqdn"]: relay_board `relay-9`, fqdn: `RELAY-1.lab` belongs to relay board `relay-1` in the store; correct this row, or add that one to the file and change it"#,
+            r#"400 bad_row ["relay_board `relay-9`", "fqdn"]: relay_board `relay-9`, fqdn: `RELAY-1.lab` belongs to relay board `relay-1`; correct it, or change that one first"#,
         ),
     ] {
         assert_eq!(refused(&world, "PUT", target, body), want);
@@ -209,6 +239,7 @@ fn hardware_types_are_made_changed_and_deleted() {
         concat!(
             r#"200 {"hardware_types":[{"type":"cubie board","model":"A/10","ping_steady_s":3,"limits":{}},"#,
             r#"{"type":"panda","model":"ES","ping_steady_s":10,"limits":{}},"#,
+            r#"{"type":"pc","model":"","ping_steady_s":10,"limits":{}},"#,
             r#"{"type":"plain","model":"","ping_steady_s":10,"limits":{}}]}"#
         )
     );
@@ -234,18 +265,18 @@ fn images_and_their_matrix_are_made_changed_and_deleted() {
     );
     let linux = concat!(
         r#"{"name":"linux","check":"tcp:22","second_stage":"write-image.sh","boot_config_keys":["url"],"#,
-        r#""boot_config_defaults":{"disk":"/dev/sda"},"can_reuse":true,"hidden":false,"limits":{},"pxe":{"panda ES":"old"}}"#
+        r#""boot_config_defaults":{"disk":"/dev/sda"},"can_reuse":true,"hidden":false,"limits":{},"pxe":{"panda ES":"old","pc":"old"}}"#
     );
     assert_eq!(made.line(), format!("201 {linux}"));
     assert_eq!(world.get("/api/image/linux/details").line(), format!("200 {linux}"));
     let pxe = |answer: crate::client::Answer| answer.line().split_once(r#""pxe":"#).unwrap().1.to_owned();
     // Cells that are not named stay; an empty one takes its cell away.
-    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{}}"#)), r#"{"panda ES":"old"}}"#);
+    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{}}"#)), r#"{"panda ES":"old","pc":"old"}}"#);
     assert_eq!(
         refused(&world, "DELETE", "/api/bmm/pxe_config/old", ""),
         "409 conflict: PXE config old cannot be deleted: it installs images: linux; give those another PXE config first"
     );
-    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{"panda ES":null}}"#)), "{}}");
+    assert_eq!(pxe(world.put("/api/image/linux", r#"{"pxe":{"panda ES":null,"*":null}}"#)), "{}}");
     assert_eq!(world.delete("/api/bmm/pxe_config/old").line(), "204 ");
     assert_eq!(world.delete("/api/image/linux").line(), "204 ");
     for (target, want) in [
@@ -325,7 +356,7 @@ fn a_foreign_page_changes_nothing() {
     }
     let headers = ["Origin: http://img2.lab:8080", "Access-Control-Request-Method: PUT"];
     let preflight = world.call("OPTIONS", "/api/device/panda-0002", &headers, b"");
-    assert_eq!(preflight.header("Access-Control-Allow-Methods"), Some("PUT, DELETE, OPTIONS"));
+    assert_eq!(preflight.header("Access-Control-Allow-Methods"), Some("GET, HEAD, PUT, DELETE, OPTIONS"));
     let answer = world.call("PUT", "/api/device/panda-0002", &["Origin: http://img2.lab:8080"], b"{}");
     assert_eq!(
         (answer.status, answer.header("Access-Control-Allow-Origin")),

@@ -110,7 +110,7 @@ fn what_has_changed_is_told_in_full() {
             r#""state":"pc_power_cycling","was":"ready","environment":"production","request_id":1,"image":"b2g","#,
             r#""next_image":null,"progress":null}},"#,
             r#"{"seq":2,"at":"2026-11-22T11:49:06.581Z","kind":"request","what":"changed","data":{"id":1,"state":"ready","#,
-            r#""was":null,"assigned_device":"panda-0001","expires":"2026-11-22T13:49:06.581000","assignee":"ann"}},"#,
+            r#""was":null,"assigned_device":"panda-0001","was_assigned_device":null,"expires":"2026-11-22T13:49:06.581000","assignee":"ann"}},"#,
             r#"{"seq":3,"at":"2026-11-22T11:49:06.581Z","kind":"device","what":"changed","data":{"name":"panda-0002","#,
             r#""state":"b2g_downloading","was":null,"environment":"tests","request_id":null,"image":null,"#,
             r#""next_image":"b2g","progress":null}}],"last":3}"#
@@ -156,6 +156,37 @@ fn a_client_gets_what_it_asks_for_and_is_told_where_to_go_on() {
     ] {
         assert_eq!(told(&world.get(&format!("/api/events?{query}"))), want, "{query}");
     }
+}
+
+#[test]
+fn who_follows_a_device_hears_what_lets_go_of_it_and_where_it_was_when_it_goes() {
+    let world = start();
+    let mut store = world.location.open().unwrap();
+    let request = store.load_request(RequestId(1)).unwrap().unwrap().machine;
+    let expected = request.epoch;
+    let mut next = request.clone();
+    (next.state, next.epoch) = (mozpool::logic::mozpool::State::Closed, expected.next());
+    let commit = mozpool::store::RequestCommit {
+        expected,
+        next,
+        claim: mozpool::logic::mozpool::ClaimChange::Drop("panda-0001".into()),
+        device_log: None,
+        log: vec![],
+        at: AT,
+    };
+    store.commit_requests(&[commit]).unwrap();
+    store.delete(&mozpool::store::Deletion::Device("panda-0001".into()), false, false, AT).unwrap();
+    until_told(&world, 3);
+    let all = world.get("/api/events?after=0&device=panda-0001").json();
+    assert_eq!(
+        told(&world.get("/api/events?after=0&device=panda-0001")),
+        "1 1, 2 panda-0001, 3 panda-0001 | 3"
+    );
+    let data = |n: usize| all["changes"][n]["data"].to_string();
+    let let_go = r#""assigned_device":"","was_assigned_device":"panda-0001","#;
+    assert!(data(0).contains(let_go), "{}", data(0));
+    assert_eq!(data(2), r#"{"name":"panda-0001","environment":"production","request_id":null}"#);
+    assert_eq!(told(&world.get("/api/events?after=0&device=panda-0002&timeout=0")), " | 3");
 }
 
 #[test]

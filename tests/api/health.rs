@@ -16,9 +16,10 @@ fn health_shows_what_runs_and_asks_nobody() {
             "version": env!("CARGO_PKG_VERSION"),
             "started": "2026-11-22T11:47:36.581Z",
             "services": [
-                { "name": "http", "state": "running", "listens": ["127.0.0.1:8080"] },
+                { "name": "http", "state": "running", "listens": ["tcp://127.0.0.1:8080"] },
                 { "name": "lifeguard", "state": "running", "listens": [], "queued": 0, "queue_max": 3 },
                 { "name": "tftp", "state": "off", "listens": [] },
+                { "name": "syslog", "state": "running", "listens": ["udp://[::1]:10514"] },
             ],
         })
     );

@@ -4,9 +4,10 @@ use crate::client::{Answer, send};
 use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::api::events::Recent;
-use mozpool::api::vitals::Vitals;
+use mozpool::api::vitals::{Listens, Vitals};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const POOL: &str = r#"
 INSERT INTO imaging_servers (name, url) VALUES
   ('img1.lab', 'http://img1.lab:8080'), ('img2.lab', 'http://img2.lab:8080'), ('img3.lab', '');
-INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES ('panda', 'ES', 10, '{}');
+INSERT INTO hardware_types (type, model, ping_steady_s, limits) VALUES ('panda', 'ES', 10, '{}'), ('pc', '', 10, '{}');
 INSERT INTO images (name, boot_config_keys, boot_config_defaults, can_reuse, hidden, health_check, second_stage, limits)
 VALUES ('b2g', '["b2gbase"]', '', 1, 0, 'ping', 'b2g.sh', '{}'),
        ('android', '[]', '', 0, 0, 'sut', 'android.sh', '{}'),
@@ -78,6 +79,8 @@ pub(crate) struct Answers {
     pub(crate) manual: VecDeque<ManualAnswer>,
     /// The next new request names a busy device.
     pub(crate) busy: bool,
+    /// What somebody else writes just before the next change.
+    pub(crate) meanwhile: Option<Lab>,
     /// Nothing is answered any more.
     pub(crate) silent: bool,
 }
@@ -194,9 +197,10 @@ pub(crate) fn settings() -> Settings {
 /// A server whose TFTP is switched off.
 fn vitals() -> Arc<Vitals> {
     let vitals = Vitals::new(Timestamp(NOW - 90_000))
-        .with("http", true, vec!["127.0.0.1:8080".parse().unwrap()])
+        .with("http", true, vec![Listens::Tcp("127.0.0.1:8080".parse().unwrap())])
         .with("lifeguard", true, vec![])
-        .with("tftp", false, vec![]);
+        .with("tftp", false, vec![])
+        .with("syslog", true, vec![Listens::Udp("[::1]:10514".parse().unwrap())]);
     Arc::new(vitals)
 }
 
@@ -287,6 +291,9 @@ fn script_lifeguard(
     std::thread::spawn(move || {
         for command in from {
             if let LifeguardCommand::Administer { change, dry_run, reply } = command {
+                if let Some(lab) = answers.lock().unwrap().meanwhile.take() {
+                    store.apply_lab(&lab, false, Timestamp(NOW)).unwrap();
+                }
                 let done = match &*change {
                     Administration::Apply(lab) => store.apply_lab(lab, dry_run, Timestamp(NOW)),
                     Administration::Delete { what, force } => {

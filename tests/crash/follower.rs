@@ -78,7 +78,7 @@ impl Heard {
                     let now = (r.state, r.device.unwrap_or_default());
                     self.requests.insert(change.subject.parse().unwrap(), now);
                 }
-                ChangeData::Nothing => {}
+                ChangeData::Nothing | ChangeData::DeviceGone(_) => {}
             }
         }
         assert_eq!(self.last, rest.last, "every number was told");

@@ -30,8 +30,10 @@ fn text(c: &Change) -> String {
         }
         ChangeData::Request(r) => {
             let (was, device) = (r.was.clone().unwrap_or_default(), r.device.clone().unwrap_or_default());
-            format!("{was}>{} d={device} +{} {}", r.state, (r.expires - T0.0) / 1000, r.assignee)
+            let left = r.was_device.as_ref().map(|d| format!(" left {d}")).unwrap_or_default();
+            format!("{was}>{} d={device}{left} +{} {}", r.state, (r.expires - T0.0) / 1000, r.assignee)
         }
+        ChangeData::DeviceGone(d) => format!("of {}", d.environment),
         ChangeData::Nothing => String::new(),
     };
     format!("{} {} {} {news}", c.kind.name(), c.subject, c.what.name()).trim_end().to_owned()
@@ -139,7 +141,7 @@ pub(crate) fn a_request_is_told_of_and_so_is_its_device(world: &World) {
             format!("request {id} changed >new d=panda-2 +3600 ci"),
             format!("device panda-2 changed >ready production r={id} i=/"),
             format!("request {id} changed >new d=panda-2 +7200 ci"),
-            format!("request {id} state new>closed d= +7200 ci"),
+            format!("request {id} state new>closed d= left panda-2 +7200 ci"),
             "device panda-2 changed >ready production r= i=/".to_owned(),
             format!("request {id} deleted"),
         ]

@@ -21,7 +21,7 @@ const SHOWN_MAX: usize = 40;
 pub struct Filter {
     /// Of one of these kinds; none: of any.
     pub kinds: Vec<ChangeKind>,
-    /// About this device, or a request that holds it.
+    /// About this device, or a request that holds it or has just let go of it.
     pub device: Option<String>,
     /// About this request, or the device that it holds.
     pub request: Option<RequestId>,
@@ -31,7 +31,7 @@ impl Filter {
     /// It fits.
     pub fn wants(&self, change: &Change) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&change.kind))
-            && self.device.as_deref().is_none_or(|d| change.device() == Some(d))
+            && self.device.as_deref().is_none_or(|d| change.concerns(d))
             && self.request.is_none_or(|r| change.request() == Some(r))
     }
 }

@@ -79,7 +79,11 @@ const SERVICE: Shape = Shape {
             Kind::Words(|| vec!["running", "off", "ended"]),
             "`off`: not configured. `ended`: the process is about to end, too.",
         ),
-        needed("listens", Kind::List(&Kind::Text), "Addresses; none for most."),
+        needed(
+            "listens",
+            Kind::List(&Kind::Text),
+            "Where, as `tcp://ADDRESS:PORT` or `udp://ADDRESS:PORT`; nowhere for most.",
+        ),
         optional("queued", Kind::Whole(0, None), "Messages that wait for it."),
         optional(
             "queue_max",

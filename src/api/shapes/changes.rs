@@ -34,6 +34,7 @@ const CHANGE: Shape = Shape {
             "data",
             Kind::Either(&[
                 Kind::Of(&DEVICE_CHANGED),
+                Kind::Of(&DEVICE_GONE),
                 Kind::Of(&REQUEST_CHANGED),
                 Kind::Of(&NUMBER_CHANGED),
                 Kind::Of(&NAME_CHANGED),
@@ -67,6 +68,18 @@ const DEVICE_CHANGED: Shape = Shape {
     example: "",
 };
 
+const DEVICE_GONE: Shape = Shape {
+    name: "DeviceGone",
+    doc: "A device that was deleted.",
+    base: None,
+    fields: &[
+        needed("name", Kind::Text, "Its name."),
+        needed("environment", Kind::Text, "The pool that it was in."),
+        needed("request_id", Kind::Null, "No request holds it."),
+    ],
+    example: r#"{"name": "board-1", "environment": "any", "request_id": null}"#,
+};
+
 const REQUEST_CHANGED: Shape = Shape {
     name: "RequestChanged",
     doc: "A request after a change.",
@@ -76,6 +89,7 @@ const REQUEST_CHANGED: Shape = Shape {
         needed("state", REQUEST_STATE_KIND, "Its state."),
         needed("was", WAS, "The state before, if it is another."),
         needed("assigned_device", Kind::Text, "The device that it has, or nothing."),
+        needed("was_assigned_device", WAS, "The device that it had before, if it has let go of it."),
         needed("expires", Kind::OldTime, "When it ends by itself."),
         needed("assignee", Kind::Text, "Who asked."),
     ],

@@ -41,11 +41,18 @@ enum Data<'a> {
         next_image: Option<&'a str>,
         progress: Option<u8>,
     },
+    Gone {
+        name: &'a str,
+        environment: &'a str,
+        /// Nobody holds what is gone: `null`.
+        request_id: Option<i64>,
+    },
     Request {
         id: i64,
         state: &'a str,
         was: Option<&'a str>,
         assigned_device: &'a str,
+        was_assigned_device: Option<&'a str>,
         expires: String,
         assignee: &'a str,
     },
@@ -72,11 +79,15 @@ impl<'a> From<&'a Change> for ChangeBody<'a> {
                 next_image: news.next_image.as_deref(),
                 progress: news.progress,
             },
+            (ChangeData::DeviceGone(gone), _) => {
+                Data::Gone { name, environment: &gone.environment, request_id: None }
+            }
             (ChangeData::Request(news), Some(id)) => Data::Request {
                 id,
                 state: &news.state,
                 was: news.was.as_deref(),
                 assigned_device: news.device.as_deref().unwrap_or_default(),
+                was_assigned_device: news.was_device.as_deref(),
                 expires: iso_micros(Timestamp(news.expires)),
                 assignee: &news.assignee,
             },

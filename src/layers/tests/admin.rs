@@ -3,7 +3,7 @@
 use super::faulty::Trouble;
 use super::world::World;
 use crate::clock::Clock;
-use crate::lab::Lab;
+use crate::lab::{Exists, Kind, Lab};
 use crate::layers::messages::*;
 use crate::logic::lifeguard::{Ask, Install, State as S};
 use crate::logic::mozpool::State as R;
@@ -99,6 +99,22 @@ fn a_dry_run_and_a_refusal_change_nothing() {
     }
     assert_eq!(w.store.load_device("b7").unwrap(), None);
     assert!(w.lines.try_iter().all(|l| l != JournalLine::DevicesChanged));
+}
+
+#[test]
+fn of_two_who_make_the_same_device_at_once_the_second_is_refused() {
+    let mut w = World::of(1);
+    let answers = [NEW, "fqdn = '10.0.1.8'"].map(|more| {
+        let mut lab = Lab::parse(&device(7, more), "more.toml", "here").unwrap();
+        lab.exists = Exists::No;
+        administer(&w, Administration::Apply(lab), false)
+    });
+    w.settle();
+    let [first, second] = answers.map(|answer| answer.try_recv());
+    assert!(matches!(first, Ok(AdminAnswer::Done(changes)) if changes.len() == 1));
+    let Ok(AdminAnswer::Refused(error)) = second else { panic!("both have made it") };
+    assert!(matches!(error, StoreError::ThereAlready { kind: Kind::Device, name } if name == "b7"));
+    assert_eq!(w.store.load_device("b7").unwrap().unwrap().info.fqdn, "10.0.1.7");
 }
 
 #[test]

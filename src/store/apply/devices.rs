@@ -1,6 +1,6 @@
 //! The lab file's devices: what they are, never where their machines stand.
 
-use super::{Apply, DOING, Diff};
+use super::{Apply, DOING};
 use crate::lab::{DeviceEntry, Kind, Problem, hardware_label, relay_key};
 use crate::logic::ids::{DeviceName, Mac};
 use crate::logic::lifeguard::{Device, State};
@@ -48,7 +48,7 @@ impl<C: Conn> Apply<'_, C> {
             state,
         } = entry;
         let row_name = || format!("device `{name}`");
-        let mut diff = Diff::of(Kind::Device, name, old.is_none());
+        let mut diff = self.diff(Kind::Device, name, old.is_none())?;
         let fresh = diff.fresh;
         let mut row = match (old, fqdn) {
             (Some(old), _) => old,

@@ -11,7 +11,7 @@ use super::cells::limits_text;
 use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, args};
 use super::{Bell, ChangeKind, ChangeWhat, Result, StoreError, sql};
-use crate::lab::{Change, Fate, Kind, Lab, LabError, Place, Problem};
+use crate::lab::{Change, Exists, Fate, Kind, Lab, LabError, Place, Problem};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::time::Timestamp;
 
@@ -51,10 +51,6 @@ struct Diff {
 }
 
 impl Diff {
-    fn of(kind: Kind, name: &str, fresh: bool) -> Self {
-        Self { kind, name: name.into(), fresh, lines: Vec::new() }
-    }
-
     /// Puts what the file says into `slot`, if it says something and something else.
     fn set<T: PartialEq>(
         &mut self,
@@ -112,6 +108,16 @@ fn shown(text: &str) -> String {
 }
 
 impl<C: Conn> Apply<'_, C> {
+    /// Begins the differences of a row; an error when it should be there and is not, or the other way round.
+    fn diff(&self, kind: Kind, name: &str, fresh: bool) -> Result<Diff> {
+        let name = name.to_owned();
+        match (self.lab.exists, fresh) {
+            (Exists::No, false) => Err(StoreError::ThereAlready { kind, name }),
+            (Exists::Yes, true) => Err(StoreError::NotThere { kind, name }),
+            _ => Ok(Diff { kind, name, fresh, lines: Vec::new() }),
+        }
+    }
+
     /// In the order in which rows refer to each other.
     fn all(&mut self) -> Result<()> {
         let lab = self.lab;

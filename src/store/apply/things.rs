@@ -1,6 +1,6 @@
 //! The lab file's hardware types, PXE configs, images with their matrix, and relay boards.
 
-use super::{Apply, DOING, Diff};
+use super::{Apply, DOING};
 use crate::lab::{
     Change, HardwareTypeEntry, ImageEntry, Kind, Problem, PxeConfigEntry, RelayBoardEntry, board_key,
     hardware_label,
@@ -28,7 +28,7 @@ impl<C: Conn> Apply<'_, C> {
                 let problem = Problem::Taken { text: label.clone(), by };
                 return Err(self.refuse(*line, format!("hardware_type `{label}`"), "type", problem));
             }
-            let mut diff = Diff::of(Kind::HardwareType, &hardware_label(kind, model), old.is_none());
+            let mut diff = self.diff(Kind::HardwareType, &label, old.is_none())?;
             let mut row = old.unwrap_or_else(|| HardwareRow {
                 id: HardwareId(0),
                 kind: kind.clone(),
@@ -56,7 +56,7 @@ impl<C: Conn> Apply<'_, C> {
     pub(super) fn pxe_configs(&mut self) -> Result<()> {
         for PxeConfigEntry { line, name, description, contents, active } in &self.lab.pxe_configs {
             let old = admin::pxe_config(self.c, name)?;
-            let mut diff = Diff::of(Kind::PxeConfig, name, old.is_none());
+            let mut diff = self.diff(Kind::PxeConfig, name, old.is_none())?;
             if diff.fresh && contents.is_none() {
                 return Err(self.refuse(*line, format!("pxe_config `{name}`"), "contents", Problem::NoText));
             }
@@ -94,7 +94,7 @@ impl<C: Conn> Apply<'_, C> {
             pxe: _,
         } = entry;
         let old = admin::image(self.c, name)?;
-        let mut diff = Diff::of(Kind::Image, name, old.is_none());
+        let mut diff = self.diff(Kind::Image, name, old.is_none())?;
         let mut row = old.unwrap_or_else(|| ImageRow {
             id: 0,
             name: name.clone(),
@@ -201,7 +201,7 @@ impl<C: Conn> Apply<'_, C> {
                 return Err(self.refuse(*line, row_name(), "fqdn", problem));
             }
             let old = stored.iter().find(|b| b.name == *name).cloned();
-            let mut diff = Diff::of(Kind::RelayBoard, name, old.is_none());
+            let mut diff = self.diff(Kind::RelayBoard, name, old.is_none())?;
             let mut row = match (old, fqdn) {
                 (Some(old), _) => old,
                 (None, Some(fqdn)) => RelayBoardRow {

@@ -9,7 +9,7 @@ mod row;
 
 pub use bell::Bell;
 pub use row::{
-    Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceNews, LastChanges, RequestNews,
+    Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews, LastChanges, RequestNews,
 };
 
 use super::cells::Cells;
@@ -126,6 +126,7 @@ impl RequestSeen {
             expires: c.int("expires")?,
             assignee: c.text("assignee")?,
             device: c.opt_text("devices.name")?,
+            was_device: None,
         };
         Ok(Some(Self { news }))
     }

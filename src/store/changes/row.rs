@@ -119,6 +119,14 @@ pub struct DeviceNews {
     pub progress: Option<u8>,
 }
 
+/// A device that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceGone {
+    /// The pool that it was in.
+    pub environment: String,
+}
+
 /// A request after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -131,6 +139,9 @@ pub struct RequestNews {
     /// The device that it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The device that it held until now; only where it has let go of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_device: Option<String>,
     /// When the reservation ends, in UTC milliseconds.
     pub expires: i64,
     /// Who asked.
@@ -142,9 +153,11 @@ pub struct RequestNews {
 pub enum ChangeData {
     /// Of a device.
     Device(DeviceNews),
+    /// Of a device that is gone.
+    DeviceGone(DeviceGone),
     /// Of a request.
     Request(RequestNews),
-    /// Of everything else, and of what is gone: name and number say it all.
+    /// Of everything else, and of what else is gone: name and number say it all.
     Nothing,
 }
 
@@ -153,6 +166,7 @@ impl ChangeData {
     pub(super) fn cut(&mut self, max: usize) {
         let text = match self {
             Self::Device(news) => &mut news.environment,
+            Self::DeviceGone(gone) => &mut gone.environment,
             Self::Request(news) => &mut news.assignee,
             Self::Nothing => return,
         };
@@ -165,6 +179,7 @@ impl ChangeData {
     pub(super) fn text(&self) -> String {
         let text = match self {
             Self::Device(news) => serde_json::to_string(news),
+            Self::DeviceGone(gone) => serde_json::to_string(gone),
             Self::Request(news) => serde_json::to_string(news),
             Self::Nothing => return "{}".to_owned(),
         };
@@ -175,6 +190,9 @@ impl ChangeData {
     /// than one that stands still before a damaged row.
     pub(super) fn parse(kind: ChangeKind, what: ChangeWhat, text: &str) -> Self {
         let read = match kind {
+            ChangeKind::Device if what == ChangeWhat::Deleted => {
+                serde_json::from_str(text).map(Self::DeviceGone)
+            }
             _ if what == ChangeWhat::Deleted => return Self::Nothing,
             ChangeKind::Device => serde_json::from_str(text).map(Self::Device),
             ChangeKind::Request => serde_json::from_str(text).map(Self::Request),
@@ -214,12 +232,14 @@ impl Change {
         }
     }
 
-    /// The device that it is about, or that the request holds.
-    pub fn device(&self) -> Option<&str> {
+    /// It is about this device, or about a request that holds it or has just let go of it.
+    pub fn concerns(&self, device: &str) -> bool {
         match (&self.data, self.kind) {
-            (_, ChangeKind::Device) => Some(&self.subject),
-            (ChangeData::Request(news), _) => news.device.as_deref(),
-            _ => None,
+            (_, ChangeKind::Device) => self.subject == device,
+            (ChangeData::Request(news), _) => {
+                [&news.device, &news.was_device].into_iter().flatten().any(|d| d == device)
+            }
+            _ => false,
         }
     }
 }
