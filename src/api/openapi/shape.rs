@@ -14,8 +14,8 @@ pub struct Shape {
     pub name: &'static str,
     /// What it is.
     pub doc: &'static str,
-    /// Its keys begin with those of this one.
-    pub base: Option<&'static Shape>,
+    /// Its keys begin with those of these.
+    pub bases: &'static [&'static Shape],
     /// Its keys.
     pub fields: &'static [Field],
     /// JSON text of one; empty for none.
@@ -203,9 +203,7 @@ impl<'a> Schemas<'a> {
 }
 
 fn all_fields(shape: &'static Shape) -> Vec<&'static Field> {
-    let mut fields = shape.base.map(all_fields).unwrap_or_default();
-    fields.extend(shape.fields);
-    fields
+    shape.bases.iter().flat_map(|base| all_fields(base)).chain(shape.fields).collect()
 }
 
 /// No control characters: Unicode's category Cc.

@@ -14,7 +14,7 @@ const SAME_NAME: Field = optional("name", Kind::Text, "The same as in the path."
 pub const DEVICE_ROW: Shape = Shape {
     name: "DeviceRow",
     doc: "Fields of a device, named as in a lab file. A new one needs `fqdn`.",
-    base: None,
+    bases: &[],
     fields: &[
         SAME_NAME,
         optional("fqdn", Kind::Text, "Where it is reached: a name or an address."),
@@ -41,7 +41,7 @@ pub const DEVICE_ROW: Shape = Shape {
 pub const DEVICE_FULL: Shape = Shape {
     name: "DeviceFull",
     doc: "As in the list, and what is to be known of one alone.",
-    base: Some(&DEVICE_DETAILS),
+    bases: &[&DEVICE_DETAILS],
     fields: &[
         needed("mac", Kind::Text, "Its MAC address with colons, or nothing."),
         needed("deadline", Kind::OrNull(&Kind::Time), "When its state's time limit passes."),
@@ -55,7 +55,7 @@ pub const DEVICE_FULL: Shape = Shape {
 pub const HARDWARE_TYPE_ROW: Shape = Shape {
     name: "HardwareTypeRow",
     doc: "Fields of a hardware type, named as in a lab file.",
-    base: None,
+    bases: &[],
     fields: &[
         optional("type", Kind::Text, "The same as in the path."),
         optional("model", Kind::Text, "The same as in the path."),
@@ -73,7 +73,7 @@ pub const HARDWARE_TYPE_ROW: Shape = Shape {
 pub const HARDWARE_TYPE: Shape = Shape {
     name: "HardwareType",
     doc: "A hardware type.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("type", Kind::Text, "Type."),
         needed("model", Kind::Text, "Model, or nothing."),
@@ -87,7 +87,7 @@ pub const HARDWARE_TYPE: Shape = Shape {
 pub const HARDWARE_TYPES: Shape = Shape {
     name: "HardwareTypes",
     doc: "Hardware types.",
-    base: None,
+    bases: &[],
     fields: &[needed("hardware_types", Kind::List(&Kind::Of(&HARDWARE_TYPE)), "")],
     example: r#"{"hardware_types": []}"#,
 };
@@ -96,7 +96,7 @@ pub const HARDWARE_TYPES: Shape = Shape {
 pub const IMAGE_ROW: Shape = Shape {
     name: "ImageRow",
     doc: "Fields of an image, named as in a lab file.",
-    base: None,
+    bases: &[],
     fields: &[
         SAME_NAME,
         optional("check", TEXT, "How its systems are checked: `ping`, `sut`, `ssh`, `tcp:PORT`, …"),
@@ -123,7 +123,7 @@ pub const IMAGE_ROW: Shape = Shape {
 pub const IMAGE_FULL: Shape = Shape {
     name: "ImageFull",
     doc: "All about an image.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("check", Kind::Text, "How its systems are checked."),
@@ -146,7 +146,7 @@ pub const IMAGE_FULL: Shape = Shape {
 pub const PXE_CONFIG_ROW: Shape = Shape {
     name: "PxeConfigRow",
     doc: "Fields of a PXE config, named as in a lab file. A new one needs `contents`.",
-    base: None,
+    bases: &[],
     fields: &[
         SAME_NAME,
         optional("description", TEXT, "What for."),
@@ -160,7 +160,7 @@ pub const PXE_CONFIG_ROW: Shape = Shape {
 pub const PXE_CONFIG_FULL: Shape = Shape {
     name: "PxeConfigFull",
     doc: "A PXE config.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("description", Kind::Text, "What for."),
@@ -174,7 +174,7 @@ pub const PXE_CONFIG_FULL: Shape = Shape {
 pub const RELAY_BOARD_ROW: Shape = Shape {
     name: "RelayBoardRow",
     doc: "Fields of a relay board, named as in a lab file. A new one needs `fqdn`.",
-    base: None,
+    bases: &[],
     fields: &[
         SAME_NAME,
         optional("fqdn", Kind::Text, "Where it is reached, with a port if it is not 2101."),
@@ -187,7 +187,7 @@ pub const RELAY_BOARD_ROW: Shape = Shape {
 pub const RELAY_BOARD: Shape = Shape {
     name: "RelayBoard",
     doc: "A relay board.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("fqdn", Kind::Text, "Where it is reached."),
@@ -200,7 +200,7 @@ pub const RELAY_BOARD: Shape = Shape {
 pub const RELAY_BOARDS: Shape = Shape {
     name: "RelayBoards",
     doc: "Relay boards.",
-    base: None,
+    bases: &[],
     fields: &[needed("relay_boards", Kind::List(&Kind::Of(&RELAY_BOARD)), "")],
     example: r#"{"relay_boards": []}"#,
 };
@@ -209,7 +209,7 @@ pub const RELAY_BOARDS: Shape = Shape {
 pub const DIFFERENCES: Shape = Shape {
     name: "Differences",
     doc: "What has changed, or would.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("changes", Kind::List(&Kind::Text), "One line for each difference."),
         needed("dry_run", Kind::Bool, "Nothing was written."),

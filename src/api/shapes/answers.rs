@@ -38,7 +38,7 @@ const CODES: &[&str] = &[
 pub const ERROR: Shape = Shape {
     name: "Error",
     doc: "What is wrong.",
-    base: None,
+    bases: &[],
     fields: &[needed("error", Kind::Of(&ERROR_INSIDE), "")],
     example: r#"{"error": {"code": "not_found", "message": "there is no device `panda-9999`", "detail": {"kind": "device", "name": "panda-9999"}}}"#,
 };
@@ -46,7 +46,7 @@ pub const ERROR: Shape = Shape {
 const ERROR_INSIDE: Shape = Shape {
     name: "ErrorInside",
     doc: "One error.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("code", Kind::OpenWords(|| CODES.to_vec()), "For programs; it does not change."),
         needed("message", Kind::Text, "For people: what is wrong, and what would be right."),
@@ -57,13 +57,13 @@ const ERROR_INSIDE: Shape = Shape {
 
 /// `{}`
 pub const DONE: Shape =
-    Shape { name: "Done", doc: "It is done, or runs on.", base: None, fields: &[], example: "{}" };
+    Shape { name: "Done", doc: "It is done, or runs on.", bases: &[], fields: &[], example: "{}" };
 
 /// `version`
 pub const VERSION: Shape = Shape {
     name: "Version",
     doc: "This program's version.",
-    base: None,
+    bases: &[],
     fields: &[needed("version", Kind::Text, "")],
     example: r#"{"version": "0.1.0"}"#,
 };
@@ -71,7 +71,7 @@ pub const VERSION: Shape = Shape {
 const SERVICE: Shape = Shape {
     name: "Service",
     doc: "A part of the process.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "As its threads are called."),
         needed(
@@ -98,7 +98,7 @@ const SERVICE: Shape = Shape {
 pub const HEALTH: Shape = Shape {
     name: "Health",
     doc: "What the process consists of and whether it runs.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("status", Kind::Words(|| vec!["ok", "failing"]), ""),
         needed("server", Kind::Text, "This server's name."),
@@ -112,7 +112,7 @@ pub const HEALTH: Shape = Shape {
 const READINESS_CHECK: Shape = Shape {
     name: "ReadinessCheck",
     doc: "Something that must answer.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "`store` or a layer."),
         needed("ok", Kind::Bool, "It has answered."),
@@ -125,7 +125,7 @@ const READINESS_CHECK: Shape = Shape {
 pub const READINESS: Shape = Shape {
     name: "Readiness",
     doc: "Whether the store and all layers answer.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("ready", Kind::Bool, "All of them do."),
         needed("checks", Kind::List(&Kind::Of(&READINESS_CHECK)), "One by one."),
@@ -137,7 +137,7 @@ pub const READINESS: Shape = Shape {
 pub const DEVICES: Shape = Shape {
     name: "Devices",
     doc: "Devices by name; with `details`, all about them.",
-    base: None,
+    bases: &[],
     fields: &[needed(
         "devices",
         Kind::Either(&[Kind::List(&Kind::Text), Kind::List(&Kind::Of(&DEVICE_DETAILS))]),
@@ -150,7 +150,7 @@ pub const DEVICES: Shape = Shape {
 pub const DEVICE_DETAILS: Shape = Shape {
     name: "Device",
     doc: "All about a device.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("id", Kind::Whole(1, None), "Its number in the store."),
         needed("name", Kind::Text, "Its name."),
@@ -179,7 +179,7 @@ pub const DEVICE_DETAILS: Shape = Shape {
 pub const DEVICE_STATE_ONLY: Shape = Shape {
     name: "DeviceState",
     doc: "A device's state.",
-    base: None,
+    bases: &[],
     fields: &[needed("state", DEVICE_STATE_KIND, "")],
     example: r#"{"state": "ready"}"#,
 };
@@ -187,7 +187,7 @@ pub const DEVICE_STATE_ONLY: Shape = Shape {
 const LOG_LINE: Shape = Shape {
     name: "LogLine",
     doc: "A line of a log.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("id", Kind::Whole(1, None), "Its number; later lines have larger ones."),
         needed("timestamp", Kind::OldTime, "When."),
@@ -203,7 +203,7 @@ const LINES: Kind = Kind::List(&Kind::Of(&LOG_LINE));
 pub const DEVICE_STATUS: Shape = Shape {
     name: "DeviceStatus",
     doc: "A device's state and the last hundred lines of its log.",
-    base: None,
+    bases: &[],
     fields: &[needed("state", DEVICE_STATE_KIND, ""), needed("log", LINES, "Oldest first.")],
     example: r#"{"state": "ready", "log": []}"#,
 };
@@ -212,7 +212,7 @@ pub const DEVICE_STATUS: Shape = Shape {
 pub const REQUEST_STATUS: Shape = Shape {
     name: "RequestStatus",
     doc: "A request's state and the last hundred lines of its log.",
-    base: None,
+    bases: &[],
     fields: &[needed("state", REQUEST_STATE_KIND, ""), needed("log", LINES, "Oldest first.")],
     example: r#"{"state": "pending", "log": []}"#,
 };
@@ -221,7 +221,7 @@ pub const REQUEST_STATUS: Shape = Shape {
 pub const LOG: Shape = Shape {
     name: "Log",
     doc: "Lines of a log.",
-    base: None,
+    bases: &[],
     fields: &[needed("log", LINES, "Oldest first.")],
     example: r#"{"log": []}"#,
 };
@@ -230,7 +230,7 @@ pub const LOG: Shape = Shape {
 pub const EVENT_ANSWER: Shape = Shape {
     name: "EventAnswer",
     doc: "What became of an event.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("accepted", Kind::Bool, "It had an effect."),
         needed("state", Kind::Words(device_states), "The device's state afterwards."),
@@ -243,7 +243,7 @@ pub const EVENT_ANSWER: Shape = Shape {
 pub const POWER: Shape = Shape {
     name: "Power",
     doc: "What the relay says of the device's power.",
-    base: None,
+    bases: &[],
     fields: &[needed("power", Kind::Words(|| vec!["on", "off", "unknown"]), "")],
     example: r#"{"power": "on"}"#,
 };
@@ -252,7 +252,7 @@ pub const POWER: Shape = Shape {
 pub const SUCCESS: Shape = Shape {
     name: "Success",
     doc: "Whether it answered as it should.",
-    base: None,
+    bases: &[],
     fields: &[needed("success", Kind::Bool, "")],
     example: r#"{"success": true}"#,
 };
@@ -261,11 +261,11 @@ pub const SUCCESS: Shape = Shape {
 const VALUES: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]);
 const WISH: Kind = Kind::Either(&[Kind::Null, Kind::Text, Kind::List(&Kind::Text)]);
 
-/// A request as it was just made.
-pub const REQUEST: Shape = Shape {
-    name: "Request",
-    doc: "A request.",
-    base: None,
+/// What every shape of a request begins with.
+const REQUEST_CORE: Shape = Shape {
+    name: "RequestCore",
+    doc: "What was asked for, and what came of it.",
+    bases: &[],
     fields: &[
         needed("id", Kind::Whole(1, None), "Its number."),
         needed("requested_device", Kind::Text, "The device that was named, or `any`."),
@@ -275,8 +275,16 @@ pub const REQUEST: Shape = Shape {
         needed("environment", VALUES, "The pool that was asked for, or `any`."),
         needed("expires", Kind::OldTime, "When it ends by itself."),
         needed("image", Kind::Text, "The image."),
-        needed("url", Kind::Text, "Where its calls begin, at its owner; it ends in a slash."),
     ],
+    example: "",
+};
+
+/// A request as it was just made.
+pub const REQUEST: Shape = Shape {
+    name: "Request",
+    doc: "A request.",
+    bases: &[&REQUEST_CORE],
+    fields: &[needed("url", Kind::Text, "Where its calls begin, at its owner; it ends in a slash.")],
     example: "",
 };
 
@@ -284,21 +292,21 @@ pub const REQUEST: Shape = Shape {
 pub const REQUEST_MADE: Shape = Shape {
     name: "RequestMade",
     doc: "The request that was made; the board comes later.",
-    base: None,
+    bases: &[],
     fields: &[needed("request", Kind::Of(&REQUEST), "")],
     example: "",
 };
 
-const REQUEST_NOW: Shape = Shape {
-    name: "RequestNow",
-    doc: "A request and where it is.",
-    base: Some(&REQUEST),
+/// What joins it once the request is under way.
+const REQUEST_STANDING: Shape = Shape {
+    name: "RequestStanding",
+    doc: "Where a request is, and what a board for it must be.",
+    bases: &[],
     fields: &[
         needed("state", REQUEST_STATE_KIND, "Where its machine is."),
         needed("device_state", DEVICE_STATE_KIND, "The state of its device; nothing without one."),
         needed("imaging_server", Kind::Text, "The server that owns it."),
         needed("created", Kind::Time, "When it was made."),
-        needed("reason", Kind::Text, "What for."),
         needed("hardware_type", WISH, "What was asked for."),
         needed("hardware_model", WISH, "What was asked for."),
         needed("processor", WISH, "What was asked for."),
@@ -308,11 +316,19 @@ const REQUEST_NOW: Shape = Shape {
     example: "",
 };
 
+const REQUEST_NOW: Shape = Shape {
+    name: "RequestNow",
+    doc: "A request and where it is.",
+    bases: &[&REQUEST, &REQUEST_STANDING],
+    fields: &[needed("reason", Kind::Text, "What for.")],
+    example: "",
+};
+
 /// `request/…/details`
 pub const REQUEST_DETAILS: Shape = Shape {
     name: "RequestDetails",
     doc: "All about a request; clients of old look for the same under `request`.",
-    base: Some(&REQUEST_NOW),
+    bases: &[&REQUEST_NOW],
     fields: &[needed("request", Kind::Of(&REQUEST_NOW), "The same again.")],
     example: "",
 };
@@ -321,7 +337,7 @@ pub const REQUEST_DETAILS: Shape = Shape {
 pub const REQUESTS: Shape = Shape {
     name: "Requests",
     doc: "Requests by number, of all servers.",
-    base: None,
+    bases: &[],
     fields: &[needed("requests", Kind::List(&Kind::Of(&REQUEST_LISTED)), "")],
     example: r#"{"requests": []}"#,
 };
@@ -329,26 +345,8 @@ pub const REQUESTS: Shape = Shape {
 const REQUEST_LISTED: Shape = Shape {
     name: "RequestListed",
     doc: "A request in the list.",
-    base: None,
-    fields: &[
-        needed("id", Kind::Whole(1, None), "Its number."),
-        needed("assignee", Kind::Text, "Who asked."),
-        needed("assigned_device", Kind::Text, "The device that it has; nothing while it looks for one."),
-        needed("boot_config", Kind::JsonText, "What the second stage is told."),
-        needed("device_state", DEVICE_STATE_KIND, "The state of its device; nothing without one."),
-        needed("expires", Kind::OldTime, "When it ends by itself."),
-        needed("imaging_server", Kind::Text, "The server that owns it."),
-        needed("requested_device", Kind::Text, "The device that was named, or `any`."),
-        needed("environment", VALUES, "The pool that was asked for, or `any`."),
-        needed("state", REQUEST_STATE_KIND, "Where its machine is."),
-        needed("image", Kind::Text, "The image."),
-        needed("created", Kind::Time, "When it was made."),
-        needed("hardware_type", WISH, "What was asked for."),
-        needed("hardware_model", WISH, "What was asked for."),
-        needed("processor", WISH, "What was asked for."),
-        needed("tags", Kind::List(&VALUES), "What was asked for."),
-        needed("queue_until", Kind::OrNull(&Kind::Time), "When the search ends, if that was said."),
-    ],
+    bases: &[&REQUEST_CORE, &REQUEST_STANDING],
+    fields: &[],
     example: "",
 };
 
@@ -356,7 +354,7 @@ const REQUEST_LISTED: Shape = Shape {
 pub const ENVIRONMENTS: Shape = Shape {
     name: "Environments",
     doc: "Environments that devices are in, sorted.",
-    base: None,
+    bases: &[],
     fields: &[needed("environments", Kind::List(&Kind::Text), "")],
     example: r#"{"environments": ["production", "tests"]}"#,
 };
@@ -365,7 +363,7 @@ pub const ENVIRONMENTS: Shape = Shape {
 pub const IMAGES: Shape = Shape {
     name: "Images",
     doc: "Images by name, without the hidden ones.",
-    base: None,
+    bases: &[],
     fields: &[needed("images", Kind::List(&Kind::Of(&IMAGE)), "")],
     example: r#"{"images": []}"#,
 };
@@ -373,7 +371,7 @@ pub const IMAGES: Shape = Shape {
 const IMAGE: Shape = Shape {
     name: "Image",
     doc: "An image.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("id", Kind::Whole(1, None), "Its number in the store."),
         needed("name", Kind::Text, "Its name."),
@@ -389,7 +387,7 @@ const IMAGE: Shape = Shape {
 pub const PXE_CONFIGS: Shape = Shape {
     name: "PxeConfigs",
     doc: "Names of PXE configs, sorted.",
-    base: None,
+    bases: &[],
     fields: &[needed("pxe_configs", Kind::List(&Kind::Text), "")],
     example: r#"{"pxe_configs": ["image", "maintenance"]}"#,
 };
@@ -398,7 +396,7 @@ pub const PXE_CONFIGS: Shape = Shape {
 pub const PXE_CONFIG_DETAILS: Shape = Shape {
     name: "PxeConfigDetails",
     doc: "A PXE config.",
-    base: None,
+    bases: &[],
     fields: &[needed("details", Kind::Of(&PXE_CONFIG), "")],
     example: "",
 };
@@ -406,7 +404,7 @@ pub const PXE_CONFIG_DETAILS: Shape = Shape {
 const PXE_CONFIG: Shape = Shape {
     name: "PxeConfig",
     doc: "What boot loaders get.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("description", Kind::Text, "What for."),

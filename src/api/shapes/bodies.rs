@@ -15,7 +15,7 @@ pub const NEW_REQUEST: Shape = Shape {
     name: "NewRequest",
     doc: "What is asked for. Beside these keys stand those that the image wants for its boot config (`boot_config_keys` in \
           the list of images); `null` is enough there.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("assignee", Kind::Name, "Who asks; `requester` is understood, too."),
         needed("duration", Kind::Duration, "Seconds until the request ends by itself."),
@@ -43,7 +43,7 @@ pub const NEW_REQUEST: Shape = Shape {
 pub const RETURN: Shape = Shape {
     name: "Return",
     doc: "Who gives it back and why, for the logs. Returning always works, so what cannot be read says nothing.",
-    base: None,
+    bases: &[],
     fields: &[
         optional("who", Kind::Text, "Who; `by` is understood, too."),
         optional("reason", Kind::Text, "Why."),
@@ -55,7 +55,7 @@ pub const RETURN: Shape = Shape {
 pub const RENEWAL: Shape = Shape {
     name: "Renewal",
     doc: "For how long the device is wanted.",
-    base: None,
+    bases: &[],
     fields: &[needed("duration", Kind::Duration, "Seconds from now.")],
     example: r#"{"duration": 3600}"#,
 };
@@ -64,7 +64,7 @@ pub const RENEWAL: Shape = Shape {
 pub const REQUEST_EVENT: Shape = Shape {
     name: "RequestEvent",
     doc: "What comes with an event of a request.",
-    base: None,
+    bases: &[],
     fields: &[optional(
         "imaging_result",
         Kind::OrNull(&Kind::Words(imaging_results)),
@@ -82,7 +82,7 @@ pub const DEVICE_EVENT_BODY: Shape = Shape {
     name: "DeviceEvent",
     doc: "What comes with an event of a device. `please_image` needs `image` and `boot_config`, `image_progress` needs \
           `percent`; the others need nothing.",
-    base: None,
+    bases: &[],
     fields: &[
         optional("image", Kind::OrNull(&Kind::Text), "Of `please_image`: name of the image to be installed."),
         optional(
@@ -105,7 +105,7 @@ pub const DEVICE_EVENT_BODY: Shape = Shape {
 pub const POWER_CYCLE: Shape = Shape {
     name: "PowerCycle",
     doc: "What the device is to boot; nothing is its own disk.",
-    base: None,
+    bases: &[],
     fields: &[
         optional("pxe_config", Kind::OrNull(&Kind::Text), "Name of a PXE config."),
         optional(
@@ -121,7 +121,7 @@ pub const POWER_CYCLE: Shape = Shape {
 pub const COMMENTS: Shape = Shape {
     name: "Comments",
     doc: "People's notes.",
-    base: None,
+    bases: &[],
     fields: &[needed("comments", Kind::Text, "The new ones, which may be empty.")],
     example: r#"{"comments": "new SD card on Monday"}"#,
 };
@@ -130,7 +130,7 @@ pub const COMMENTS: Shape = Shape {
 pub const ENVIRONMENT: Shape = Shape {
     name: "Environment",
     doc: "A pool.",
-    base: None,
+    bases: &[],
     fields: &[needed("environment", Kind::Environment, "Its name.")],
     example: r#"{"environment": "production"}"#,
 };

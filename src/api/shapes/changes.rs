@@ -9,7 +9,7 @@ use crate::store::ChangeWhat;
 pub const CHANGES_PAGE: Shape = Shape {
     name: "Changes",
     doc: "Changes in order, without gaps in what was asked for.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("changes", Kind::List(&Kind::Of(&CHANGE)), "Oldest first; none when the time is up."),
         needed("last", Kind::Whole(0, None), "Where to go on: the next call's `after`."),
@@ -20,7 +20,7 @@ pub const CHANGES_PAGE: Shape = Shape {
 const CHANGE: Shape = Shape {
     name: "Change",
     doc: "Something that is different now.",
-    base: None,
+    bases: &[],
     fields: &[
         needed(
             "seq",
@@ -54,7 +54,7 @@ const WAS: Kind = Kind::OrNull(&Kind::Text);
 const DEVICE_CHANGED: Shape = Shape {
     name: "DeviceChanged",
     doc: "A device after a change.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("state", DEVICE_STATE_KIND, "Its state."),
@@ -71,7 +71,7 @@ const DEVICE_CHANGED: Shape = Shape {
 const DEVICE_GONE: Shape = Shape {
     name: "DeviceGone",
     doc: "A device that was deleted.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("name", Kind::Text, "Its name."),
         needed("environment", Kind::Text, "The pool that it was in."),
@@ -83,7 +83,7 @@ const DEVICE_GONE: Shape = Shape {
 const REQUEST_CHANGED: Shape = Shape {
     name: "RequestChanged",
     doc: "A request after a change.",
-    base: None,
+    bases: &[],
     fields: &[
         needed("id", Kind::Whole(1, None), "Its number."),
         needed("state", REQUEST_STATE_KIND, "Its state."),
@@ -99,7 +99,7 @@ const REQUEST_CHANGED: Shape = Shape {
 const NUMBER_CHANGED: Shape = Shape {
     name: "NumberChanged",
     doc: "Something with a number.",
-    base: None,
+    bases: &[],
     fields: &[needed("id", Kind::Whole(1, None), "Its number.")],
     example: r#"{"id": 7}"#,
 };
@@ -107,7 +107,7 @@ const NUMBER_CHANGED: Shape = Shape {
 const NAME_CHANGED: Shape = Shape {
     name: "NameChanged",
     doc: "Something with a name.",
-    base: None,
+    bases: &[],
     fields: &[needed("name", Kind::Text, "Its name.")],
     example: r#"{"name": "b2g"}"#,
 };
