@@ -122,14 +122,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {state:<26} {n}")?;
         }
         writeln!(f, "power cycles         {}, {} failed", s.cycles, s.failed_cycles)?;
-        writeln!(f, "devices that failed")?;
-        for (state, n) in &s.device_failures {
-            writeln!(f, "  {state:<26} {n}")?;
-        }
-        writeln!(f, "what went wrong")?;
-        for (what, n) in &s.faults {
-            writeln!(f, "  {what:<40} {n}")?;
-        }
+        section(f, "devices that failed", 26, &s.device_failures)?;
+        section(f, "what went wrong", 40, &s.faults)?;
         writeln!(f, "decisions            {}, rows written {}", s.decisions, s.commits)?;
         match &self.violation {
             None => writeln!(f, "violations           0"),
@@ -140,6 +134,17 @@ impl fmt::Display for Report {
             }
         }
     }
+}
+
+/// Counts below their heading; the heading says so where there are none.
+fn section(
+    f: &mut fmt::Formatter<'_>,
+    heading: &str,
+    width: usize,
+    counts: &BTreeMap<&'static str, u64>,
+) -> fmt::Result {
+    writeln!(f, "{heading}{}", if counts.is_empty() { "  none" } else { "" })?;
+    counts.iter().try_for_each(|(what, n)| writeln!(f, "  {what:<width$} {n}"))
 }
 
 impl fmt::Display for Violation {
