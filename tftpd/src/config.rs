@@ -35,7 +35,8 @@ pub struct Config {
     pub receive_buffer: usize,
     /// Answer from the port that was asked instead of a new one for each transfer, for firewalls that let nothing else
     /// through. RFC 1350 section 4 has it otherwise: a client's port then has one transfer at a time, a client that has
-    /// closed its port is noticed only by its silence, and all transfers share one send buffer.
+    /// closed its port is noticed only by its silence, all transfers share one send buffer, and who can forge addresses
+    /// knows the port that ACKs must go to, so he can have files sent to others.
     pub single_port: bool,
     /// How windows are sent. Other than the best is for kernels and networks with a fault.
     pub batching: Batching,
