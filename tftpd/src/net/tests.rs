@@ -181,6 +181,8 @@ fn who_waits_for_room_on_the_shared_port_goes_on_when_there_is_some() {
     let slot = server.core.sessions.running()[0];
     server.core.sessions.get_mut(slot).unwrap().payload.blocked = true;
     server.core.held.push(slot);
+    server.give_turns(Instant::now());
+    assert!(server.core.ready.is_empty(), "it has had its turn, and could not use it");
     server.mind_room();
     let mut events = Events::with_capacity(8);
     // Its buffer is empty, so the first event says that there is room.
