@@ -74,12 +74,13 @@ impl Source for Logged {
 
     fn finished(&self, r: &TransferRecord) {
         log::info!(
-            "file={} peer={} {} bytes={} ms={} again={} options=[{}]",
+            "file={} peer={} {} bytes={} ms={} rtt_us={} again={} options=[{}]",
             r.name,
             r.peer,
             r.outcome.as_str(),
             r.bytes,
             r.duration.as_millis(),
+            r.round_trip.as_micros(),
             r.retransmissions,
             r.options
         );

@@ -1,4 +1,5 @@
-//! The server: one thread, one `mio::Poll`, one request socket per address and one socket per transfer.
+//! The server: one thread, one `mio::Poll`, one request socket per address and one socket per transfer (or
+//! none, where all share the port of the requests).
 //! It refuses to know what a packet means: `requests` answers those of the request sockets, `serving` moves those
 //! of transfers; here is who gets a turn, when, and what ends the loop.
 

@@ -53,6 +53,8 @@ const GRANULARITY: Duration = Duration::from_millis(1);
 pub(crate) struct RetryTimer {
     /// Smoothed round-trip time and its variation, once there was an answer to a packet sent once.
     measured: Option<(Duration, Duration)>,
+    /// What is measured is the answer to the OACK.
+    provisional: bool,
     shortest: Duration,
     /// The wait for a client of whom nothing is known.
     unmeasured: Duration,
@@ -64,6 +66,7 @@ impl RetryTimer {
     pub(crate) fn new(timing: &Timing) -> Self {
         Self {
             measured: None,
+            provisional: false,
             // Whoever sets one of them to more than the next one means it.
             shortest: timing.shortest_retry.min(timing.first_retry),
             unmeasured: timing.first_retry,
@@ -82,15 +85,22 @@ impl RetryTimer {
         self.measured.map_or(Duration::ZERO, |(smoothed, _)| smoothed)
     }
 
+    /// The answer to the OACK took this long. It is a first guess that the first block replaces: a client that looks for
+    /// memory before it answers would otherwise be thought slow for its next twenty blocks.
+    pub(crate) fn negotiated(&mut self, took: Duration) {
+        self.answered(took);
+        self.provisional = true;
+    }
+
     /// An answer took this long. Only for packets that went out once: of two copies nobody knows which one was
     /// answered (Karn's rule, RFC 6298 section 3).
     pub(crate) fn answered(&mut self, took: Duration) {
         // RFC 6298 section 2, with its alpha of 1/8 and beta of 1/4.
         let (smoothed, variation) = match self.measured {
-            None => (took, took / 2),
-            Some((smoothed, variation)) => {
+            Some((smoothed, variation)) if !std::mem::take(&mut self.provisional) => {
                 (smoothed * 7 / 8 + took / 8, variation * 3 / 4 + smoothed.abs_diff(took) / 4)
             }
+            Some(_) | None => (took, took / 2),
         };
         self.measured = Some((smoothed, variation));
         self.wait = self.usual();
@@ -151,6 +161,17 @@ mod tests {
         assert!(t.wait() > 300 * MS, "{:?}: it is steady no more", t.wait());
         t.answered(Duration::from_secs(50));
         assert_eq!(t.wait(), Duration::from_secs(3), "never more than the longest");
+    }
+
+    #[test]
+    fn a_client_that_is_slow_to_begin_is_not_thought_slow() {
+        let mut t = timer();
+        t.negotiated(400 * MS);
+        assert_eq!(t.wait(), 1200 * MS, "nothing better is known");
+        t.answered(MS);
+        assert_eq!(t.wait(), 20 * MS);
+        t.answered(200 * MS);
+        assert!(t.wait() > 200 * MS, "from then on all count");
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Transfer {
             }
             self.negotiating = false;
             if self.oacks_sent == 1 {
-                self.measure(now);
+                self.timer.negotiated(now.saturating_duration_since(self.last_sent));
             }
             self.progress(now);
             return Acked::Moved;
@@ -258,7 +258,7 @@ impl Transfer {
         // An ACK from inside the window reports a gap behind it: go on from there (RFC 7440 section 4).
         let whole = self.acked == self.high;
         if whole && !self.resent {
-            self.measure(now);
+            self.timer.answered(now.saturating_duration_since(self.last_sent));
         }
         self.progress(now);
         if self.last == Some(self.acked) {
@@ -299,10 +299,6 @@ impl Transfer {
         self.next = self.acked + 1;
         self.last_heard = now;
         Acked::Gap
-    }
-
-    fn measure(&mut self, now: Instant) {
-        self.timer.answered(now.saturating_duration_since(self.last_sent));
     }
 
     fn progress(&mut self, now: Instant) {
