@@ -168,7 +168,11 @@ impl Daemon {
             .parse()
             .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
         let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
-        let sockets = bind(config, &boot)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
+        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let history = tftp::History::new(lines_tx.clone(), clock.clone(), lost.clone());
+        let sockets = bind(config, &boot, history)?;
         let addresses = sockets.addresses();
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
             setting: "http.files",
@@ -191,17 +195,14 @@ impl Daemon {
             boot.publish_default(&text);
         }
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (lifeguard_tx, lifeguard_rx) = bounded(LIFEGUARD_QUEUE);
         let (mozpool_tx, mozpool_rx) = bounded(MOZPOOL_QUEUE);
         let (notices_tx, notices_rx) = bounded(MOZPOOL_QUEUE);
         let (jobs_tx, jobs_rx) = bounded(BMM_QUEUE);
         // One answer per job at most is under way at a time, plus "started" and news of relay boards.
         let (answers_tx, answers_rx) = bounded(2 * BMM_QUEUE);
-        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
 
         let (journal_stop, stop) = bounded(0);
-        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let journal = Journal::new(
             location.open()?,
             clock.clone(),
@@ -391,7 +392,7 @@ impl Sockets {
     }
 }
 
-fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> {
+fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Result<Sockets, DaemonError> {
     let taken = |service: &str, protocol, addr, source: &std::io::Error| {
         DaemonError::Bind(explain_bind_error(service, protocol, addr, source))
     };
@@ -403,7 +404,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
             path: config.tftp.root.display().to_string(),
             source: source.to_string(),
         })?;
-        let source = tftp::BootSource { table: boot.clone(), root: Some(root) };
+        let source = tftp::BootSource { table: boot.clone(), root: Some(root), history };
         let settings = tftpd::Config {
             mtu: config.tftp.blksize_max.saturating_add(HEADERS),
             max_windowsize: config.tftp.windowsize_max,

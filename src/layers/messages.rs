@@ -5,7 +5,7 @@
 use crate::lab::{Change, Lab};
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, Signal};
-use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::ids::{DeviceName, Mac, RequestId};
 use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool;
@@ -211,6 +211,8 @@ pub enum BmmAnswer {
 pub enum JournalLine {
     /// A syslog record, sender not yet matched to a device.
     Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
+    /// What was sent by TFTP to an address, or was not, not yet matched to a device; with the MAC that asked for its config there.
+    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String },
     /// The devices are others now, or elsewhere.
     DevicesChanged,
     /// A line of a known device.

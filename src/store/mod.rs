@@ -37,7 +37,7 @@ pub use rows::*;
 use crate::lab::{Change as LabChange, Kind, Lab, LabError};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::Device;
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{Board, Candidate, ClaimChange, Named, Request};
@@ -199,6 +199,8 @@ pub trait Store: Send {
 
     /// Names and fqdns of the devices of one imaging server.
     fn device_addresses(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>>;
+    /// The MACs of all devices of an imaging server that have one.
+    fn device_macs(&mut self, server: &str) -> Result<Vec<(Mac, DeviceName)>>;
 
     /// Appends lines to device logs in one transaction. Lines for devices that are gone are left out.
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;

@@ -42,6 +42,8 @@ pub(super) const DEVICES_FILTERED: &str = select_devices!(
 pub(super) const DEVICE_NAMES: &str = "SELECT name FROM devices ORDER BY name";
 pub(super) const DEVICE_ADDRESSES: &str =
     "SELECT name, fqdn FROM devices WHERE imaging_server = ? ORDER BY name";
+pub(super) const DEVICE_MACS: &str =
+    "SELECT name, mac FROM devices WHERE imaging_server = ? AND mac IS NOT NULL ORDER BY name";
 pub(super) const DEVICE_NAMED: &str =
     "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const ENVIRONMENTS: &str =

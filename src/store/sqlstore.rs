@@ -8,7 +8,7 @@ use super::{
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
-use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::mozpool::{Board, Candidate, Named};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
@@ -88,6 +88,9 @@ impl<C: Conn> Store for SqlStore<C> {
 
     fn device_addresses(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
         devices::addresses(&mut self.conn, server)
+    }
+    fn device_macs(&mut self, server: &str) -> Result<Vec<(Mac, DeviceName)>> {
+        devices::macs(&mut self.conn, server)
     }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         logs::append_devices(&mut self.conn, lines)

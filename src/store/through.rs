@@ -86,6 +86,7 @@ pass_on! {
     fn changes(after: u64, limit: usize) -> ChangesPage;
     fn last_changes() -> LastChanges;
     fn device_addresses(server: &str) -> Vec<(DeviceName, String)>;
+    fn device_macs(server: &str) -> Vec<(Mac, DeviceName)>;
     fn device_names() -> Vec<DeviceName>;
     fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
     fn device(name: &str) -> Option<DeviceView>;

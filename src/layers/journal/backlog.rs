@@ -62,6 +62,16 @@ impl Backlog {
                 let stray_from = if device.is_none() { Some(from) } else { None };
                 (device, stray_from, at, "syslog", message)
             }
+            JournalLine::Tftp { from, mac, at, mut message } => {
+                let by_mac = mac.and_then(|mac| senders.device_with(mac));
+                let device = by_mac.or_else(|| senders.device(from, None)).cloned();
+                let stray_from = if device.is_none() { Some(from) } else { None };
+                if device.is_none() {
+                    // Lines kept aside have no source of their own.
+                    message.insert_str(0, "tftp: ");
+                }
+                (device, stray_from, at, "tftp", message)
+            }
         };
         if self.bytes + LINE_BYTES + message.len() > BACKLOG_BYTES {
             *self.lost.entry(device).or_default() += 1;
@@ -75,7 +85,7 @@ impl Backlog {
                 Added::Device
             }
             (None, from) => {
-                let from = from.expect("only a syslog line has no device");
+                let from = from.expect("a line without a device has a sender");
                 self.stray.push(StrayLogLine { at, sender: from.to_string(), message });
                 Added::Stray(from)
             }
@@ -158,6 +168,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::ids::Mac;
     use std::collections::HashMap;
 
     const DEVICE: &str = "panda-1";
@@ -208,6 +219,29 @@ mod tests {
         backlog.written(BATCH_LINES, 0);
         backlog.recovered(Timestamp(8), start);
         assert_eq!(backlog.next(start, false).map(|(d, _)| d.len()), Some(1));
+    }
+
+    #[test]
+    fn a_transfer_goes_to_the_board_that_said_its_mac_or_else_to_that_of_the_address() {
+        let (mine, other) = (Mac([2; 6]), Mac([4; 6]));
+        let senders = senders().with_macs(&[(mine, "panda-2".into())]);
+        let mut backlog = Backlog::default();
+        let start = Instant::now();
+        for (from, mac, want) in [
+            ([10, 0, 0, 9], Some(mine), Added::Device),
+            ([10, 0, 0, 1], Some(mine), Added::Device),
+            ([10, 0, 0, 1], Some(other), Added::Device),
+            ([10, 0, 0, 1], None, Added::Device),
+            ([10, 0, 0, 9], Some(other), Added::Stray([10, 0, 0, 9].into())),
+        ] {
+            let line = JournalLine::Tftp { from: from.into(), mac, at: Timestamp(7), message: "x".into() };
+            assert_eq!(backlog.add(line, &senders, start), want, "{from:?} {mac:?}");
+        }
+        let (device, stray) = backlog.next(start, true).unwrap();
+        let devices: Vec<(&str, &str)> = device.iter().map(|l| (&*l.device, &*l.source)).collect();
+        let (one, two) = ((DEVICE, "tftp"), ("panda-2", "tftp"));
+        assert_eq!(devices, [two, two, one, one]);
+        assert_eq!((&*stray[0].sender, &*stray[0].message), ("10.0.0.9", "tftp: x"));
     }
 
     #[test]

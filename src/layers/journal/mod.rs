@@ -11,7 +11,7 @@ pub mod strays;
 use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
-use crate::logic::ids::DeviceName;
+use crate::logic::ids::{DeviceName, Mac};
 use crate::store::{ChangeKind, DeviceLogLine, Result, Store, StrayLogLine, TooOld};
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
@@ -54,6 +54,8 @@ pub trait LogStore: Send {
     fn devices_version(&mut self) -> Result<u64>;
     /// Short names and fqdns of the devices that `server` owns.
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>>;
+    /// The MACs of the devices that `server` owns.
+    fn macs_of(&mut self, server: &str) -> Result<Vec<(Mac, DeviceName)>>;
     /// See [`Store::append_device_log`].
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
     /// See [`Store::append_stray_log`].
@@ -68,6 +70,9 @@ impl LogStore for Box<dyn Store> {
     }
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
         self.device_addresses(server)
+    }
+    fn macs_of(&mut self, server: &str) -> Result<Vec<(Mac, DeviceName)>> {
+        self.device_macs(server)
     }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         (**self).append_device_log(lines)
@@ -114,6 +119,7 @@ pub struct Journal<S = Box<dyn Store>> {
     stats: Arc<Stats>,
     look_up: LookUp,
     devices: Vec<(DeviceName, String)>,
+    macs: Vec<(Mac, DeviceName)>,
     /// Of `devices`; `None` before they are read.
     version: Option<u64>,
     found: Addresses,
@@ -143,6 +149,7 @@ impl<S: LogStore> Journal<S> {
             stats: Arc::default(),
             look_up: names::system,
             devices: Vec::new(),
+            macs: Vec::new(),
             version: None,
             found: Addresses::new(),
             senders: Senders::default(),
@@ -202,7 +209,7 @@ impl<S: LogStore> Journal<S> {
                     Ok(found) => {
                         first = false;
                         self.found = found;
-                        self.senders = Senders::new(&self.devices, &self.found);
+                        self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
                     }
                     Err(_) => return Exit::Lost("names"),
                 },
@@ -230,20 +237,26 @@ impl<S: LogStore> Journal<S> {
             Ok(version) if self.version == Some(version) => return Ok(()),
             other => other,
         };
-        let devices = version.and_then(|v| Ok((v, self.store.devices_of(&self.settings.server)?)));
+        let server = &self.settings.server;
+        let devices =
+            version.and_then(|v| Ok((v, self.store.devices_of(server)?, self.store.macs_of(server)?)));
         match devices {
             // They change all the time, but hardly ever in what matters here.
-            Ok((version, devices)) if self.version.is_some() && devices == self.devices => {
+            Ok((version, devices, macs))
+                if self.version.is_some() && devices == self.devices && macs == self.macs =>
+            {
                 self.version = Some(version);
                 return Ok(());
             }
-            Ok((version, devices)) => (self.version, self.devices) = (Some(version), devices),
+            Ok((version, devices, macs)) => {
+                (self.version, self.devices, self.macs) = (Some(version), devices, macs);
+            }
             Err(error) => {
                 log::warn!("the addresses of the devices stay as they were: {error}");
                 return Ok(());
             }
         }
-        self.senders = Senders::new(&self.devices, &self.found);
+        self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
         let is_name = |fqdn: &&String| !fqdn.is_empty() && fqdn.parse::<IpAddr>().is_err();
         let all: BTreeSet<&String> = self.devices.iter().map(|(_, fqdn)| fqdn).filter(is_name).collect();
         match names.ask.try_send(all.into_iter().cloned().collect()) {
@@ -273,7 +286,7 @@ impl<S: LogStore> Journal<S> {
                 Added::Stray(from) => {
                     if let Some(count) = self.strays.note(from, now) {
                         log::warn!(
-                            "syslog from {from}: no device has this address or name; lines={count} kept aside"
+                            "lines from {from}: no device has this address or name; lines={count} kept aside"
                         );
                     }
                     // Perhaps it is new; but a flood of strangers costs one look in a while.
@@ -315,7 +328,7 @@ impl<S: LogStore> Journal<S> {
             if dropped > 0 {
                 log::warn!("the journal could not keep up; lost={dropped}");
                 self.stats.lost.fetch_add(dropped, Ordering::Relaxed);
-                self.backlog.note_drops("syslog", dropped, self.clock.now(), now);
+                self.backlog.note_drops("syslog and TFTP", dropped, self.clock.now(), now);
             }
         }
         true
@@ -354,7 +367,8 @@ impl<S: LogStore> Journal<S> {
         if self.devices.is_empty() {
             // Told to end before it had begun.
             self.devices = self.store.devices_of(&self.settings.server).unwrap_or_default();
-            self.senders = Senders::new(&self.devices, &self.found);
+            self.macs = self.store.macs_of(&self.settings.server).unwrap_or_default();
+            self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
         }
         for _ in 0..=JOURNAL_QUEUE / BATCH_LINES {
             let Ok(line) = lines.try_recv() else { break };

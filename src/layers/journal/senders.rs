@@ -3,7 +3,7 @@
 //! Pure; `names` fills it. A static busybox knows no host name, so the address must do; boards behind one address (an emulated
 //! rack) are told apart by the HOSTNAME field (RFC 3164 4.1.2), which else is only believed when the address says nothing.
 
-use crate::logic::ids::DeviceName;
+use crate::logic::ids::{DeviceName, Mac};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -16,6 +16,7 @@ pub struct Senders {
     by_address: HashMap<IpAddr, Vec<DeviceName>>,
     /// Lower-case short names and fqdns.
     by_name: HashMap<String, DeviceName>,
+    by_mac: HashMap<Mac, DeviceName>,
 }
 
 impl Senders {
@@ -37,6 +38,18 @@ impl Senders {
             senders.by_name.insert(name.to_ascii_lowercase(), name.clone());
         }
         senders
+    }
+
+    /// The same, and which MAC is whose.
+    #[must_use]
+    pub fn with_macs(mut self, macs: &[(Mac, DeviceName)]) -> Self {
+        self.by_mac = macs.iter().cloned().collect();
+        self
+    }
+
+    /// The device whose network card this is.
+    pub fn device_with(&self, mac: Mac) -> Option<&DeviceName> {
+        self.by_mac.get(&mac)
     }
 
     fn add_address(&mut self, address: IpAddr, device: &DeviceName) {

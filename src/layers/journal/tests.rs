@@ -15,6 +15,7 @@ const NOW: Timestamp = Timestamp(100 * DAY_MS);
 #[derive(Default)]
 struct Shelf {
     devices: Vec<(DeviceName, String)>,
+    macs: Vec<(Mac, DeviceName)>,
     lines: Vec<String>,
     failures_to_come: u32,
     prunes: Vec<(i64, i64, i64)>,
@@ -48,8 +49,13 @@ impl LogStore for Fake {
     }
     fn devices_of(&mut self, server: &str) -> Result<Vec<(DeviceName, String)>> {
         assert_eq!(server, "imaging-1");
+        let devices = self.shelf.lock().unwrap().devices.clone();
+        // Only then: the test puts others on the shelf as soon as it hears this.
         let _ = self.listed.try_send(());
-        Ok(self.shelf.lock().unwrap().devices.clone())
+        Ok(devices)
+    }
+    fn macs_of(&mut self, _: &str) -> Result<Vec<(Mac, DeviceName)>> {
+        Ok(self.shelf.lock().unwrap().macs.clone())
     }
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()> {
         self.put(lines.iter().map(|l| format!("{} {} {}", l.device, l.source, l.message)).collect())
@@ -214,7 +220,10 @@ fn what_others_dropped_is_said() {
     rig.dropped.store(37, Ordering::Relaxed);
     rig.say([10, 0, 0, 1], "a");
     let stats = rig.stats.clone();
-    assert_eq!(rig.stop(), ["panda-1 syslog a", "? syslog 37 lines lost: the journal could not keep up"]);
+    assert_eq!(
+        rig.stop(),
+        ["panda-1 syslog a", "? syslog and TFTP 37 lines lost: the journal could not keep up"]
+    );
     assert_eq!(stats.lost.load(Ordering::Relaxed), 37);
 }
 
