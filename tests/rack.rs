@@ -5,3 +5,6 @@ mod support;
 
 #[path = "rack/history.rs"]
 mod history;
+
+#[path = "rack/boards.rs"]
+mod boards;

@@ -43,6 +43,10 @@ pub(super) fn of_transfer(record: &TransferRecord) -> Told {
                  this server"
             ));
         }
+        // The last block is out and its ACK was lost, or is none of the loader's habits.
+        Outcome::TimedOut | Outcome::PeerUnreachable if *bytes > 0 && record.size == Some(*bytes) => {
+            return Told::Good(format!("{}; its last packet was not acknowledged", sent(record)));
+        }
         Outcome::TimedOut => {
             "the board fell silent; look at its power, its cable and its console, and whether it was power-cycled just then"
                 .to_owned()
@@ -101,7 +105,7 @@ fn sent(record: &TransferRecord) -> String {
 }
 
 fn amount(record: &TransferRecord) -> String {
-    match record.options.tsize {
+    match record.size {
         Some(size) => format!("{} of {size} bytes", record.bytes),
         None => format!("{} bytes", record.bytes),
     }
@@ -133,15 +137,17 @@ mod tests {
     use std::time::Duration;
     use tftpd::Options;
 
-    fn record(outcome: Outcome, bytes: u64, retransmissions: u64, tsize: Option<u64>) -> TransferRecord {
+    fn record(outcome: Outcome, bytes: u64, retransmissions: u64, size: u64) -> TransferRecord {
         TransferRecord {
             name: "live/vmlinuz".into(),
             peer: "10.0.0.7:49152".parse().unwrap(),
             local: [10, 0, 0, 1].into(),
             bytes,
+            size: Some(size),
+            round_trip: Duration::ZERO,
             duration: Duration::from_millis(2410),
             retransmissions,
-            options: Options { blksize: Some(1408), tsize, ..Options::default() },
+            options: Options { blksize: Some(1408), ..Options::default() },
             outcome,
         }
     }
@@ -159,7 +165,7 @@ mod tests {
             ),
             (0, 0, "0 bytes in 2.41 s (blksize=1408)"),
         ] {
-            let told = of_transfer(&record(Outcome::Complete, bytes, repeated, None));
+            let told = of_transfer(&record(Outcome::Complete, bytes, repeated, bytes));
             assert_eq!(told, Told::Good(format!("sent live/vmlinuz: {want}")));
         }
     }
@@ -175,11 +181,17 @@ mod tests {
                 Told::Good("live/vmlinuz: the board began anew after 2816 bytes".into()),
             ),
         ] {
-            assert_eq!(of_transfer(&record(outcome, bytes, 0, Some(9_000_000))), want, "{outcome:?}");
+            assert_eq!(of_transfer(&record(outcome, bytes, 0, 9_000_000)), want, "{outcome:?}");
         }
         for bytes in [0, 1408] {
-            let told = of_transfer(&record(Outcome::TimedOut, bytes, 4, None));
+            let told = of_transfer(&record(Outcome::TimedOut, bytes, 4, 9_000_000));
             assert!(matches!(&told, Told::Unheard(text) if text.contains("firewall")), "{told:?}");
+        }
+        for outcome in [Outcome::TimedOut, Outcome::PeerUnreachable] {
+            let Told::Good(text) = of_transfer(&record(outcome, 2816, 0, 2816)) else {
+                panic!("{outcome:?}")
+            };
+            assert!(text.ends_with("; its last packet was not acknowledged"), "{text}");
         }
         for (outcome, want) in [
             (Outcome::TimedOut, "the board fell silent; look at its power"),
@@ -188,7 +200,7 @@ mod tests {
             (Outcome::ReadFailed, "look at this server's log and disk"),
             (Outcome::Stopped, "this server was stopped"),
         ] {
-            let Told::Bad(text) = of_transfer(&record(outcome, 2816, 0, Some(9_000_000))) else {
+            let Told::Bad(text) = of_transfer(&record(outcome, 2816, 0, 9_000_000)) else {
                 panic!("{outcome:?}");
             };
             let begin = "warning: live/vmlinuz broke off after 2816 of 9000000 bytes in 2.41 s: ";
