@@ -17,8 +17,13 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 /// A server that repeats nothing by itself, so that what comes twice was brought about.
 fn patient(files: &[(&str, &[u8])]) -> Running {
-    let timing =
-        Timing { first_retry: NEVER, shortest_retry: NEVER, longest_retry: NEVER, ..Timing::default() };
+    let timing = Timing {
+        first_retry: NEVER,
+        shortest_retry: NEVER,
+        longest_retry: NEVER,
+        restart_silence: NEVER,
+        ..Timing::default()
+    };
     Running::start(&["127.0.0.1:0"], Config { timing, ..Config::default() }, files)
 }
 
@@ -68,7 +73,7 @@ fn what_is_no_request_is_counted_and_gets_its_error_or_silence() {
         (b"\0\x04\0\0", "", Malformed),
         (b"\0\x04\0", "", Malformed),
         (b"\0\x05\0\0stop\0", "", Malformed),
-        (b"\0\x06blksize\0512\0", "", Malformed),
+        (b"\0\x06blksize\x00512\0", "", Malformed),
         (&huge, "", Malformed),
         // Cut off within its fields.
         (b"\0\x01good", "", Malformed),
@@ -92,7 +97,7 @@ fn what_is_no_request_is_counted_and_gets_its_error_or_silence() {
         (b"\0\x01good\0\0", "ERROR 4 only modes octet and netascii are served", Refused),
         // Writing, whatever else is said.
         (b"\0\x02good\0octet\0", "ERROR 2 this server is read-only", Refused),
-        (b"\0\x02good\0netascii\0tsize\x007\0blksize\0512\0", "ERROR 2 this server is read-only", Refused),
+        (b"\0\x02good\0netascii\0tsize\x007\0blksize\x00512\0", "ERROR 2 this server is read-only", Refused),
         (b"\0\x02../good\0mail\0", "ERROR 2 this server is read-only", Refused),
     ];
     let mut raw = Raw::new();
@@ -189,7 +194,7 @@ fn what_makes_no_sense_at_a_transfers_port_is_counted_and_changes_nothing() {
         b"\0\x04",
         b"\0\x04\0",
         b"\0\x03\0\x01data",
-        b"\0\x06blksize\0512\0",
+        b"\0\x06blksize\x00512\0",
         b"\0\x01f\0octet\0",
         b"\0\x02f\0octet\0",
         b"\0\x09\0\x01",
@@ -223,14 +228,15 @@ fn replayed_acks_and_requests_bring_nothing_twice() {
     raw.ask(server.address(), "f", options(""));
     let transfer = raw.read().1;
     for block in 1..=20_u16 {
+        raw.ask(server.address(), "f", options(""));
+        raw.send(server.address(), MARKER);
+        assert_eq!(raw.read(), (MARKER_ANSWER.to_owned(), server.address()), "and nothing else");
         for old in (0..=block).rev() {
             raw.ack(transfer, old);
             raw.ack(transfer, block);
         }
-        raw.ask(server.address(), "f", options(""));
-        let (words, from) = raw.read();
         let len = if block == 20 { 0 } else { 512 };
-        assert_eq!((words, from), (format!("DATA {}:{len}", block + 1), transfer));
+        assert_eq!(raw.read(), (format!("DATA {}:{len}", block + 1), transfer));
     }
     raw.ack(transfer, 21);
     assert_eq!((server.record().retransmissions, raw.nothing_waits()), (0, true));

@@ -26,7 +26,7 @@ const WORDS: &[&[u8]] = &[
     b"\0\x04\0\x01",
     b"\0\x04\0\x08",
     b"\0\x05\0\x08no\0",
-    b"\0\x06blksize\0512\0",
+    b"\0\x06blksize\x00512\0",
 ];
 
 fn packet(random: &mut Random) -> Vec<u8> {
