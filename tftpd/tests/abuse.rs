@@ -159,23 +159,13 @@ fn options_that_make_no_sense_are_cut_or_passed_over() {
         raw.send(transfer, b"\0\x05\0\0next\0");
         server.record();
     }
-    // Options that are cut off: what stands before them counts.
+    // What is cut off, empty or no text is passed over like every option that nobody knows.
     for rest in [&b"blksize"[..], b"blksize\0", b"blksize\x001024", b"\0\0\0\0", b"\xff\xfe\0\xff\0"] {
         let mut raw = Raw::new();
         raw.send(server.address(), &[b"\0\x01f\0octet\0", rest].concat());
-        raw.send(server.address(), MARKER);
-        let mut heard = [raw.read().0, String::new()];
-        if heard[0] != MARKER_ANSWER {
-            heard[1] = raw.read().0;
-            heard.sort();
-            assert!(heard[0].starts_with("DATA 1:512"), "{heard:?} for {rest:?}");
-        }
+        assert_eq!(raw.read().0, "DATA 1:512", "{rest:?}");
     }
-    assert_eq!(
-        server.stats.active.get() + server.stats.malformed.get(),
-        5,
-        "served or malformed, never both"
-    );
+    assert_eq!(server.stats.malformed.get(), 0);
     serves(&server);
 }
 
@@ -252,7 +242,7 @@ fn a_forged_request_brings_one_small_answer_and_a_few_repetitions() {
         ("tsize=0 blksize=1408", 29, 5 * 29),
         ("windowsize=65535 blksize=65464 tsize=0", 43, 5 * 43),
     ] {
-        let server = hasty(300, &[GOOD, ("f", &file)]);
+        let server = hasty(1500, &[GOOD, ("f", &file)]);
         let mut victim = Raw::new();
         victim.ask(server.address(), "f", options(wish));
         assert_eq!(server.record().outcome, Outcome::TimedOut);
@@ -262,7 +252,8 @@ fn a_forged_request_brings_one_small_answer_and_a_few_repetitions() {
             (bytes, packets) = (bytes + len, packets + 1);
             assert_eq!(len, answer_len, "{wish}");
         }
-        assert_eq!((bytes, packets), (most, 5), "{wish}");
+        // Fewer only where the machine was too busy to repeat them all in time.
+        assert!((1..=5).contains(&packets) && bytes <= most, "{wish}: {packets} packets, {bytes} bytes");
         assert_eq!((server.stats.transfers_failed.get(), server.stats.active.get()), (1, 0));
         serves(&server);
     }
@@ -275,7 +266,15 @@ fn a_request_forged_again_and_again_brings_no_more_than_an_answer_each() {
     for _ in 0..200 {
         victim.ask(server.address(), "f", options("windowsize=64"));
     }
-    while server.record().outcome != Outcome::TimedOut {}
+    let mut another = Raw::new();
+    another.send(server.address(), MARKER);
+    assert_eq!(another.read().0, MARKER_ANSWER);
+    // One, or more where the machine was so busy that the first had ended before the last request was seen.
+    let mut transfers = 0;
+    while transfers == 0 || server.stats.active.get() > 0 {
+        assert_eq!(server.record().outcome, Outcome::TimedOut);
+        transfers += 1;
+    }
     // Whatever the timers did meanwhile: an answer each at the most, and the five of one that nobody hears.
     let mut packets = 0;
     let mut buf = [0; 2000];
@@ -284,8 +283,8 @@ fn a_request_forged_again_and_again_brings_no_more_than_an_answer_each() {
         packets += 1;
         assert!(len < 30, "no DATA before somebody has answered");
     }
-    assert!((1..=205).contains(&packets), "{packets}");
-    assert_eq!((server.stats.requests.get(), server.stats.active.get()), (200, 0));
+    assert!((1..=200 + 5 * transfers).contains(&packets), "{packets}");
+    assert_eq!(server.stats.requests.get(), 201);
     serves(&server);
 }
 
@@ -306,18 +305,16 @@ fn a_client_that_asks_again_from_a_new_port_gets_its_file_and_leaves_nothing_beh
 
 #[test]
 fn a_client_that_falls_silent_is_given_up_and_costs_little_until_then() {
-    let server = hasty(500, &[GOOD, ("f", &noise(1 << 20))]);
+    let server = hasty(1500, &[GOOD, ("f", &noise(1 << 20))]);
     let mut raw = Raw::new();
     raw.ask(server.address(), "f", options("windowsize=8"));
     let transfer = raw.read().1;
     raw.ack(transfer, 0);
-    for block in 1..=8 {
-        assert_eq!(raw.read().0, format!("DATA {block}:512"));
-    }
+    while raw.read().0 != "DATA 8:512" {}
     let record = server.record();
     assert_eq!((record.outcome, record.bytes), (Outcome::TimedOut, 8 * 512));
-    // 5, 10, 20 … 320 ms: seven windows fit into half a second.
-    assert!((8..=7 * 8).contains(&record.retransmissions), "{record:?}");
+    // 5, 10, 20 … 640 ms: eight windows fit into a second and a half.
+    assert!(record.retransmissions <= 8 * 8, "{record:?}");
     assert_eq!((server.stats.active.get(), server.stats.transfers_failed.get()), (0, 1));
     serves(&server);
 }
