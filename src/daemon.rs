@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
+use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
@@ -201,23 +202,25 @@ impl Daemon {
         let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
 
         let (journal_stop, stop) = bounded(0);
-        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let (intake, bell) = Intake::new(WAITING_BYTES_MAX);
+        let intake = Arc::new(intake);
         let journal = Journal::new(
             location.open()?,
             clock.clone(),
             journal::Settings {
                 server: config.server.name.clone(),
                 log_retention_days: config.syslog.retention_days,
+                log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
             },
-            lost.clone(),
         );
-        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&lines_rx, &stop));
+        let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
+        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
         let journal = Layer { stop: journal_stop, thread };
 
         let syslog = sockets.syslog.map(|server| {
-            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
-            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, lines, clock, lost)))
+            let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
+            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, intake, clock)))
         });
 
         let (bmm_stop, stop) = bounded(0);
@@ -428,7 +431,10 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
         let settings = syslogd::Config {
             udp: config.syslog.udp.clone(),
             tcp: config.syslog.tcp.clone(),
-            limits: syslogd::Limits::default(),
+            limits: syslogd::Limits {
+                udp_buffer_bytes: (config.syslog.udp_buffer_mib as usize) << 20,
+                ..syslogd::Limits::default()
+            },
         };
         let server = syslogd::Server::bind(&settings).map_err(|e| match e {
             syslogd::BindError::Udp(addr, source) => {
