@@ -12,6 +12,8 @@ pub(crate) struct Metric {
     pub(crate) digits: usize,
     /// What becomes of several rounds.
     pub(crate) rounds: Rounds,
+    /// Whether its table has the ratios.
+    pub(crate) main: bool,
     /// Cases in which it is nought for every server are left out.
     pub(crate) sparse: bool,
 }
@@ -30,6 +32,8 @@ pub(crate) enum Rounds {
 pub(crate) enum Role {
     /// A program of this workspace.
     Ours,
+    /// Another build of it, to compare.
+    Variant,
     /// A bare loop that does as little as can be.
     Floor,
     /// What people run today.
@@ -55,7 +59,7 @@ struct Cell {
     values: Vec<f64>,
 }
 
-/// Everything that a part of the run has measured. The first metric that is added is the main one: its table has the ratios.
+/// Everything that a part of the run has measured.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     columns: Vec<Column>,
@@ -120,7 +124,7 @@ impl Results {
                 metrics.push(cell.metric);
             }
         }
-        for (n, metric) in metrics.into_iter().enumerate() {
+        for metric in metrics {
             let rows = self.rows(metric);
             if rows.is_empty() {
                 continue;
@@ -129,10 +133,8 @@ impl Results {
             for column in &self.columns {
                 write!(text, " {} |", column.name).expect(FINE);
             }
-            let ratios: &[(&str, Role)] = match n {
-                0 => &[("× best peer", Role::Peer), ("× floor", Role::Floor)],
-                _ => &[],
-            };
+            let ratios: &[(&str, Role)] =
+                if metric.main { &[("× best peer", Role::Peer), ("× floor", Role::Floor)] } else { &[] };
             for (heading, _) in ratios {
                 write!(text, " {heading} |").expect(FINE);
             }
@@ -152,6 +154,17 @@ impl Results {
             }
         }
         text
+    }
+
+    /// What was measured of one case and server, in a line.
+    pub(crate) fn line(&self, case: &str, server: &str) -> String {
+        let cells = self.cells.iter().filter(|c| c.case == case && c.server == server);
+        let shown = cells.filter_map(|c| {
+            let value = self.value(case, server, c.metric)?;
+            let name = c.metric.name;
+            (!c.metric.sparse || value > 0.0).then(|| format!("{name} {}", grouped(value, c.metric.digits)))
+        });
+        shown.collect::<Vec<_>>().join(" · ")
     }
 
     /// Our value as a multiple of the best one of that role.
