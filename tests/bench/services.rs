@@ -80,6 +80,9 @@ fn main() -> ExitCode {
     if let Some(done) = tftp::floor_server(&arguments) {
         return report(done.map_err(|e| e.to_string()));
     }
+    if let Some(done) = syslog::sink(&arguments) {
+        return report(done.map_err(|e| e.to_string()));
+    }
     if arguments.iter().any(|a| a == "--list") {
         return ExitCode::SUCCESS;
     }
