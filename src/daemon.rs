@@ -214,10 +214,12 @@ impl Daemon {
                 request_retention_days: config.requests.retention_days,
             },
         );
+        let (log_bell, journal_stats) = (journal.bell(), journal.stats());
         let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
         let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
         let journal = Layer { stop: journal_stop, thread };
 
+        let syslog_stats = sockets.syslog.as_ref().map(syslogd::Server::stats);
         let syslog = sockets.syslog.map(|server| {
             let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
             (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, intake, clock)))
@@ -269,9 +271,16 @@ impl Daemon {
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
             .with("journal", true, vec![])
+            .counting(move || journal_stats.rows())
             .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
-            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect());
+            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect())
+            .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
+            .counting(move || {
+                let (waiting, max) = intake.used();
+                let lost = intake.lost();
+                vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
+            });
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -289,6 +298,7 @@ impl Daemon {
                 vitals: Arc::clone(&vitals),
             },
             recent,
+            log_bell,
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),

@@ -111,7 +111,9 @@ pub(crate) fn streams(to: SocketAddr, count: usize, form: Form, connections: u8)
                 let message = message(form, board, n);
                 match form {
                     Form::Lines => piece.extend([&message[..], b"\n"].concat()),
-                    Form::Counted => piece.extend([format!("{} ", message.len()).as_bytes(), &message].concat()),
+                    Form::Counted => {
+                        piece.extend([format!("{} ", message.len()).as_bytes(), &message].concat())
+                    }
                 }
             }
             piece

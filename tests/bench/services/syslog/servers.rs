@@ -8,9 +8,7 @@ use crate::services::table::Role;
 use mozpool::lab::Lab;
 use mozpool::logic::time::Timestamp;
 use mozpool::store::{Location, Place, Store};
-use nix::sys::socket::{
-    MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut, Read};
@@ -201,7 +199,11 @@ impl Contestant {
                 let action = format!(
                     "action(type=\"omfile\" file=\"{}\" template=\"RSYSLOG_TraditionalFileFormat\"{})\n",
                     out.display(),
-                    if *tuned { " ioBufferSize=\"256k\" flushOnTXEnd=\"off\" asyncWriting=\"on\"" } else { "" }
+                    if *tuned {
+                        " ioBufferSize=\"256k\" flushOnTXEnd=\"off\" asyncWriting=\"on\""
+                    } else {
+                        ""
+                    }
                 );
                 rsyslog(of, scratch, port, *tuned, &action)?
             }
@@ -212,7 +214,13 @@ impl Contestant {
                 let at = socket.clone();
                 lines = Count::Rows(Box::new(move || {
                     let mut command = client.command("usr/bin/mariadb");
-                    command.args(["--no-defaults", "--skip-column-names", "--batch", "--user=root", "--socket"]);
+                    command.args([
+                        "--no-defaults",
+                        "--skip-column-names",
+                        "--batch",
+                        "--user=root",
+                        "--socket",
+                    ]);
                     command.arg(&at).args(["--execute", "SELECT COUNT(*) FROM Syslog.SystemEvents"]);
                     command
                 }));
@@ -227,7 +235,8 @@ impl Contestant {
         };
         let counted = if matches!(self.kind, Kind::SyslogNg { .. }) { second } else { port };
         let server = Server::start(&mut command, &log)?;
-        let mut running = Running { server, behind, udp: at(port), tcp: [at(port), at(counted)], count: lines };
+        let mut running =
+            Running { server, behind, udp: at(port), tcp: [at(port), at(counted)], count: lines };
         running.server.wait_ready(START_LIMIT, || {
             // Who has bound the port for datagrams listens; a bind of ours fails then.
             Ok(matches!(UdpSocket::bind(at(port)), Err(e) if e.kind() == io::ErrorKind::AddrInUse))
