@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
+use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
@@ -203,22 +204,27 @@ impl Daemon {
         let (answers_tx, answers_rx) = bounded(2 * BMM_QUEUE);
 
         let (journal_stop, stop) = bounded(0);
+        let (intake, bell) = Intake::new(WAITING_BYTES_MAX);
+        let intake = Arc::new(intake);
         let journal = Journal::new(
             location.open()?,
             clock.clone(),
             journal::Settings {
                 server: config.server.name.clone(),
                 log_retention_days: config.syslog.retention_days,
+                log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
             },
-            lost.clone(),
         );
-        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&lines_rx, &stop));
+        let (log_bell, journal_stats) = (journal.bell(), journal.stats());
+        let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
+        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
         let journal = Layer { stop: journal_stop, thread };
 
+        let syslog_stats = sockets.syslog.as_ref().map(syslogd::Server::stats);
         let syslog = sockets.syslog.map(|server| {
-            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
-            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, lines, clock, lost)))
+            let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
+            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, intake, clock)))
         });
 
         let (bmm_stop, stop) = bounded(0);
@@ -267,9 +273,16 @@ impl Daemon {
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
             .with("journal", true, vec![])
+            .counting(move || journal_stats.rows())
             .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
-            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect());
+            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect())
+            .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
+            .counting(move || {
+                let (waiting, max) = intake.used();
+                let lost = intake.lost();
+                vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
+            });
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -287,6 +300,7 @@ impl Daemon {
                 vitals: Arc::clone(&vitals),
             },
             recent,
+            log_bell,
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
@@ -429,7 +443,10 @@ fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Resul
         let settings = syslogd::Config {
             udp: config.syslog.udp.clone(),
             tcp: config.syslog.tcp.clone(),
-            limits: syslogd::Limits::default(),
+            limits: syslogd::Limits {
+                udp_buffer_bytes: (config.syslog.udp_buffer_mib as usize) << 20,
+                ..syslogd::Limits::default()
+            },
         };
         let server = syslogd::Server::bind(&settings).map_err(|e| match e {
             syslogd::BindError::Udp(addr, source) => {

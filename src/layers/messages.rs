@@ -206,15 +206,13 @@ pub enum BmmAnswer {
     BoardHealth { board: String, healthy: bool },
 }
 
-/// What the *journal* thread hears.
+/// What the *journal* thread hears. What boards say comes to it by the [`super::intake`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLine {
-    /// A syslog record, sender not yet matched to a device.
-    Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
-    /// What was sent by TFTP to an address, or was not, not yet matched to a device; with the MAC that asked for its config there.
-    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String },
     /// The devices are others now, or elsewhere.
     DevicesChanged,
+    /// What was sent by TFTP to an address, or was not; with the MAC that asked for its config there. Not yet matched to a device.
+    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String },
     /// A line of a known device.
     Device { device: DeviceName, at: Timestamp, source: &'static str, message: String },
 }

@@ -6,7 +6,7 @@ use crate::frame::Framer;
 use mio::net::{TcpListener, TcpStream};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A board that lost power never closes its connection. The kernel asks after this silence in seconds, …
@@ -92,6 +92,12 @@ impl Connection {
                 _ => Portion::Broken(error),
             },
         }
+    }
+
+    /// Tells the peer that we are leaving, so that it sends no more and closes; what it has sent is still read.
+    pub(crate) fn say_goodbye(&self) {
+        // A peer that has gone already needs no goodbye.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// The end: delivers a frame that had begun.

@@ -1,7 +1,7 @@
 //! Who asked, and how much of it is told: the way of the *tftp* thread's lines to the journal.
 //!
 //! A boot loader that asks for `pxelinux.cfg/01-<mac>` says who it is; its address keeps that MAC for the files around it. Which
-//! device this is, the journal knows. Nothing here waits: a line that finds no room is counted, and the journal says how many.
+//! device this is, the journal knows. Nothing here waits: a line that finds no room is counted, and the log says how many.
 
 use crate::clock::Clock;
 use crate::layers::messages::JournalLine;
