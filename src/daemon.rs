@@ -9,7 +9,7 @@ use crate::api::events::Recent;
 use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
-use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
+use crate::boot::render::{RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -229,11 +229,7 @@ impl Daemon {
         let settings = lifeguard::Settings {
             server: config.server.name.clone(),
             values,
-            live: LiveValues {
-                kernel: config.pxe.live_kernel.clone(),
-                initrd: config.pxe.live_initrd.clone(),
-            },
-            console: config.pxe.console.clone(),
+            live: config.pxe.live.clone(),
             site: config.pxe.values.clone(),
             return_policy: config.requests.return_policy,
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
@@ -452,7 +448,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
 
 /// What boards get when the store has no such PXE config.
 fn built_in_local_boot() -> Result<String, DaemonError> {
-    let contents = include_str!("../pxe-templates/local-boot.cfg.j2");
+    let contents = include_str!("../pxe-templates/local-boot.toml");
     render(LOCAL_BOOT, contents, &sample_values(&ServerValues::default())).map_err(DaemonError::LocalBoot)
 }
 

@@ -5,6 +5,7 @@
 use super::supervise::Exit;
 use crate::boot::path::{ConfigName, config_name};
 use crate::boot::table::{Answer, BootTable};
+use crate::boot::uboot_script::{SCRIPT_NAME, network_script};
 use std::sync::Arc;
 use tftpd::{Content, Refusal, Request, Root, Source, TransferRecord};
 
@@ -28,7 +29,16 @@ impl Source for BootSource {
                 }
                 Err(Refusal::NotFound)
             }
-            Answer::NotOurs => self.root.as_ref().ok_or(Refusal::NotFound)?.open(request),
+            Answer::NotOurs => {
+                let found = self.root.as_ref().ok_or(Refusal::NotFound).and_then(|root| root.open(request));
+                match found {
+                    // Stock U-Boot asks for a script first. A file of this name goes before ours.
+                    Err(Refusal::NotFound) if request.name.rsplit('/').next() == Some(SCRIPT_NAME) => {
+                        Ok(Content::Bytes(network_script()))
+                    }
+                    found => found,
+                }
+            }
         }
     }
 
