@@ -9,7 +9,7 @@ use crate::api::events::Recent;
 use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
-use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
+use crate::boot::render::{RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -29,6 +29,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -171,8 +172,8 @@ impl Daemon {
         let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
-        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let history = tftp::History::new(lines_tx.clone(), clock.clone(), lost.clone());
+        let tftp_lost = Arc::new(AtomicU64::new(0));
+        let history = tftp::History::new(lines_tx.clone(), clock.clone(), tftp_lost.clone());
         let sockets = bind(config, &boot, history)?;
         let addresses = sockets.addresses();
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
@@ -236,11 +237,7 @@ impl Daemon {
         let settings = lifeguard::Settings {
             server: config.server.name.clone(),
             values,
-            live: LiveValues {
-                kernel: config.pxe.live_kernel.clone(),
-                initrd: config.pxe.live_initrd.clone(),
-            },
-            console: config.pxe.console.clone(),
+            live: config.pxe.live.clone(),
             site: config.pxe.values.clone(),
             return_policy: config.requests.return_policy,
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
@@ -249,6 +246,7 @@ impl Daemon {
         let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
         // while a request that waits in the socket, or is sent again, does no harm.
+        let tftp_stats = sockets.tftp.as_ref().map(tftpd::Server::stats);
         let tftp = sockets.tftp.map(|server| {
             let stopper = server.stopper();
             (stopper, spawn("tftp", ended_tx.clone(), move || tftp::run(server)))
@@ -276,6 +274,9 @@ impl Daemon {
             .counting(move || journal_stats.rows())
             .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
+            .counting(move || {
+                tftp_stats.as_deref().map(|s| tftp::counters(s, &tftp_lost)).unwrap_or_default()
+            })
             .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect())
             .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
             .counting(move || {
@@ -470,7 +471,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Resul
 
 /// What boards get when the store has no such PXE config.
 fn built_in_local_boot() -> Result<String, DaemonError> {
-    let contents = include_str!("../pxe-templates/local-boot.cfg.j2");
+    let contents = include_str!("../pxe-templates/local-boot.toml");
     render(LOCAL_BOOT, contents, &sample_values(&ServerValues::default())).map_err(DaemonError::LocalBoot)
 }
 

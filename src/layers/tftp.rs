@@ -9,8 +9,10 @@ mod told;
 use super::supervise::Exit;
 use crate::boot::path::{ConfigName, config_name};
 use crate::boot::table::{Answer, BootTable};
+use crate::boot::uboot_script::{SCRIPT_NAME, network_script};
 pub use history::History;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tftpd::{Content, Refusal, Request, Root, Source, TransferRecord};
 use told::Told;
 
@@ -73,6 +75,10 @@ impl BootSource {
             Some(root) => root.open(request),
             None => Err(Refusal::NotFound),
         };
+        // Stock U-Boot asks for a script first. A file of this name goes before ours.
+        if matches!(opened, Err(Refusal::NotFound)) && request.name.rsplit('/').next() == Some(SCRIPT_NAME) {
+            return Ok(Content::Bytes(network_script()));
+        }
         if let Err(why) = &opened {
             let told = self.history.tell(request.peer.ip(), told::of_refusal(request.name, why));
             if told && let Refusal::Failed(cause) = why {
@@ -81,6 +87,31 @@ impl BootSource {
         }
         opened
     }
+}
+
+/// What the server has counted, for whoever shows it; most are explained at [`tftpd::Stats`]. `lost`: lines that the journal had
+/// no room for.
+pub fn counters(stats: &tftpd::Stats, lost: &AtomicU64) -> Vec<(&'static str, u64)> {
+    let mut rows: Vec<_> = [
+        ("requests", &stats.requests),
+        ("requests_repeated", &stats.duplicates),
+        ("refused", &stats.refused),
+        ("limited", &stats.limited),
+        ("malformed", &stats.malformed),
+        ("strays", &stats.strays),
+        ("dropped_by_kernel", &stats.dropped),
+        ("transfers_active", &stats.active),
+        ("transfers_done", &stats.transfers_done),
+        ("transfers_failed", &stats.transfers_failed),
+        ("transfers_unheard", &stats.unheard),
+        ("size_probes", &stats.probes),
+        ("bytes", &stats.bytes),
+        ("retransmissions", &stats.retransmissions),
+    ]
+    .map(|(name, counter)| (name, counter.get()))
+    .into();
+    rows.push(("lines_lost", lost.load(Ordering::Relaxed)));
+    rows
 }
 
 /// The thread's body.

@@ -63,6 +63,18 @@ fn what_a_board_fetched_and_what_it_did_not_get_is_in_its_history() {
         "{lines:#?}"
     );
     assert!(told[3].ends_with("the board said error 3, no room for the file; its console tells more"));
+    // Config, kernel twice; a probe; what broke off; four names of the search, and a file that is not there.
+    let health = daemon.get("health");
+    let tftp = health["services"].as_array().unwrap().iter().find(|s| s["name"] == "tftp").unwrap();
+    for (name, want) in [
+        ("transfers_done", 3),
+        ("size_probes", 1),
+        ("transfers_failed", 1),
+        ("refused", 5),
+        ("lines_lost", 0),
+    ] {
+        assert_eq!(tftp["counters"][name], want, "{name} in {tftp}");
+    }
     let said = daemon.said();
     assert!(
         said.iter().any(|l| l.contains(" warn ") && l.contains("file=live/vmlinuz client_error")),

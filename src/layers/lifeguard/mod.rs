@@ -17,7 +17,7 @@ use super::messages::{
 };
 use super::supervise::Exit;
 use crate::bmm::power::board_key;
-use crate::boot::render::{LiveValues, ServerValues};
+use crate::boot::render::{LiveSystems, ServerValues};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, StepWatch};
 use crate::logic::catalog::Catalog;
@@ -55,10 +55,8 @@ pub struct Settings {
     pub server: String,
     /// What templates may say of it.
     pub values: ServerValues,
-    /// The live system.
-    pub live: LiveValues,
-    /// The boards' serial console.
-    pub console: String,
+    /// The live systems.
+    pub live: LiveSystems,
     /// Values of the lab's own, for its templates.
     pub site: BTreeMap<String, String>,
     /// What is done when a request ends, by environment.

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::layers::messages::JournalLine;
 use crate::logic::ids::Mac;
 use crossbeam_channel::{Sender, TrySendError};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,15 +100,17 @@ impl Boards {
 pub struct History {
     lines: Sender<JournalLine>,
     clock: Arc<dyn Clock>,
-    /// Lines that the journal had no room for; it reads them from here.
+    /// Lines that the journal had no room for, for whoever shows it.
     lost: Arc<AtomicU64>,
+    /// Of these, the ones that the log has told of.
+    reported: Cell<u64>,
     boards: RefCell<Boards>,
 }
 
 impl History {
     /// Lines go to `lines`; those that find no room are counted in `lost`.
     pub fn new(lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lost: Arc<AtomicU64>) -> Self {
-        Self { lines, clock, lost, boards: RefCell::new(Boards::new(Instant::now())) }
+        Self { lines, clock, lost, reported: Cell::new(0), boards: RefCell::new(Boards::new(Instant::now())) }
     }
 
     /// The boot loader at this address says that it is this board's.
@@ -133,8 +135,15 @@ impl History {
         let line =
             JournalLine::Tftp { from: address, mac: boards.mac(address), at: self.clock.now(), message };
         match self.lines.try_send(line) {
+            Ok(()) => {
+                let lost = self.lost.load(Ordering::Relaxed);
+                let since = lost - self.reported.replace(lost);
+                if since > 0 {
+                    log::warn!("the journal had no room for lines about transfers; lost={since}");
+                }
+            }
             // The journal stops before TFTP does; what ends in between is in the daemon's log only.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Disconnected(_)) => {}
             Err(TrySendError::Full(_)) => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
             }
