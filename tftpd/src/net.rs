@@ -90,6 +90,8 @@ pub struct Server {
     waiting: VecDeque<usize>,
     /// The request that is being answered.
     inbox: Vec<u8>,
+    /// Request sockets tell when there is room to send; only where transfers use them, and one found no room.
+    minding_room: bool,
     core: Core,
 }
 
@@ -123,7 +125,15 @@ impl Server {
         let registry = poll.registry().try_clone().map_err(general)?;
         let core = Core::new(config, Box::new(source), registry, FIRST_LISTENER + listeners.len());
         let stopper = Stopper { stopping: Arc::default(), waker };
-        Ok(Self { poll, stopper, listeners, waiting: VecDeque::new(), inbox: vec![0; INBOX], core })
+        Ok(Self {
+            poll,
+            stopper,
+            listeners,
+            waiting: VecDeque::new(),
+            inbox: vec![0; INBOX],
+            minding_room: false,
+            core,
+        })
     }
 
     /// The addresses listened to, with the ports taken, in the order of [`Self::bind`].
@@ -164,6 +174,7 @@ impl Server {
                 self.serve_requests();
             }
             self.give_turns();
+            self.mind_room();
             let now = Instant::now();
             due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)));
             for slot in due.drain(..) {
@@ -174,6 +185,23 @@ impl Server {
             self.core.finish(slot, Outcome::Stopped);
         }
         Ok(())
+    }
+
+    /// Waits for room to send on the request sockets while a transfer needs it, and no longer: each packet that leaves
+    /// them would wake the thread.
+    fn mind_room(&mut self) {
+        let wanted = !self.core.held.is_empty();
+        if wanted == std::mem::replace(&mut self.minding_room, wanted) {
+            return;
+        }
+        let interest = if wanted { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let token = Token(FIRST_LISTENER + index);
+            if let Err(e) = self.poll.registry().reregister(&mut listener.socket, token, interest) {
+                log::debug!("listen={} cannot wait for room to send: {e}", listener.local);
+                self.core.unblock_held();
+            }
+        }
     }
 
     fn give_turns(&mut self) {
@@ -189,6 +217,9 @@ impl Server {
         }
         let Some(slot) = token.checked_sub(self.core.first_transfer) else {
             let listener = token - FIRST_LISTENER;
+            if event.is_writable() {
+                self.core.unblock_held();
+            }
             if !self.waiting.contains(&listener) {
                 self.waiting.push_back(listener);
             }
@@ -222,7 +253,7 @@ mod tests {
     use super::*;
     use crate::content::Content;
     use crate::packet::{self, Mode};
-    use crate::{Options, Refusal, Request};
+    use crate::{Batching, FetchOptions, Options, Refusal, Request, fetch};
     use std::net::UdpSocket;
     use std::time::Duration;
 
@@ -297,6 +328,80 @@ mod tests {
         }
         let arrived = std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count();
         assert_eq!(arrived, 64, "the window, in one turn");
+    }
+
+    #[test]
+    fn one_port_serves_all_where_that_is_wished() {
+        static FILE: [u8; 300_000] = [7; 300_000];
+        for (listen, batching) in [
+            ("127.0.0.1:0", Batching::Segmented),
+            ("[::1]:0", Batching::Segmented),
+            ("127.0.0.1:0", Batching::Single),
+        ] {
+            let config = Config { single_port: true, batching, ..Config::default() };
+            let server = Server::bind(&[listen.parse().unwrap()], config, Fixed(&FILE)).unwrap();
+            let (address, stopper, stats) = (server.local_addrs()[0], server.stopper(), server.stats());
+            let thread = std::thread::spawn(move || server.run());
+            std::thread::scope(|scope| {
+                for windowsize in [None, Some(2), Some(16), Some(64)] {
+                    scope.spawn(move || {
+                        let how = FetchOptions { windowsize, ..FetchOptions::default() };
+                        assert!(
+                            fetch(address, "f", &how).unwrap().bytes == FILE,
+                            "{windowsize:?} {batching:?}"
+                        );
+                    });
+                }
+            });
+            // By hand: all comes from the port that was asked, and another name from the same port is the next file.
+            let client = UdpSocket::bind((address.ip(), 0)).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let (mut bytes, mut buf) = (Vec::new(), [0; 1000]);
+            for name in ["a", "b"] {
+                packet::encode_read_request(&mut bytes, name, Mode::Octet, &Options::default());
+                client.send_to(&bytes, address).unwrap();
+                let (len, from) = client.recv_from(&mut buf).unwrap();
+                assert_eq!((from, len, &buf[..4]), (address, 516, b"\0\x03\0\x01".as_slice()));
+            }
+            client.send_to(b"\0\x04\0\x01", address).unwrap();
+            assert_eq!(client.recv_from(&mut buf).unwrap().0, 516);
+            assert_eq!(&buf[..4], b"\0\x03\0\x02");
+            client.send_to(b"\0\x05\0\0enough\0", address).unwrap();
+            let stranger = UdpSocket::bind((address.ip(), 0)).unwrap();
+            stranger.send_to(b"\0\x04\0\x01", address).unwrap();
+            assert!(fetch(address, "f", &FetchOptions::default()).is_ok());
+            // The answer to this comes after all that came before it has been taken in.
+            client.send_to(b"\0\x01f\0mail\0", address).unwrap();
+            client.recv_from(&mut buf).unwrap();
+            assert_eq!((stats.transfers_done.get(), stats.transfers_failed.get()), (5, 2));
+            assert!(stats.strays.get() >= 1, "an ACK of nobody's transfer is counted and not answered");
+            stranger.set_nonblocking(true).unwrap();
+            assert!(stranger.recv_from(&mut buf).is_err());
+            stopper.stop();
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn who_waits_for_room_on_the_shared_port_goes_on_when_there_is_some() {
+        let config = Config { single_port: true, ..Config::default() };
+        let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
+        let client = client();
+        ask(&client, &server, &Options::default());
+        server.waiting.push_back(0);
+        server.serve_requests();
+        let slot = server.core.sessions.running()[0];
+        server.core.sessions.get_mut(slot).unwrap().payload.blocked = true;
+        server.core.held.push(slot);
+        server.mind_room();
+        let mut events = Events::with_capacity(8);
+        // Its buffer is empty, so the first event says that there is room.
+        server.poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        events.iter().for_each(|event| server.take(event));
+        server.mind_room();
+        assert!(!server.minding_room);
+        server.give_turns();
+        assert_eq!(client.recv_from(&mut [0; 100]).unwrap().0, 8);
     }
 
     #[test]
