@@ -225,7 +225,14 @@ impl Daemon {
         let syslog_stats = sockets.syslog.as_ref().map(syslogd::Server::stats);
         let syslog = sockets.syslog.map(|server| {
             let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
-            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, intake, clock)))
+            // The journal ends when nobody is left who could say something, and this thread goes on when the layers have gone.
+            let stays = lines_tx.clone();
+            let run = move || {
+                let exit = syslog::run(server, intake, clock);
+                drop(stays);
+                exit
+            };
+            (stopper, spawn("syslog", ended_tx.clone(), run))
         });
 
         let (bmm_stop, stop) = bounded(0);

@@ -34,8 +34,9 @@ const ACCEPT_PORTION: usize = 64;
 /// How long a listener rests when the system refuses it a connection. It stays readable all the while, so without a
 /// rest we would spin; a second is what a board's sender waits before it tries again.
 const ACCEPT_REST: Duration = Duration::from_secs(1);
-/// How long a stop may take to deliver what has already arrived. A flood would never end by itself.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long a stop may take to deliver what has already arrived. A flood would never end by itself; all buffers of all
+/// connections take some seconds.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// A connection that says nothing for so long after our goodbye has said all: what its peer had sent is here by then.
 const STOP_QUIET: Duration = Duration::from_millis(100);
 /// Events taken from the kernel at once; those that do not fit come with the next poll.
@@ -408,7 +409,7 @@ impl Server {
         let ports = self.udp.len() + self.tcp.len();
         self.ready.extend((1..=ports).map(Token).chain(self.connections.keys().copied()));
         let mut events = Events::with_capacity(EVENTS);
-        let mut greeted = 0;
+        let (mut greeted, mut heard) = (0, Instant::now());
         loop {
             let now = Instant::now();
             if now >= end {
@@ -422,20 +423,28 @@ impl Server {
                 greeted = token.0 + 1;
             }
             if !self.ready.is_empty() {
+                heard = now;
                 continue;
             }
             if self.connections.is_empty() {
                 break;
             }
-            let rest = if self.held.is_empty() { STOP_QUIET } else { ROOM_REST };
-            if self.poll.poll(&mut events, Some(rest)).is_err() {
+            if !self.held.is_empty() {
+                heard = now;
+            }
+            let quiet = now.saturating_duration_since(heard);
+            if quiet >= STOP_QUIET {
                 break;
             }
-            // Ports have had their turn: what comes there now has come after the stop.
-            let of_connections = events.iter().map(|event| event.token()).filter(|token| token.0 > ports);
-            self.ready.extend(of_connections);
-            if self.ready.is_empty() && self.held.is_empty() {
-                break;
+            let rest = if self.held.is_empty() { STOP_QUIET - quiet } else { ROOM_REST };
+            match self.poll.poll(&mut events, Some(rest)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                _ => {}
+            }
+            // Ports have had their turn: what comes there now has come after the stop. That we were woken is no news either.
+            self.ready.extend(events.iter().map(|event| event.token()).filter(|token| token.0 > ports));
+            if !self.ready.is_empty() {
+                heard = Instant::now();
             }
         }
         let now = Instant::now();

@@ -16,6 +16,10 @@ const KEEPALIVE_INTERVAL_S: u32 = 10;
 /// … and gives up after so many questions: two minutes, about what a power cycle and a boot take.
 const KEEPALIVE_PROBES: u32 = 6;
 
+/// Kernel memory for what one connection has sent and we have not read, doubled by the kernel: some thousand lines. It is
+/// also what must be read at a stop.
+const CONNECTION_BUFFER: usize = 256 * 1024;
+
 /// A listening socket.
 #[derive(Debug)]
 pub(crate) struct TcpPort {
@@ -30,6 +34,10 @@ impl TcpPort {
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;
+        // Connections inherit it. Left alone, the kernel gives each up to six megabytes, for which there is nothing to gain.
+        if let Err(error) = setsockopt(&listener, sockopt::RcvBuf, &CONNECTION_BUFFER) {
+            log::debug!("tcp {addr}: the receive buffer stays as it is: {error}");
+        }
         Ok(Self { listener, addr, paused_until: None })
     }
 }
