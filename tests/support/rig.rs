@@ -49,6 +49,7 @@ pub struct Rig {
     folder: tempfile::TempDir,
     id: String,
     kind: Kind,
+    link: &'static str,
     relays: Option<Child>,
     /// The namespace that we came from.
     home: File,
@@ -71,6 +72,11 @@ pub fn run(command: &mut Command) -> String {
 impl Rig {
     /// One board `board-1` without power, and a store with `lab`.
     pub fn up(kind: Kind, lab: &str) -> Self {
+        Self::up_through("", kind, lab)
+    }
+
+    /// The same behind a bad cable: options of `rig/lossy-link`.
+    pub fn up_through(link: &'static str, kind: Kind, lab: &str) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "network namespaces and taps need root: run the tests as root"
@@ -78,7 +84,7 @@ impl Rig {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let id = format!("t{}", std::process::id());
         let home = File::open("/proc/thread-self/ns/net").expect("every thread has a network namespace");
-        let mut rig = Self { folder, id, kind, relays: None, home, images: Vec::new() };
+        let mut rig = Self { folder, id, kind, link, relays: None, home, images: Vec::new() };
         rig.fill_folders(lab);
         run(rig.env(script("tests/rig/net.sh").args(["up", &rig.id, "1"])));
         // From here on this thread lives in the server's namespace, and with it every process that it starts.
@@ -103,6 +109,7 @@ impl Rig {
             .env("RIG_DIR", self.path("rig"))
             .env("RIG_OWNER", std::process::id().to_string())
             .env("RIG_BOARD", self.kind.name)
+            .env("RIG_LINK", self.link)
     }
 
     /// The live image and boot loader for TFTP, second stages and the image of an installed system for HTTP.
