@@ -218,6 +218,8 @@ fn a_stray_is_kept_aside_and_looked_for_among_the_devices() {
 fn a_device_that_is_announced_is_no_stray() {
     let rig = start(0, 0);
     rig.listed.recv_timeout(LONG).expect("read at start");
+    // Its first round is over: what comes now, it hears in the order of its ears.
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
     rig.shelf.lock().unwrap().devices.push(device("panda-9", "10.0.0.9"));
     rig.lines.as_ref().unwrap().send(JournalLine::DevicesChanged).unwrap();
     rig.say([10, 0, 0, 9], "here I am");
