@@ -158,27 +158,31 @@ impl Server {
     pub fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(EVENTS);
         let mut due = Vec::new();
+        // The clock is read once a round. What a round sends bears the time of its beginning, some milliseconds ago at
+        // worst, and is repeated that much earlier.
+        let mut now = Instant::now();
         while !self.stopper.stopping.load(Ordering::Acquire) {
             let busy = !self.waiting.is_empty() || !self.core.ready.is_empty();
-            let next = if busy { Some(Instant::now()) } else { self.core.sessions.next_deadline() };
-            let timeout = next.map(|at| at.saturating_duration_since(Instant::now()));
+            let next = if busy { Some(now) } else { self.core.sessions.next_deadline() };
+            let timeout = next.map(|at| at.saturating_duration_since(now));
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(RunError::Poll(e)),
             }
+            now = Instant::now();
             for event in &events {
                 self.take(event);
             }
             for _ in 0..self.waiting.len() {
                 self.serve_requests();
             }
-            self.give_turns();
+            self.give_turns(now);
             self.mind_room();
-            let now = Instant::now();
-            due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)));
+            // Those that find no place in this round are due in the next one, at once.
+            due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)).take(TRANSFERS_PER_TURN));
             for slot in due.drain(..) {
-                self.core.on_deadline(slot);
+                self.core.on_deadline(slot, now);
             }
         }
         for slot in self.core.sessions.running() {
@@ -204,9 +208,9 @@ impl Server {
         }
     }
 
-    fn give_turns(&mut self) {
+    fn give_turns(&mut self, now: Instant) {
         for _ in 0..self.core.ready.len().min(TRANSFERS_PER_TURN) {
-            self.core.serve_next();
+            self.core.serve_next(now);
         }
     }
 
@@ -277,7 +281,7 @@ mod tests {
         server.waiting.push_back(0);
         server.serve_requests();
         for _ in 0..server.core.ready.len() {
-            server.core.serve_next();
+            server.core.serve_next(Instant::now());
         }
     }
 
@@ -319,12 +323,12 @@ mod tests {
         assert!(len < 30 && buf[1] == 6, "an OACK of {len} bytes");
         client.set_nonblocking(true).unwrap();
         for slot in server.core.sessions.running() {
-            server.core.serve(slot);
+            server.core.serve(slot, Instant::now());
         }
         assert!(client.recv_from(&mut buf).is_err(), "and nothing more");
         client.send_to(b"\0\x04\0\0", transfer).unwrap();
         for slot in server.core.sessions.running() {
-            server.core.serve(slot);
+            server.core.serve(slot, Instant::now());
         }
         let arrived = std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count();
         assert_eq!(arrived, 64, "the window, in one turn");
@@ -400,7 +404,7 @@ mod tests {
         events.iter().for_each(|event| server.take(event));
         server.mind_room();
         assert!(!server.minding_room);
-        server.give_turns();
+        server.give_turns(Instant::now());
         assert_eq!(client.recv_from(&mut [0; 100]).unwrap().0, 8);
     }
 
@@ -420,7 +424,7 @@ mod tests {
         for slot in server.core.sessions.running() {
             server.core.enqueue(slot);
         }
-        server.give_turns();
+        server.give_turns(Instant::now());
         assert_eq!(server.core.ready.len(), 200 - TRANSFERS_PER_TURN, "the others wait for the next round");
     }
 }

@@ -94,17 +94,16 @@ impl Core {
     }
 
     /// Gives the transfer that has waited longest its turn.
-    pub(crate) fn serve_next(&mut self) {
+    pub(crate) fn serve_next(&mut self, now: Instant) {
         let Some(slot) = self.ready.pop_front() else { return };
         if let Some(session) = self.sessions.get_mut(slot) {
             session.payload.queued = false;
-            self.serve(slot);
+            self.serve(slot, now);
         }
     }
 
     /// Takes in what has arrived for a transfer, then sends what is due.
-    pub(crate) fn serve(&mut self, slot: Slot) {
-        let now = Instant::now();
+    pub(crate) fn serve(&mut self, slot: Slot, now: Instant) {
         let more = match self.take_in(slot, now) {
             Ok(more) => more,
             Err(outcome) => return self.finish(slot, outcome),
@@ -119,8 +118,7 @@ impl Core {
         }
     }
 
-    pub(crate) fn on_deadline(&mut self, slot: Slot) {
-        let now = Instant::now();
+    pub(crate) fn on_deadline(&mut self, slot: Slot, now: Instant) {
         // An ACK that lies in the socket beats the timer that has run out meanwhile.
         let mut over = self.take_in(slot, now).err();
         let Some(session) = self.sessions.get_mut(slot) else { return };
