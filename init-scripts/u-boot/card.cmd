@@ -31,6 +31,8 @@ for try in @TRIES@; do
         fi
     fi
 done
+# What comes after us fetches by name again.
+setenv autoload
 if test ${answered} = yes; then
     # Comes back only when the server wants the board to boot its own system, or when what it offers does not boot.
     if pxe get; then pxe boot; fi

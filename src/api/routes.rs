@@ -260,6 +260,8 @@ pub const ROUTES: &[Route] = &[
         .named("getPower", Hardware).gives(&[ok(&shapes::POWER)]).fails(&[NO_RELAY]),
     post("/api/device/{device}/clear-pxe", DeviceServer, Device(bmm::clear_pxe), "Lets the device boot its own disk.")
         .named("clearPxe", Hardware).gives(DONE).fails(&[(409, "The device is `locked_out`.")]),
+    get("/api/device/{device}/pxe", DeviceServer, Device(bmm::pxe), "What the device would get from the network now, and why.")
+        .named("getPxe", Hardware).gives(&[ok(&shapes::PXE)]),
     get("/api/device/{device}/ping", DeviceServer, Device(bmm::ping), "Asks the device for a sign of life.")
         .named("pingDevice", Hardware).more("Within a second.").gives(&[ok(&shapes::SUCCESS)]),
     get("/api/relay/{board}/test", BoardServer, Board(bmm::test_board), "Asks a relay board for its two-way test.")

@@ -2,9 +2,11 @@
 //!
 //! Keys that clients of the original read keep their names, types and order; new ones stand after them.
 
+mod boot;
 mod changes;
 mod taken;
 
+pub use boot::*;
 pub use changes::*;
 pub use taken::*;
 

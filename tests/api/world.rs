@@ -11,8 +11,8 @@ use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
-    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
-    MozpoolCommand, RequestAnswer,
+    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, LifeguardCommand,
+    ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
 };
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
@@ -308,6 +308,10 @@ fn script_lifeguard(
                 reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();
                 continue;
             }
+            if let LifeguardCommand::Explain { device, reply } = command {
+                reply.send(BootAnswer::Boot(network_boot(&device).into())).unwrap();
+                continue;
+            }
             let (text, reply) = match command {
                 LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) } => {
                     (format!("{device} {event:?}"), reply)
@@ -330,6 +334,21 @@ fn script_lifeguard(
             }
         }
     });
+}
+
+fn network_boot(device: &str) -> NetworkBoot {
+    NetworkBoot {
+        state: lifeguard::State::Ready,
+        image: None,
+        hardware: "panda ES".into(),
+        pxe_config: "local-boot".into(),
+        described: true,
+        why: format!("{device} has nothing to install"),
+        error: None,
+        asks_for: vec!["pxelinux.cfg/default".into()],
+        gets: "pxelinux.cfg/default".into(),
+        text: "default local\n".into(),
+    }
 }
 
 fn script_mozpool(

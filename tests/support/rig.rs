@@ -24,6 +24,8 @@ pub struct Kind {
     pub console: &'static str,
     /// How the installed system's image is compressed, as `installed-os.sh` wants it.
     pub compressed: &'static str,
+    /// The configuration's `, fdt = "…"`, where the board gets a device tree from the network.
+    pub device_tree: &'static str,
     /// Boot loaders below the TFTP root: files of this machine, and the Debian packages that have them.
     pub loaders: &'static [(&'static str, &'static str)],
 }
@@ -34,6 +36,7 @@ pub const PC: Kind = Kind {
     arch: "amd64",
     console: "ttyS0,115200",
     compressed: "gz xz zst",
+    device_tree: "",
     loaders: &[
         ("/usr/lib/PXELINUX/pxelinux.0", "pxelinux"),
         ("/usr/lib/syslinux/modules/bios/ldlinux.c32", "syslinux-common"),
@@ -41,8 +44,14 @@ pub const PC: Kind = Kind {
 };
 
 /// An arm64 board with U-Boot, as Debian builds it.
-pub const UBOOT: Kind =
-    Kind { name: "uboot", arch: "arm64", console: "ttyAMA0,115200", compressed: "gz", loaders: &[] };
+pub const UBOOT: Kind = Kind {
+    name: "uboot",
+    arch: "arm64",
+    console: "ttyAMA0,115200",
+    compressed: "gz",
+    device_tree: ", fdt = \"dtb/virt.dtb\"",
+    loaders: &[],
+};
 
 /// Namespaces, DHCP, the relay board, and what the daemon serves.
 pub struct Rig {
@@ -167,15 +176,16 @@ root = "{tftp}"
 udp = ["0.0.0.0:514"]
 tcp = ["0.0.0.0:514"]
 [pxe]
-live_kernel = "live/{arch}/vmlinuz"
-live_initrd = "live/{arch}/initrd.img"
-console = "{console}"
+[pxe.live]
+"{kind} qemu" = {{ kernel = "live/{arch}/vmlinuz", initrd = "live/{arch}/initrd.img", console = "{console}"{device_tree} }}
 "#,
             store = path("mozpool.db"),
             files = path("files"),
             tftp = path("tftp"),
             arch = self.kind.arch,
             console = self.kind.console,
+            kind = self.kind.name,
+            device_tree = self.kind.device_tree,
         )
     }
 

@@ -309,6 +309,35 @@ pub const POWER: Shape = Shape {
     example: r#"{"power": "on"}"#,
 };
 
+/// `device/…/pxe`
+pub const PXE: Shape = Shape {
+    name: "Pxe",
+    doc: "What the device would get from the network now, and why.",
+    bases: &[],
+    fields: &[
+        needed("device", Kind::Text, ""),
+        needed("state", DEVICE_STATE_KIND, ""),
+        needed("image", Kind::OrNull(&Kind::Text), "What it is to get, if anything."),
+        needed("hardware", Kind::Text, "Its type and model."),
+        needed("pxe_config", Kind::Text, "What the text is made of."),
+        needed(
+            "form",
+            Kind::Words(|| vec!["description", "text"]),
+            "Whether that PXE config says what to boot, or is a template of the text.",
+        ),
+        needed("why", Kind::Text, "For people."),
+        needed("error", Kind::OrNull(&Kind::Text), "Why it does not get what its state offers, if so."),
+        needed(
+            "asks_for",
+            Kind::List(&Kind::Text),
+            "The names that PXELINUX and U-Boot ask for, in order, as far as they are known.",
+        ),
+        needed("gets", Kind::Text, "The first of them that is answered; empty without a MAC address."),
+        needed("text", Kind::Text, "The answer."),
+    ],
+    example: r#"{"device": "panda-0001", "state": "ready", "image": null, "hardware": "panda ES", "pxe_config": "local-boot", "form": "description", "why": "in state ready nothing is offered to it: it boots its own disk", "error": null, "asks_for": ["pxelinux.cfg/01-0a-0b-0c-0d-0e-01", "pxelinux.cfg/default"], "gets": "pxelinux.cfg/default", "text": "default local\nprompt 0\n\nlabel local\n  localboot -1\n"}"#,
+};
+
 /// `device/…/ping`, `relay/…/test`
 pub const SUCCESS: Shape = Shape {
     name: "Success",

@@ -8,11 +8,12 @@ mod act;
 mod administer;
 mod boot_text;
 mod decide;
+mod explain;
 mod orders;
 
 use super::deadlines::Deadlines;
 use super::messages::{
-    AdminAnswer, Administration, BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
+    AdminAnswer, Administration, BmmAnswer, BmmJob, BootAnswer, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
     LifeguardCommand, MozpoolNotice, Reply,
 };
 use super::supervise::Exit;
