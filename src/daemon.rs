@@ -9,13 +9,14 @@ use crate::api::events::Recent;
 use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
 use crate::bmm::PingSockets;
-use crate::boot::render::{LiveValues, RenderError, ServerValues, render, sample_values};
+use crate::boot::render::{RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
+use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
@@ -28,6 +29,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -168,7 +170,11 @@ impl Daemon {
             .parse()
             .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
         let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
-        let sockets = bind(config, &boot)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
+        let tftp_lost = Arc::new(AtomicU64::new(0));
+        let history = tftp::History::new(lines_tx.clone(), clock.clone(), tftp_lost.clone());
+        let sockets = bind(config, &boot, history)?;
         let addresses = sockets.addresses();
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
             setting: "http.files",
@@ -191,33 +197,42 @@ impl Daemon {
             boot.publish_default(&text);
         }
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (lifeguard_tx, lifeguard_rx) = bounded(LIFEGUARD_QUEUE);
         let (mozpool_tx, mozpool_rx) = bounded(MOZPOOL_QUEUE);
         let (notices_tx, notices_rx) = bounded(MOZPOOL_QUEUE);
         let (jobs_tx, jobs_rx) = bounded(BMM_QUEUE);
         // One answer per job at most is under way at a time, plus "started" and news of relay boards.
         let (answers_tx, answers_rx) = bounded(2 * BMM_QUEUE);
-        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
 
         let (journal_stop, stop) = bounded(0);
-        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let (intake, bell) = Intake::new(WAITING_BYTES_MAX);
+        let intake = Arc::new(intake);
         let journal = Journal::new(
             location.open()?,
             clock.clone(),
             journal::Settings {
                 server: config.server.name.clone(),
                 log_retention_days: config.syslog.retention_days,
+                log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
             },
-            lost.clone(),
         );
-        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&lines_rx, &stop));
+        let (log_bell, journal_stats) = (journal.bell(), journal.stats());
+        let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
+        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
         let journal = Layer { stop: journal_stop, thread };
 
+        let syslog_stats = sockets.syslog.as_ref().map(syslogd::Server::stats);
         let syslog = sockets.syslog.map(|server| {
-            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
-            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, lines, clock, lost)))
+            let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
+            // The journal ends when nobody is left who could say something, and this thread goes on when the layers have gone.
+            let stays = lines_tx.clone();
+            let run = move || {
+                let exit = syslog::run(server, intake, clock);
+                drop(stays);
+                exit
+            };
+            (stopper, spawn("syslog", ended_tx.clone(), run))
         });
 
         let (bmm_stop, stop) = bounded(0);
@@ -229,11 +244,7 @@ impl Daemon {
         let settings = lifeguard::Settings {
             server: config.server.name.clone(),
             values,
-            live: LiveValues {
-                kernel: config.pxe.live_kernel.clone(),
-                initrd: config.pxe.live_initrd.clone(),
-            },
-            console: config.pxe.console.clone(),
+            live: config.pxe.live.clone(),
             site: config.pxe.values.clone(),
             return_policy: config.requests.return_policy,
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
@@ -242,6 +253,7 @@ impl Daemon {
         let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
         // while a request that waits in the socket, or is sent again, does no harm.
+        let tftp_stats = sockets.tftp.as_ref().map(tftpd::Server::stats);
         let tftp = sockets.tftp.map(|server| {
             let stopper = server.stopper();
             (stopper, spawn("tftp", ended_tx.clone(), move || tftp::run(server)))
@@ -266,9 +278,19 @@ impl Daemon {
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
             .with("journal", true, vec![])
+            .counting(move || journal_stats.rows())
             .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
-            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect());
+            .counting(move || {
+                tftp_stats.as_deref().map(|s| tftp::counters(s, &tftp_lost)).unwrap_or_default()
+            })
+            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect())
+            .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
+            .counting(move || {
+                let (waiting, max) = intake.used();
+                let lost = intake.lost();
+                vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
+            });
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -286,6 +308,7 @@ impl Daemon {
                 vitals: Arc::clone(&vitals),
             },
             recent,
+            log_bell,
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
@@ -391,7 +414,7 @@ impl Sockets {
     }
 }
 
-fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> {
+fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Result<Sockets, DaemonError> {
     let taken = |service: &str, protocol, addr, source: &std::io::Error| {
         DaemonError::Bind(explain_bind_error(service, protocol, addr, source))
     };
@@ -403,7 +426,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
             path: config.tftp.root.display().to_string(),
             source: source.to_string(),
         })?;
-        let source = tftp::BootSource { table: boot.clone(), root: Some(root) };
+        let source = tftp::BootSource { table: boot.clone(), root: Some(root), history };
         let settings = tftpd::Config {
             mtu: config.tftp.blksize_max.saturating_add(HEADERS),
             max_windowsize: config.tftp.windowsize_max,
@@ -429,7 +452,10 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
         let settings = syslogd::Config {
             udp: config.syslog.udp.clone(),
             tcp: config.syslog.tcp.clone(),
-            limits: syslogd::Limits::default(),
+            limits: syslogd::Limits {
+                udp_buffer_bytes: (config.syslog.udp_buffer_mib as usize) << 20,
+                ..syslogd::Limits::default()
+            },
         };
         let server = syslogd::Server::bind(&settings).map_err(|e| match e {
             syslogd::BindError::Udp(addr, source) => {
@@ -453,7 +479,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
 
 /// What boards get when the store has no such PXE config.
 fn built_in_local_boot() -> Result<String, DaemonError> {
-    let contents = include_str!("../pxe-templates/local-boot.cfg.j2");
+    let contents = include_str!("../pxe-templates/local-boot.toml");
     render(LOCAL_BOOT, contents, &sample_values(&ServerValues::default())).map_err(DaemonError::LocalBoot)
 }
 

@@ -95,6 +95,30 @@ environment = "test"
         "{}",
         bad.1
     );
+    let bad = refused(&mut client(&lab, &daemon, &["pxe", "edit", "mine", "contents=[boot]\nkernal = 'x'"]));
+    assert!(
+        bad.1.starts_with(
+            "mozpool: pxe_config `mine`, contents: line 2 of the text: [boot] has no key kernal;"
+        ),
+        "{}",
+        bad.1
+    );
+    run(&["pxe", "edit", "mine", "contents=[boot]\nkernel = 'k'\nargs = 'who={{ device.name }}'"]);
+    let shown = run(&["pxe", "render", "board-2"]);
+    let text = daemon.fetch(boot_file).expect("a boot config");
+    assert_eq!(text, "default mine\nprompt 0\n\nlabel mine\n  kernel k\n  append who=board-2\n");
+    let (head, rendered) = shown.split_once("\n\n").expect("two parts");
+    assert_eq!(rendered, text);
+    for line in [
+        "board       board-2".to_owned(),
+        "state       pxe_booting".to_owned(),
+        "PXE config  mine (a description)".to_owned(),
+        format!("asks for    {boot_file}  gets it"),
+    ] {
+        assert!(head.lines().any(|l| l == line), "no `{line}` in {head}");
+    }
+    let (code, _) = refused(&mut client(&lab, &daemon, &["pxe", "render", "nobody"]));
+    assert_eq!(code, 3);
     run(&["pxe", "edit", "mine", "contents=DEFAULT other"]);
     assert_eq!(daemon.fetch(boot_file).expect("a boot config"), "DEFAULT other\n");
     // So does a new address, and the old one is forgotten.

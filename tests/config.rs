@@ -85,6 +85,9 @@ fn what_is_set_arrives() {
         staging = "self_test"
         [pxe]
         console = "ttyS0,115200"
+        live_fdt = "dtb/usual.dtb"
+        [pxe.live]
+        "panda ES" = { kernel = "live/armhf/vmlinuz", fdt = "dtb/panda.dtb", console = "ttyO2" }
         [pxe.values]
         proxy = "http://10.1.0.9:3128"
         threads = 4
@@ -100,7 +103,16 @@ fn what_is_set_arrives() {
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
     let values: Vec<_> = config.pxe.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(values, ["proxy=http://10.1.0.9:3128", "quiet=true", "threads=4"]);
-    assert_eq!(config.pxe.console, "ttyS0,115200");
+    let live = |kind, model| {
+        let live = config.pxe.live.of(kind, model);
+        [&*live.kernel, &*live.initrd, &*live.fdt, &*live.console]
+    };
+    let usual = ["live/amd64/vmlinuz", "live/amd64/initrd.img", "dtb/usual.dtb", "ttyS0,115200"];
+    assert_eq!(live("pc", ""), usual);
+    assert_eq!(
+        live("panda", "ES"),
+        ["live/armhf/vmlinuz", "live/amd64/initrd.img", "dtb/panda.dtb", "ttyO2"]
+    );
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
 
@@ -152,6 +164,11 @@ const FAULTS: &[(&str, &[&str])] = &[
      &["2: pxe.live_kernel = \"../vmlinuz\" is not a file below the TFTP root; write for example \"live/amd64/vmlinuz\"",
        "3: pxe.live_initrd = \"/initrd\" is not a file below the TFTP root; write for example \"live/amd64/initrd.img\"",
        "4: pxe.console = \"ttyS0 quiet\" is not a kernel's console; write what stands behind console= on its command line, for example \"ttyS0,115200\""]),
+    ("[pxe]\nlive_fdt = 1\n[pxe.live]\npc = \"x\"\n[pxe.live.\"panda ES\"]\nkernal = \"k\"\nfdt = \"../x\"\n",
+     &["2: pxe.live_fdt = 1 is not a file below the TFTP root; write for example \"dtb/omap4-panda-es.dtb\"",
+       "4: pxe.live.pc = \"x\" is not a section; write a section [pxe.live.pc] with lines KEY = VALUE",
+       "6: pxe.live.panda ES.kernal is not a setting of this program; there are kernel, initrd, fdt, console",
+       "7: pxe.live.panda ES.fdt = \"../x\" is not a file below the TFTP root; write for example \"dtb/omap4-panda-es.dtb\""]),
     ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
      &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",
        "3: pxe.values.list = [1] is not a text, whole number or switch; write a text in double quotes"]),

@@ -59,6 +59,13 @@ fn a_flaky_rack_heals_or_fails_honestly() {
 }
 
 #[test]
+fn a_rack_that_loses_packets_while_it_boots_is_installed_all_the_same() {
+    let (output, text) = run(&["--once", "--loss", "0.05", "--seed", "1"]);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("10 of 10 ready"), "{text}");
+}
+
+#[test]
 fn it_stays_until_it_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = demo(folder.path(), &["--boards", "1"]).stdout(Stdio::piped()).spawn().unwrap();

@@ -3,14 +3,18 @@
 # without root, without installing anything. It knows nothing of servers: what the
 # image does is told by the kernel command line.
 #
-#   build.sh --arch amd64|arm64 --out DIR [--cache DIR] [--kernel PACKAGE]
-#            [--modules "NAME…"] [--with-dropbear] [--init FILE --minimal]
+#   build.sh --arch amd64|arm64|armhf --out DIR [--cache DIR] [--kernel PACKAGE]
+#            [--modules "NAME…"] [--dtb "NAME…"] [--with-dropbear]
+#            [--init FILE --minimal]
 #
 #   --out      gets live/ARCH/vmlinuz and live/ARCH/initrd.img
 #   --cache    keeps packages and what was unpacked between runs
 #   --kernel   linux-image-cloud-ARCH (small; virtual machines) by default;
-#              linux-image-ARCH has the drivers of real boards
+#              linux-image-ARCH has the drivers of real boards. For armhf it is
+#              linux-image-armmp in any case
 #   --modules  further kernel modules; they come with what they depend on
+#   --dtb      device trees of the kernel's package, such as omap4-panda-es.dtb; they
+#              go to OUT/dtb
 #   --with-dropbear  an SSH server for maintenance mode
 #   --init, --minimal  another process 1, and busybox with network and disk drivers only
 #
@@ -19,7 +23,7 @@
 
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-arch='' out='' cache='' kernel='' more_modules='' dropbear='' init=$here/init minimal=''
+arch='' out='' cache='' kernel='' more_modules='' dtbs='' dropbear='' init=$here/init minimal=''
 usage() {
     sed -n '/^#   build/,/^# Needs/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2
     exit 2
@@ -36,12 +40,13 @@ while [ $# -gt 0 ]; do
     --cache) cache=$2 ;;
     --kernel) kernel=$2 ;;
     --modules) more_modules=$2 ;;
+    --dtb) dtbs=$2 ;;
     --init) init=$2 ;;
     *) usage ;;
     esac
     shift 2
 done
-case $arch in amd64 | arm64) ;; *) usage ;; esac
+case $arch in amd64 | arm64 | armhf) ;; *) usage ;; esac
 [ -n "$out" ] || usage
 for need in apt-get:apt dpkg-deb:dpkg depmod:kmod cpio:cpio gzip:gzip; do
     PATH=$PATH:/sbin:/usr/sbin command -v "${need%%:*}" >/dev/null || {
@@ -96,6 +101,7 @@ package() {
 }
 
 # The kernel's meta package names the real one.
+[ "$arch" != armhf ] || kernel=${kernel:-linux-image-armmp}
 meta=${kernel:-linux-image-cloud-$arch}
 # shellcheck disable=SC2086
 image=$(apt-cache $apt_options depends "$meta" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
@@ -162,10 +168,10 @@ done <"$work/applets"
 if [ -z "$minimal" ]; then
     triplet=x86_64-linux-gnu
     loader=lib64/ld-linux-x86-64.so.2
-    if [ "$arch" = arm64 ]; then
-        triplet=aarch64-linux-gnu
-        loader=lib/ld-linux-aarch64.so.1
-    fi
+    case $arch in
+    arm64) triplet=aarch64-linux-gnu loader=lib/ld-linux-aarch64.so.1 ;;
+    armhf) triplet=arm-linux-gnueabihf loader=lib/ld-linux-armhf.so.3 ;;
+    esac
     cp -L "$from/lib/$triplet/$(basename "$loader")" "$root/$loader"
     # Debian moves libraries between /lib and /usr/lib from release to release.
     libraries='libc.so.6 libz.so.1 liblzma.so.5 liblz4.so.1 libext2fs.so.2 libe2p.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1'
@@ -198,6 +204,7 @@ chmod 755 "$root/init"
 modules='virtio_pci virtio_mmio virtio_net virtio_blk failover net_failover'
 [ -n "$minimal" ] || modules="$modules
     virtio_scsi virtio-rng sd_mod nvme ahci mmc_block sdhci_pci sdhci_acpi sdhci-iproc bcm2835 usb-storage uas xhci-pci ehci-pci
+    omap_hsmmc sdhci-omap ehci-omap ohci-omap3 phy-omap-usb2 twl-regulator
     e1000 e1000e igb igc r8169 tg3 bnx2 realtek broadcom genet smsc95xx lan78xx asix ax88179_178a r8152 cdc_ether
     ext4 crc32c_generic crc32c-intel vfat nls_cp437 nls_ascii nls_iso8859-1"
 moddir=lib/modules/$version
@@ -227,6 +234,15 @@ epoch=${SOURCE_DATE_EPOCH:-1}
 find "$root" -exec touch -h -d "@$epoch" {} +
 (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc --reproducible --owner 0:0) | gzip -9n >"$work/initrd.img"
 cp -L "$tree"/boot/vmlinuz-* "$work/vmlinuz"
+for dtb in $dtbs; do
+    # arm64 has a folder per maker, armhf none.
+    found=$(find "$tree/usr/lib" -name "$dtb" -type f | head -n 1)
+    [ -n "$found" ] || {
+        echo "build.sh: $image has no device tree $dtb" >&2
+        exit 1
+    }
+    install -D -m 644 "$found" "$out/dtb/$dtb"
+done
 mv "$work/vmlinuz" "$work/initrd.img" "$out/live/$arch/"
 chmod 644 "$out/live/$arch/"*
 echo "live/$arch: Linux $version, kernel $(stat -c %s "$out/live/$arch/vmlinuz") bytes, initramfs $(stat -c %s "$out/live/$arch/initrd.img") bytes, $(wc -l <"$work/paths") modules"

@@ -5,8 +5,8 @@
 use super::Commands;
 use super::reply::{ApiError, Result};
 use crate::layers::messages::{
-    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
-    ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
+    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, LifeguardCommand,
+    ManualAnswer, ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
 };
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::Event;
@@ -97,6 +97,12 @@ impl Commands {
     pub fn edit_device(&self, device: &DeviceName, edit: DeviceEdit) -> Result<DeviceAnswer> {
         let device = device.clone();
         ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Edit { device, edit, reply })
+    }
+
+    /// What a device would get from the network now.
+    pub fn explain_boot(&self, device: &DeviceName) -> Result<BootAnswer> {
+        let device = device.clone();
+        ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Explain { device, reply })
     }
 
     /// Changes what there is, or says what would change.

@@ -6,8 +6,8 @@ use super::Ctx;
 use super::ask::{ANSWER_WAIT, BOARD_TEST_WAIT};
 use super::device::not_done;
 use super::reply::{ApiError, Reply, Result};
-use super::types::{Nothing, Power, PowerCycleBody, PxeConfigDetails, PxeConfigs, Success};
-use crate::layers::messages::{DeviceAnswer, ManualAnswer, ManualWork};
+use super::types::{Nothing, Power, PowerCycleBody, Pxe, PxeConfigDetails, PxeConfigs, Success};
+use crate::layers::messages::{BootAnswer, DeviceAnswer, ManualAnswer, ManualWork};
 use crate::logic::lifeguard::{Boot, Event, Ignored, State};
 use crate::store::{DeviceView, RelayBoardRow};
 use relayctl::{PowerState, RelayAddress};
@@ -59,6 +59,14 @@ pub(super) fn clear_pxe(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply>
     hands_off(device)?;
     offer(ctx, device, None)?;
     Ok(Reply::json(&Nothing {}))
+}
+
+pub(super) fn pxe(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    match ctx.commands.explain_boot(&device.name)? {
+        BootAnswer::Boot(boot) => Ok(Reply::json(&Pxe::of(&device.name, *boot))),
+        BootAnswer::UnknownDevice => Err(not_done(DeviceAnswer::UnknownDevice, device)),
+        BootAnswer::Unavailable { why } => Err(not_done(DeviceAnswer::Unavailable { why }, device)),
+    }
 }
 
 pub(super) fn ping(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {

@@ -1,8 +1,11 @@
-//! From a PXE config's template and what is known of a board to the text that its boot loader reads.
+//! From a PXE config and what is known of a board to the text that its boot loader reads.
 //!
+//! A PXE config is a description of what is to be booted, whose values are templates, or the template of a whole text.
 //! Templates are minijinja. Texts carried over from the original Mozpool have no braces but may hold `%IPADDRESS%`, which still
 //! becomes the server's address.
 
+use super::description::{self, BadDescription, Draft};
+use super::pxelinux;
 use crate::logic::ids::Mac;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -68,15 +71,42 @@ pub struct ImageValues {
 }
 
 /// See [`Values::live`].
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LiveValues {
     /// Kernel, as a TFTP path.
     pub kernel: String,
     /// Initial RAM file system, as a TFTP path.
     pub initrd: String,
+    /// Device tree, as a TFTP path; empty where the boot loader has it.
+    pub fdt: String,
+    /// The serial console of boards that boot it: [`Values::console`].
+    pub console: String,
 }
 
-/// A template that cannot be rendered; says where.
+/// The live systems of a lab: another architecture needs another one, and some boards a device tree of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveSystems {
+    /// For all hardware that is not named.
+    pub usual: LiveValues,
+    /// By hardware as images' `pxe` tables write it: `TYPE MODEL`, or `TYPE` for all its models.
+    pub by_hardware: BTreeMap<String, LiveValues>,
+}
+
+impl LiveSystems {
+    /// The one for this hardware.
+    pub fn of(&self, hardware_type: &str, model: &str) -> &LiveValues {
+        let exact = self.by_hardware.get(format!("{hardware_type} {model}").trim_end());
+        exact.or_else(|| self.by_hardware.get(hardware_type)).unwrap_or(&self.usual)
+    }
+}
+
+impl From<LiveValues> for LiveSystems {
+    fn from(usual: LiveValues) -> Self {
+        Self { usual, by_hardware: BTreeMap::new() }
+    }
+}
+
+/// A PXE config that cannot be rendered; says where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderError {
     /// The PXE config's name.
@@ -96,18 +126,30 @@ impl fmt::Display for RenderError {
 impl std::error::Error for RenderError {}
 
 /// Renders the PXE config `name` with `contents`. A value that does not exist is an error, not an empty word on a kernel line.
+///
+/// # Errors
+/// The line that is wrong, and why.
 pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let text =
-        environment.render_named_str(name, contents, minijinja::value::Serde(values)).map_err(|e| {
-            RenderError {
-                template: name.to_owned(),
-                line: e.line().unwrap_or(0),
-                why: e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind())),
-            }
+    let fill = |template: &str, first_line: usize| {
+        let text = environment.render_named_str(name, template, minijinja::value::Serde(values));
+        let text = text.map_err(|e| RenderError {
+            template: name.to_owned(),
+            line: e.line().map_or(0, |line| first_line + line - 1),
+            why: e.detail().map_or_else(|| e.kind().to_string(), |d| format!("{}: {d}", e.kind())),
         })?;
-    let mut text = text.replace("%IPADDRESS%", &values.server.ip);
+        Ok(text.replace("%IPADDRESS%", &values.server.ip))
+    };
+    if description::is_one(contents) {
+        let bad = |BadDescription { line, why }| RenderError { template: name.to_owned(), line, why };
+        let draft = Draft::parse(contents).map_err(bad)?;
+        let filled: Result<Vec<String>, RenderError> =
+            draft.values().iter().map(|value| fill(&value.template, value.line)).collect();
+        let description = draft.complete(&filled?).map_err(bad)?;
+        return Ok(pxelinux::text(name, &description));
+    }
+    let mut text = fill(contents, 1)?;
     // minijinja drops the last newline, and U-Boot ignores a last line without one.
     if !text.ends_with('\n') {
         text.push('\n');
@@ -123,16 +165,20 @@ pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, Ren
 pub fn try_out(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
     let mut named = serde_json::Map::new();
     let environment = Environment::new();
-    // A template that cannot be parsed says so when it is rendered.
-    if let Ok(template) = environment.template_from_str(contents) {
-        let mut variables: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-        // `disk.name` before `disk`: what is used as both is an object.
-        variables.sort_by(|a, b| b.cmp(a));
-        for variable in &variables {
-            let mut keys = variable.split('.');
-            if keys.next() == Some("boot_config") {
-                put_in(&mut named, keys);
-            }
+    // What cannot be parsed says so when it is rendered.
+    let draft = description::is_one(contents).then(|| Draft::parse(contents).unwrap_or_default());
+    let templates: Vec<&str> = match &draft {
+        Some(draft) => draft.values().iter().map(|v| v.template.as_str()).collect(),
+        None => vec![contents],
+    };
+    let parsed = templates.into_iter().filter_map(|t| environment.template_from_str(t).ok());
+    let mut variables: Vec<String> = parsed.flat_map(|t| t.undeclared_variables(true)).collect();
+    // `disk.name` before `disk`: what is used as both is an object.
+    variables.sort_by(|a, b| b.cmp(a));
+    for variable in &variables {
+        let mut keys = variable.split('.');
+        if keys.next() == Some("boot_config") {
+            put_in(&mut named, keys);
         }
     }
     render(name, contents, &Values { boot_config: named.into(), ..values.clone() })
@@ -163,7 +209,11 @@ pub fn sample_values(server: &ServerValues) -> Values {
         server: server.clone(),
         image: ImageValues { name: "sample".into(), second_stage: "write-image.sh".into() },
         boot_config: serde_json::Value::Object(serde_json::Map::new()),
-        live: LiveValues { kernel: "live/amd64/vmlinuz".into(), initrd: "live/amd64/initrd.img".into() },
+        live: LiveValues {
+            kernel: "live/amd64/vmlinuz".into(),
+            initrd: "live/amd64/initrd.img".into(),
+            ..LiveValues::default()
+        },
         console: String::new(),
         site: BTreeMap::new(),
     }
@@ -218,5 +268,42 @@ mod tests {
         assert_eq!((error.line, error.template.as_str()), (2, "t"));
         let error = render("t", "{% if %}", &values()).unwrap_err();
         assert!(error.to_string().starts_with("PXE config t, line 1: "), "{error}");
+    }
+
+    #[test]
+    fn a_description_is_filled_in_value_by_value() {
+        let contents = "# why\n[boot]\nkernel = '{{ live.kernel }}'\nfdt = '{{ live.fdt }}'\n\
+                        args = '''\nurl={{ boot_config.url }}\n{% if console %}console={{ console }}{% endif %}\n'''\n";
+        let mut values = values();
+        assert_eq!(
+            try_out("t", contents, &values).unwrap(),
+            "default t\nprompt 0\n\nlabel t\n  kernel live/amd64/vmlinuz\n  append url=sample\n"
+        );
+        // What somebody else gave is a word, and never a line or a key.
+        values.boot_config = serde_json::json!({ "url": "x'\nkernel evil\n'''" });
+        values.console = "ttyS0".into();
+        values.live.fdt = "dtb/b.dtb".into();
+        assert_eq!(
+            render("t", contents, &values).unwrap(),
+            "default t\nprompt 0\n\nlabel t\n  kernel live/amd64/vmlinuz\n  fdt dtb/b.dtb\n  \
+             append url=x' kernel evil ''' console=ttyS0\n"
+        );
+        let wrong = "[boot]\nkernel = 'k'\nargs = '''\na\nb={{ devise.name }}'''";
+        let error = try_out("t", wrong, &values).unwrap_err();
+        assert_eq!((error.line, error.why.as_str()), (5, "undefined value"));
+        let error = try_out("t", "[boot]\nkernal = 'k'\n", &values).unwrap_err();
+        assert_eq!(error.line, 2);
+    }
+
+    #[test]
+    fn hardware_gets_the_live_system_that_is_named_for_it() {
+        let live = |kernel: &str| LiveValues { kernel: kernel.into(), ..LiveValues::default() };
+        let by_hardware = [("panda ES", "a"), ("panda", "b")].map(|(k, v)| (k.to_owned(), live(v)));
+        let systems = LiveSystems { usual: live("c"), by_hardware: by_hardware.into() };
+        for (kind, model, want) in
+            [("panda", "ES", "a"), ("panda", "A1", "b"), ("panda", "", "b"), ("pc", "", "c"), ("", "", "c")]
+        {
+            assert_eq!(systems.of(kind, model).kernel, want, "{kind} {model}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod db;
 pub mod demo;
 pub mod lab;
 pub mod logging;
+pub mod pxe;
 pub mod remote;
 pub mod serve;
 pub mod simulate;
@@ -55,8 +56,8 @@ enum Command {
     Hardware(things::Args),
     /// Images: show, add, edit and delete them while the daemon runs
     Image(things::Args),
-    /// PXE configs: show, add, edit and delete them while the daemon runs
-    Pxe(things::Args),
+    /// PXE configs: show, add, edit and delete them while the daemon runs; what a board would get now
+    Pxe(pxe::Args),
     /// Relay boards: show, add, edit and delete them while the daemon runs
     Relay(things::Args),
     Simulate(simulate::Args),
@@ -124,7 +125,7 @@ impl fmt::Display for Failure {
 /// [`Failure`], for `main` to print and to exit with.
 pub fn run(args: Args) -> Result<(), Failure> {
     let file = args.config.as_deref();
-    let thing = |kind, args| things::run(kind, args, file).map_err(Failure::Remote);
+    let thing = |kind, args: &things::Args| args.run(kind, file).map_err(Failure::Remote);
     let load = || Config::load(args.config.as_deref(), &Host::ask()).map_err(Failure::Config);
     match args.command {
         Command::Serve(_) => {
@@ -155,7 +156,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Device(args) => thing(things::Kind::Device, &args),
         Command::Hardware(args) => thing(things::Kind::Hardware, &args),
         Command::Image(args) => thing(things::Kind::Image, &args),
-        Command::Pxe(args) => thing(things::Kind::Pxe, &args),
+        Command::Pxe(args) => pxe::run(&args, file).map_err(Failure::Remote),
         Command::Relay(args) => thing(things::Kind::Relay, &args),
     }
 }

@@ -102,7 +102,7 @@ pub struct Args {
     command: Command,
 }
 
-const FIELDS: &str = "\
+pub(super) const FIELDS: &str = "\
 Fields are named as in a lab file (`mozpool lab export` shows them): comments='by the door' tags=wifi,camera.
 FIELD= takes a value away, FIELD=@FILE takes it from a file, tables are JSON: limits='{\"pxe_booting\": 300}'.
 A hardware type's name is TYPE/MODEL, or TYPE alone where it has no model. Names are not changed.
@@ -110,7 +110,7 @@ A hardware type's name is TYPE/MODEL, or TYPE alone where it has no model. Names
 Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no such thing, 4 the server does not answer or is busy.";
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Show all of them, or those whose fields are as given
     List {
         /// Only rows with these values
@@ -157,9 +157,20 @@ enum Command {
     },
 }
 
-pub(super) fn run(kind: Kind, args: &Args, config: Option<&Path>) -> Result<(), RemoteError> {
-    let call = Call { thing: kind.thing(), client: args.remote.client(config)?, json: args.remote.json };
-    match &args.command {
+impl Args {
+    pub(super) fn run(&self, kind: Kind, config: Option<&Path>) -> Result<(), RemoteError> {
+        run(kind, &self.remote, &self.command, config)
+    }
+}
+
+pub(super) fn run(
+    kind: Kind,
+    remote: &Remote,
+    command: &Command,
+    config: Option<&Path>,
+) -> Result<(), RemoteError> {
+    let call = Call { thing: kind.thing(), client: remote.client(config)?, json: remote.json };
+    match command {
         Command::List { filters } => call.list(filters),
         Command::Show { name } => call.show(name),
         Command::Add { name, fields, dry_run } => call.put(name, fields, *dry_run, "no"),

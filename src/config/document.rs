@@ -160,6 +160,24 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// The keys of an invented section below another, each with its entry.
+    pub(super) fn inside(&mut self, entry: Entry<'t>) -> BTreeMap<String, Entry<'t>> {
+        if !matches!(entry.value, DeValue::Table(_)) {
+            let write = format!("a section [{}] with lines KEY = VALUE", entry.name);
+            self.wrong(&entry, "is not a section", &write);
+        }
+        match entry.value {
+            DeValue::Table(table) => entries(&entry.name, table),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// An invented section has no such key.
+    pub(super) fn unknown(&mut self, entry: &Entry<'_>, known: &str) {
+        let problem = format!("{} is not a setting of this program", entry.name);
+        self.fault(&entry.key, problem, format!("there are {known}"));
+    }
+
     /// Reads an invented key's value.
     pub(super) fn read<T>(
         &mut self,

@@ -6,10 +6,12 @@
 mod document;
 mod error;
 mod host;
+mod live;
 
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
+use crate::boot::render::LiveSystems;
 use crate::logic::events::ReturnPolicy;
 use crate::store::Location;
 use document::Document;
@@ -106,6 +108,10 @@ pub struct Syslog {
     pub tcp: Vec<SocketAddr>,
     /// Log lines of devices and requests are kept so long.
     pub retention_days: u32,
+    /// Text of what boards say is kept up to so many mebibytes; then whoever says most loses the oldest of it.
+    pub max_mib: u32,
+    /// Kernel memory that lines may wait in for each UDP address, in mebibytes.
+    pub udp_buffer_mib: u32,
 }
 
 /// Reservations.
@@ -129,12 +135,8 @@ impl Requests {
 /// What boards boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pxe {
-    /// Kernel of the live system, below the TFTP root.
-    pub live_kernel: String,
-    /// Its initrd, below the TFTP root.
-    pub live_initrd: String,
-    /// The live kernel's `console=`; empty for none.
-    pub console: String,
+    /// The live systems: files below the TFTP root, and consoles.
+    pub live: LiveSystems,
     /// Values of the lab's own; PXE configs call them `site.NAME`.
     pub values: BTreeMap<String, String>,
 }
@@ -281,6 +283,10 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         udp: document.addresses(("syslog", "udp"), any(514)),
         tcp: document.addresses(("syslog", "tcp"), any(514)),
         retention_days: document.number(("syslog", "retention_days"), RETENTION_DAYS, 14),
+        // Some thirty million lines; with its index and free space half as much again on the disk.
+        max_mib: document.number(("syslog", "max_mib"), 16..=1_048_576, 4096),
+        // A second of 200,000 lines; setsockopt takes less than a gibibyte, for the kernel doubles it in an int.
+        udp_buffer_mib: document.number(("syslog", "udp_buffer_mib"), 1..=1000, 80),
     };
     let requests = Requests {
         retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),
@@ -293,18 +299,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         ),
         return_policy_by_environment: policies_by_environment(document),
     };
-    let pxe = Pxe {
-        live_kernel: boot_file(document, "live_kernel", "live/amd64/vmlinuz"),
-        live_initrd: boot_file(document, "live_initrd", "live/amd64/initrd.img"),
-        console: document.value(
-            ("pxe", "console"),
-            String::new(),
-            "is not a kernel's console",
-            "what stands behind console= on its command line, for example \"ttyS0,115200\"",
-            |v| v.as_str().filter(|c| c.chars().all(|c| c.is_ascii_graphic())).map(str::to_owned),
-        ),
-        values: template_values(document),
-    };
+    let pxe = Pxe { live: live::systems(document), values: template_values(document) };
     let relays = Relays { rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000) };
     let log_filter = document.value(
         ("log", "filter"),
@@ -364,18 +359,6 @@ fn policies_by_environment(document: &mut Document<'_>) -> BTreeMap<String, Retu
         }
     }
     policies_of
-}
-
-/// A name below the TFTP root, as a boot loader asks for it.
-fn boot_file(document: &mut Document<'_>, key: &'static str, default: &str) -> String {
-    let write = format!("for example \"{default}\"");
-    document.value(("pxe", key), default.to_owned(), "is not a file below the TFTP root", &write, |v| {
-        let name = v.as_str()?;
-        // Blanks end a name in a PXELINUX config.
-        let part =
-            |p: &str| !p.is_empty() && p != ".." && p != "." && p.chars().all(|c| c.is_ascii_graphic());
-        name.split('/').all(part).then(|| name.to_owned())
-    })
 }
 
 fn template_values(document: &mut Document<'_>) -> BTreeMap<String, String> {

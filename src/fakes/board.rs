@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
-use tftpd::{FetchError, FetchOptions};
+use tftpd::{FetchError, FetchOptions, Loss};
 
 /// Tries of an event or a fetch; with the pauses between them half a minute, after which the server's time limit has passed.
 const TRIES: u32 = 15;
@@ -29,6 +29,8 @@ const RETRY_MS: (u64, u64) = (250, 2000);
 const NO_SERVER_PAUSE: Duration = Duration::from_secs(1);
 /// A file by TFTP takes milliseconds here; firmware gives up sooner than people.
 const TFTP_LIMIT: Duration = Duration::from_secs(5);
+/// From asking to asking again: PXELINUX's first waits are shorter, U-Boot's longer.
+const TFTP_RETRY: Duration = Duration::from_millis(500);
 /// Boot files are small here, and a board has little memory.
 const BOOT_FILE_MAX: usize = 4 << 20;
 /// Bytes of an image that are taken between two looks at the power.
@@ -57,6 +59,8 @@ pub struct Network {
     pub tftp: SocketAddr,
     /// TCP port of the installed system.
     pub check_port: u16,
+    /// What happens to packets while it boots.
+    pub loss: Loss,
 }
 
 /// How long things take on a board. Each varies by a quarter.
@@ -222,8 +226,13 @@ impl Board {
             overall: TFTP_LIMIT,
             local: Some(IpAddr::V4(self.identity.ip)),
             max_bytes: BOOT_FILE_MAX,
+            packet_timeout: TFTP_RETRY,
+            loss: self.network.loss,
             ..FetchOptions::default()
         };
+        // Each board loses others, and other ones each time.
+        self.network.loss.seed =
+            self.network.loss.seed.wrapping_mul(31).wrapping_add(u64::from(self.identity.number) + 1);
         let fetched = tftpd::fetch(self.network.tftp, path, &options);
         self.line.look()?;
         Ok(fetched.map(|f| f.bytes))

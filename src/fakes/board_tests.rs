@@ -66,7 +66,7 @@ impl Bench {
         let notes = Notes::default();
         let none = Duration::ZERO;
         let pace = Pace { firmware: none, live_boot: none, work: none, system_boot: none };
-        let network = Network { tftp, check_port };
+        let network = Network { tftp, check_port, loss: tftpd::Loss::default() };
         let mut board =
             Board::new(identity, network, pace, line, Dice::new(0.0, 0, 0), notes.clone(), Weak::new());
         board.scripted = fates.iter().copied().collect::<VecDeque<_>>();

@@ -14,6 +14,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use tftpd::Loss;
 
 /// Boards that a rack may have. Each costs a thread and three sockets; the addresses would do for more.
 pub const BOARDS_MAX: u16 = 500;
@@ -35,6 +36,8 @@ pub struct RackSettings {
     pub seed: u64,
     /// How long things take.
     pub pace: Pace,
+    /// Probability that a TFTP packet is lost in a board's network card, each way.
+    pub loss: f64,
 }
 
 /// One place in the rack.
@@ -94,7 +97,11 @@ impl Rack {
     /// # Errors
     /// The system has no threads left.
     pub fn connect(&mut self, tftp: SocketAddr) -> io::Result<()> {
-        let network = Network { tftp, check_port: self.check_port()? };
+        let network = Network {
+            tftp,
+            check_port: self.check_port()?,
+            loss: Loss { probability: self.settings.loss, seed: self.settings.seed },
+        };
         for place in &mut self.places {
             let Some(line) = place.line.take() else { continue };
             let identity = place.identity.clone();
@@ -254,7 +261,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn rack(boards: u16) -> Rack {
-        Rack::new(RackSettings { boards, flaky: 0.0, seed: 1, pace: Pace::default() }).unwrap()
+        Rack::new(RackSettings { boards, flaky: 0.0, seed: 1, pace: Pace::default(), loss: 0.0 }).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::lab::{Change, Lab};
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, Signal};
-use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::ids::{DeviceName, Mac, RequestId};
 use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool;
@@ -52,6 +52,8 @@ pub enum LifeguardCommand {
     Ping { reply: Reply<()> },
     /// Somebody changes a note on a device.
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
+    /// What would the device get from the network now?
+    Explain { device: DeviceName, reply: Reply<BootAnswer> },
     /// What there is changes: devices, hardware types, images, PXE configs, relay boards.
     Administer { change: Box<Administration>, dry_run: bool, reply: Reply<AdminAnswer> },
 }
@@ -72,6 +74,42 @@ pub enum AdminAnswer {
     Done(Vec<Change>),
     /// Nothing changed.
     Refused(StoreError),
+}
+
+/// How *lifeguard* answers to what a device would get from the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootAnswer {
+    /// This.
+    Boot(Box<NetworkBoot>),
+    /// This server has no such device.
+    UnknownDevice,
+    /// The store does not answer.
+    Unavailable { why: String },
+}
+
+/// What a device would get from the network now, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkBoot {
+    /// The device's state.
+    pub state: lifeguard::State,
+    /// The image that it is to get.
+    pub image: Option<String>,
+    /// Its type and model.
+    pub hardware: String,
+    /// The PXE config that the text is made of.
+    pub pxe_config: String,
+    /// It is a description, and no text.
+    pub described: bool,
+    /// A sentence for an operator.
+    pub why: String,
+    /// Why the device does not get what its state offers, if so.
+    pub error: Option<String>,
+    /// The names that it asks for, in order, as far as they are known.
+    pub asks_for: Vec<String>,
+    /// The first of them that is answered; empty when there is none.
+    pub gets: String,
+    /// The answer.
+    pub text: String,
 }
 
 /// How *lifeguard* answers about a device.
@@ -206,13 +244,13 @@ pub enum BmmAnswer {
     BoardHealth { board: String, healthy: bool },
 }
 
-/// What the *journal* thread hears.
+/// What the *journal* thread hears. What boards say comes to it by the [`super::intake`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLine {
-    /// A syslog record, sender not yet matched to a device.
-    Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
     /// The devices are others now, or elsewhere.
     DevicesChanged,
+    /// What was sent by TFTP to an address, or was not; with the MAC that asked for its config there. Not yet matched to a device.
+    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String },
     /// A line of a known device.
     Device { device: DeviceName, at: Timestamp, source: &'static str, message: String },
 }

@@ -17,7 +17,7 @@ use super::trouble::Mishap;
 use super::watched::{Trouble, Troubles, Watched, troubles};
 use super::{Settings, Stats, lab};
 use crate::bmm::{Said, Ticket};
-use crate::boot::render::{LiveValues, ServerValues};
+use crate::boot::render::{ServerValues, sample_values};
 use crate::boot::table::{Answer, BootTable};
 use crate::clock::{Clock, ManualClock};
 use crate::layers::lifeguard::{self, Lifeguard};
@@ -519,8 +519,7 @@ fn layer_settings() -> lifeguard::Settings {
             http: "10.255.0.1:8080".into(),
             syslog: "10.255.0.1:514".into(),
         },
-        live: LiveValues { kernel: "vmlinuz".into(), initrd: "initrd".into() },
-        console: String::new(),
+        live: sample_values(&ServerValues::default()).live.into(),
         site: Default::default(),
         return_policies: lab::return_policies(),
         return_policy: ReturnPolicy::Check,

@@ -11,7 +11,7 @@ use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView
 use super::{
     Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
 };
-use crate::logic::ids::{DeviceName, HardwareId, RequestId};
+use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
 use crate::logic::mozpool::{Board, Candidate, Kind, Named, place};
@@ -216,6 +216,15 @@ pub(super) fn addresses<C: Conn>(c: &mut C, server: &str) -> Result<Vec<(DeviceN
     Ok(readable(rows, |r| {
         let mut c = Cells::new("devices", r);
         Ok((c.text("name")?.into(), c.text("fqdn")?))
+    }))
+}
+
+pub(super) fn macs<C: Conn>(c: &mut C, server: &str) -> Result<Vec<(Mac, DeviceName)>> {
+    let rows = c.query(sql::DEVICE_MACS, args![server]).doing(READ)?;
+    Ok(readable(rows, |r| {
+        let mut c = Cells::new("devices", r);
+        let (name, mac) = (c.text("name")?.into(), c.text("mac")?);
+        Ok((mac.parse().map_err(|e| c.corrupt("mac", &format!("{e}")))?, name))
     }))
 }
 

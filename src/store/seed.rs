@@ -14,22 +14,22 @@ pub(super) const PXE_CONFIGS: [(&str, &str, &str); 4] = [
     (
         LOCAL_BOOT_PXE_CONFIG,
         "boots the board's own disk",
-        include_str!("../../pxe-templates/local-boot.cfg.j2"),
+        include_str!("../../pxe-templates/local-boot.toml"),
     ),
     (
         "image",
         "boots the live system, which installs the image that the device is to get",
-        include_str!("../../pxe-templates/image.cfg.j2"),
+        include_str!("../../pxe-templates/image.toml"),
     ),
     (
         "maintenance",
         "boots the live system and waits for somebody to log in",
-        include_str!("../../pxe-templates/maintenance.cfg.j2"),
+        include_str!("../../pxe-templates/maintenance.toml"),
     ),
     (
         "self-test",
         "boots the live system, which tests the board",
-        include_str!("../../pxe-templates/self-test.cfg.j2"),
+        include_str!("../../pxe-templates/self-test.toml"),
     ),
 ];
 

@@ -11,8 +11,8 @@ use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
-    AdminAnswer, Administration, BmmJob, CreateAnswer, DeviceAnswer, LifeguardCommand, ManualAnswer,
-    MozpoolCommand, RequestAnswer,
+    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, LifeguardCommand,
+    ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
 };
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
@@ -68,6 +68,10 @@ VALUES
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
   (1, 1795348000000, 'statemachine', 'entering state ready'), (1, 1795348100250, 'syslog', 'hello');
+INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
+  ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
+INSERT INTO stray_logs (at, sender, message) VALUES
+  (1795348000000, '10.0.0.77', 'one'), (1795348000000, '10.0.0.78', 'other'), (1795348100000, '10.0.0.77', 'two');
 INSERT INTO request_logs (request_id, at, source, message) VALUES (1, 1795348000000, 'statemachine', 'Finding device.');
 "#;
 
@@ -160,6 +164,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         settings: settings(),
         commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
         recent,
+        log_bell: Arc::default(),
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
@@ -303,6 +308,10 @@ fn script_lifeguard(
                 reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();
                 continue;
             }
+            if let LifeguardCommand::Explain { device, reply } = command {
+                reply.send(BootAnswer::Boot(network_boot(&device).into())).unwrap();
+                continue;
+            }
             let (text, reply) = match command {
                 LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) } => {
                     (format!("{device} {event:?}"), reply)
@@ -325,6 +334,21 @@ fn script_lifeguard(
             }
         }
     });
+}
+
+fn network_boot(device: &str) -> NetworkBoot {
+    NetworkBoot {
+        state: lifeguard::State::Ready,
+        image: None,
+        hardware: "panda ES".into(),
+        pxe_config: "local-boot".into(),
+        described: true,
+        why: format!("{device} has nothing to install"),
+        error: None,
+        asks_for: vec!["pxelinux.cfg/default".into()],
+        gets: "pxelinux.cfg/default".into(),
+        text: "default local\n".into(),
+    }
 }
 
 fn script_mozpool(

@@ -36,7 +36,7 @@ pub(crate) struct World {
 impl World {
     /// With a store that has been imported, and nothing running.
     pub(crate) fn new(seed: u64) -> Self {
-        let settings = RackSettings { boards: BOARDS, flaky: 0.0, seed, pace: Pace::default() };
+        let settings = RackSettings { boards: BOARDS, flaky: 0.0, seed, pace: Pace::default(), loss: 0.0 };
         let rack = Rack::new(settings).unwrap();
         let bench_power = FakeBoard::start("127.0.0.1:0".parse().unwrap(), FakeSettings::default()).unwrap();
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# board.sh - the power of one board of the rig: starts a QEMU PC or kills it.
+# board.sh - the power of one board of the rig: starts its QEMU or kills it.
 # For a fake relay board that runs a command on every change. It knows no network
 # (net.sh made it) and nothing of what the board boots. Boards start powered off.
 #
@@ -10,6 +10,7 @@
 #              NAME.disk    its disk: made here, empty, if missing
 #              NAME.serial  everything it ever wrote to its serial port
 #              NAME.pid     QEMU's pid while it has power
+#   RIG_BOARD     pc: BIOS, iPXE, PXELINUX; uboot: arm64 with U-Boot in its flash (pc)
 #   RIG_DISK_MIB  size of a new disk (64)
 #   RIG_MEM_MIB   memory (512)
 #
@@ -48,23 +49,38 @@ powered() {
 case $3 in
 on)
     powered && exit 0
-    command -v qemu-system-x86_64 >/dev/null || {
-        echo "board.sh: missing tool qemu-system-x86_64: install the Debian packages qemu-system-x86 and ipxe-qemu" >&2
-        exit 1
-    }
     disk=$RIG_DIR/$name.disk
     [ -e "$disk" ] || truncate -s "${RIG_DISK_MIB:-64}M" "$disk"
     rm -f "$pidfile"
     # cache=unsafe: the disk outlives QEMU in the host's page cache, no test needs more.
-    # 9>&-: the lock must not live on in QEMU.
-    setsid ip netns exec "$RIG_LAB" qemu-system-x86_64 -daemonize -pidfile "$pidfile" \
-        -name "$name" -accel tcg -m "${RIG_MEM_MIB:-512}" -nodefaults -display none \
+    set -- -name "$name" -daemonize -pidfile "$pidfile" -accel tcg -m "${RIG_MEM_MIB:-512}" -nodefaults -display none \
         -chardev "file,id=serial,path=$RIG_DIR/$name.serial,append=on" -serial chardev:serial \
         -netdev "tap,id=net,ifname=$tap,script=no,downscript=no" \
-        -device "virtio-net-pci,netdev=net,mac=$mac,bootindex=1" \
         -drive "file=$disk,if=none,id=disk,format=raw,cache=unsafe" \
-        -device virtio-blk-pci,drive=disk,bootindex=2 \
-        -device virtio-rng-pci 9>&- </dev/null >>"$RIG_DIR/$name.qemu" 2>&1 || {
+        -device virtio-rng-pci
+    case ${RIG_BOARD:-pc} in
+    pc)
+        qemu=qemu-system-x86_64 packages='qemu-system-x86 and ipxe-qemu'
+        set -- "$@" -device "virtio-net-pci,netdev=net,mac=$mac,bootindex=1" -device virtio-blk-pci,drive=disk,bootindex=2
+        ;;
+    uboot)
+        qemu=qemu-system-aarch64 packages='qemu-system-arm and u-boot-qemu'
+        # disable-legacy: U-Boot 2023.01 misreads the MAC of a transitional device.
+        set -- "$@" -M virt -cpu cortex-a53 -bios /usr/lib/u-boot/qemu_arm64/u-boot.bin \
+            -device "virtio-net-pci,disable-legacy=on,romfile=,netdev=net,mac=$mac" \
+            -device virtio-blk-pci,disable-legacy=on,drive=disk
+        ;;
+    *)
+        echo "board.sh: RIG_BOARD is pc or uboot, not $RIG_BOARD" >&2
+        exit 2
+        ;;
+    esac
+    command -v "$qemu" >/dev/null || {
+        echo "board.sh: missing tool $qemu: install the Debian packages $packages" >&2
+        exit 1
+    }
+    # 9>&-: the lock must not live on in QEMU.
+    setsid ip netns exec "$RIG_LAB" "$qemu" "$@" 9>&- </dev/null >>"$RIG_DIR/$name.qemu" 2>&1 || {
         echo "board.sh: QEMU for $name did not start:" >&2
         tail -n 5 "$RIG_DIR/$name.qemu" >&2
         exit 1

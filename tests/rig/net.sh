@@ -14,9 +14,13 @@
 #               rig takes itself down.
 #   RIG_TFTP    a directory (optional): dnsmasq serves it by TFTP too; for trying
 #               the rig without our daemon.
+#   RIG_LINK    options of lossy-link (optional), such as "--loss 2 --seed 7": the
+#               cable between the boards and our daemon is that bad from the start.
+#               What it did is in link.json, what it says in link.log.
 #
 #   namespace mpID-srv   eth0 10.9.0.1      our daemon: HTTP, TFTP, syslog
 #   namespace mpID-lab   br0  10.9.0.2      dnsmasq, the boards' QEMUs, taps
+#   namespace mpID-wire  (with RIG_LINK)    the bad cable between the two
 #   board N              10.9.0.(100+N)     MAC 52:54:00:09:00:NN, bank 1+(N-1)/8, relay 1+(N-1)%8
 #
 # The addresses are the same in every run: namespaces do not see each other.
@@ -32,6 +36,7 @@ id=$2
 case $id in *[!a-z0-9]* | ?????????*) echo "net.sh: ID is up to 8 of a-z and 0-9, for interface names have 15 characters" >&2 && exit 2 ;; esac
 srv=mp$id-srv
 lab=mp$id-lab
+wire=mp$id-wire
 PATH=$PATH:/sbin:/usr/sbin
 
 down() {
@@ -41,7 +46,7 @@ down() {
         # The watcher itself calls us when the owner is gone.
         [ "$watcher" = "${RIG_WATCHER:-}" ] || kill -9 "$watcher" 2>/dev/null || :
     fi
-    for ns in "$lab" "$srv"; do
+    for ns in "$lab" "$srv" "$wire"; do
         [ -e "/run/netns/$ns" ] || continue
         # Everything in the namespace is ours: nothing else can have entered it.
         tries=0
@@ -58,6 +63,20 @@ down() {
     done
 }
 
+# wait_for WORDS LOG PROGRAM: until a program says that it is there.
+wait_for() {
+    tries=0
+    until grep -qs "$1" "$2"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 50 ]; then
+            echo "net.sh: $3 did not start:" >&2
+            cat "$2" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
 up() {
     boards=${1:-1}
     for need in ip:iproute2 dnsmasq:dnsmasq-base; do
@@ -66,11 +85,13 @@ up() {
             exit 1
         }
     done
-    if [ -e "/run/netns/$srv" ] || [ -e "/run/netns/$lab" ]; then
+    if [ -e "/run/netns/$srv" ] || [ -e "/run/netns/$lab" ] || [ -e "/run/netns/$wire" ]; then
         echo "net.sh: run $id is up already; take it down first" >&2
         exit 1
     fi
     mkdir -p "$RIG_DIR"
+    # What an earlier run has said is not what this one waits for.
+    rm -f "$RIG_DIR/dnsmasq.log" "$RIG_DIR/link.log"
     begun=1
     trap '[ -z "$begun" ] || down' EXIT
     ip netns add "$srv"
@@ -80,11 +101,34 @@ up() {
     ip -n "$lab" addr add 10.9.0.2/24 dev br0
     # For the router advertisements below; nodad, or dnsmasq would wait for it.
     ip -n "$lab" addr add fd00:9::2/64 dev br0 nodad
-    ip -n "$lab" link add lan0 type veth peer name eth0 netns "$srv"
+    if [ -z "${RIG_LINK:-}" ]; then
+        ip -n "$lab" link add lan0 type veth peer name eth0 netns "$srv"
+    else
+        # br0 - lan0 = lan1 - lossy-link - wan1 = eth0. The cable has a namespace of its own, without
+        # addresses: in the lab's, the kernel would answer for 10.9.0.2 at wan1 and spare frames the way.
+        ip netns add "$wire"
+        ip -n "$lab" link add lan0 type veth peer name lan1 netns "$wire"
+        ip -n "$srv" link add eth0 type veth peer name wan1 netns "$wire"
+        for end in lan1 wan1; do
+            # It carries frames and has no voice of its own.
+            ip -n "$wire" link set "$end" addrgenmode none
+            ip -n "$wire" link set "$end" up
+        done
+        # The kernel cuts giant frames up before they reach the link.
+        ip -n "$lab" link set lan0 gso_max_segs 1
+        ip -n "$srv" link set eth0 gso_max_segs 1
+    fi
     ip -n "$lab" link set lan0 master br0 up
     ip -n "$lab" link set br0 up
     ip -n "$srv" addr add 10.9.0.1/24 dev eth0
     ip -n "$srv" link set eth0 up
+
+    if [ -n "${RIG_LINK:-}" ]; then
+        # shellcheck disable=SC2086 # one option a word
+        setsid ip netns exec "$wire" "${0%/*}/lossy-link" lan1 wan1 --report "$RIG_DIR/link.json" $RIG_LINK \
+            </dev/null >"$RIG_DIR/link.log" 2>&1 &
+        wait_for 'carrying between' "$RIG_DIR/link.log" lossy-link
+    fi
 
     : >"$RIG_DIR/boards"
     : >"$RIG_DIR/dhcp-hosts"
@@ -117,16 +161,7 @@ END
     fi
     # setsid: a signal to the test's process group must not end it before its time.
     setsid ip netns exec "$lab" dnsmasq "$@" </dev/null >"$RIG_DIR/dnsmasq.log" 2>&1 &
-    tries=0
-    until grep -q 'DHCP, ' "$RIG_DIR/dnsmasq.log"; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 50 ]; then
-            echo "net.sh: dnsmasq did not start:" >&2
-            cat "$RIG_DIR/dnsmasq.log" >&2
-            exit 1
-        fi
-        sleep 0.1
-    done
+    wait_for 'DHCP, ' "$RIG_DIR/dnsmasq.log" dnsmasq
     if [ -n "${RIG_OWNER:-}" ]; then
         # shellcheck disable=SC2016 # expanded by the inner shell
         setsid sh -c '

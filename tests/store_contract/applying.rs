@@ -132,6 +132,16 @@ relay_info = "relay-1.example:bank1:relay1"
     let mac = |d: &str, store: &mut dyn Store| store.device(d).unwrap().unwrap().info.mac.unwrap().join("");
     assert_eq!(mac("panda-1", &mut *store), "0a0b0c0d0e02");
     assert_eq!(mac("panda-2", &mut *store), "0a0b0c0d0e01");
+    let server = store.device("panda-1").unwrap().unwrap().info.imaging_server;
+    let mut macs: Vec<String> = store
+        .device_macs(&server)
+        .unwrap()
+        .iter()
+        .map(|(mac, name)| format!("{} {name}", mac.join("")))
+        .collect();
+    macs.sort();
+    assert_eq!(macs, ["0a0b0c0d0e01 panda-2", "0a0b0c0d0e02 panda-1"]);
+    assert_eq!(store.device_macs("elsewhere").unwrap(), []);
 }
 
 pub(crate) fn what_another_row_of_the_store_has_is_refused(world: &World) {

@@ -4,6 +4,8 @@
 //! another process, which has no other way to tell.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
+pub mod rig;
+
 use relayctl::{FakeBoard, FakeSettings, PowerState};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};

@@ -31,6 +31,31 @@ pub struct FetchOptions {
     pub local: Option<IpAddr>,
     /// Longest file to accept, in bytes.
     pub max_bytes: usize,
+    /// A bad network, for tests.
+    pub loss: Loss,
+}
+
+/// Packets that are thrown away in the client's socket, as a bad network would on the way, both ways.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Loss {
+    /// The probability for each packet, 0 to 1.
+    pub probability: f64,
+    /// The same seed throws away the same packets, by their number.
+    pub seed: u64,
+}
+
+impl Loss {
+    /// The next packet is one of those. SplitMix64 (Steele, Lea, Flood 2014).
+    fn strikes(&mut self) -> bool {
+        if self.probability <= 0.0 {
+            return false;
+        }
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // 53 bits fill a double's mantissa.
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 <= self.probability
+    }
 }
 
 impl Default for FetchOptions {
@@ -44,6 +69,7 @@ impl Default for FetchOptions {
             overall: Duration::from_secs(60),
             local: None,
             max_bytes: 64 << 20,
+            loss: Loss::default(),
         }
     }
 }
@@ -55,6 +81,8 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// What the server granted; `None` if it sent no OACK.
     pub oack: Option<Options>,
+    /// Packets that were sent again because nothing came.
+    pub repeated: u64,
 }
 
 /// Why nothing came.
@@ -132,7 +160,8 @@ pub fn fetch(server: SocketAddr, path: &str, options: &FetchOptions) -> Result<F
         in_window: 0,
         gap_reported: false,
         last_sent: Vec::new(),
-        fetched: Fetched { bytes: Vec::new(), oack: None },
+        loss: options.loss,
+        fetched: Fetched { bytes: Vec::new(), oack: None, repeated: 0 },
     };
     packet::encode_read_request(&mut fetch.last_sent, path, options.mode, &wanted);
     fetch.run()?;
@@ -155,6 +184,7 @@ struct Fetch<'a> {
     /// The server knows that `expected` is missing. Saying so for each later block would bring it many times.
     gap_reported: bool,
     last_sent: Vec<u8>,
+    loss: Loss,
     fetched: Fetched,
 }
 
@@ -172,6 +202,7 @@ impl Fetch<'_> {
             }
             if now >= retry_at {
                 self.gap_reported = false;
+                self.fetched.repeated += 1;
                 self.resend()?;
                 retry_at = now + self.options.packet_timeout;
             }
@@ -183,7 +214,7 @@ impl Fetch<'_> {
                 Err(e) if is_passing(&e) => continue,
                 Err(e) => return Err(e.into()),
             };
-            if from.ip() != self.peer.ip() {
+            if from.ip() != self.peer.ip() || self.loss.strikes() {
                 continue;
             }
             if self.pinned && from.port() != self.peer.port() {
@@ -274,7 +305,10 @@ impl Fetch<'_> {
         self.resend()
     }
 
-    fn resend(&self) -> Result<(), FetchError> {
+    fn resend(&mut self) -> Result<(), FetchError> {
+        if self.loss.strikes() {
+            return Ok(());
+        }
         match self.socket.send_to(&self.last_sent, self.peer) {
             Err(e) if !is_passing(&e) => Err(e.into()),
             _ => Ok(()),

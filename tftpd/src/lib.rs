@@ -35,7 +35,7 @@ mod timing;
 mod transfer;
 
 pub use batch::Batching;
-pub use client::{FetchError, FetchOptions, Fetched, fetch};
+pub use client::{FetchError, FetchOptions, Fetched, Loss, fetch};
 pub use config::Config;
 pub use content::Content;
 pub use net::{BindError, RunError, Server, Stopper};

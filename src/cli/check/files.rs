@@ -61,7 +61,18 @@ pub(super) fn tftp_root(server: &Server<'_>) -> Vec<Finding> {
             findings.push(Finding::warn(what, remedy));
         }
     }
-    for (setting, name) in [("pxe.live_kernel", &pxe.live_kernel), ("pxe.live_initrd", &pxe.live_initrd)] {
+    let usual = &pxe.live.usual;
+    let mut files = vec![
+        ("pxe.live_kernel".to_owned(), &usual.kernel),
+        ("pxe.live_initrd".to_owned(), &usual.initrd),
+        ("pxe.live_fdt".to_owned(), &usual.fdt),
+    ];
+    for (hardware, live) in &pxe.live.by_hardware {
+        let keys = [("kernel", &live.kernel), ("initrd", &live.initrd), ("fdt", &live.fdt)];
+        let setting = |key| format!("pxe.live.\"{hardware}\".{key}");
+        files.extend(keys.map(|(key, name)| (setting(key), name)));
+    }
+    for (setting, name) in files.iter().filter(|(_, name)| !name.is_empty()) {
         findings.push(match root.open_file(name) {
             Ok(_) => Finding::ok(format!("{setting}: {name}")),
             Err(error) => Finding::fail(

@@ -3,7 +3,7 @@
 //! Nothing is made and nothing upgraded: a store that does not exist yet is made by the daemon, as the daemon's user.
 
 use super::{Finding, Server};
-use crate::boot::render::{LiveValues, ServerValues, Values, sample_values, try_out};
+use crate::boot::render::{ServerValues, Values, sample_values, try_out};
 use crate::store::{ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
 use nix::unistd::{AccessFlags, access};
 use std::net::SocketAddr;
@@ -122,7 +122,7 @@ fn values(server: &Server<'_>) -> Values {
         http: at(config.http.listen.port()),
         syslog: config.syslog.udp.first().map(|a| at(a.port())).unwrap_or_default(),
     };
-    let live = LiveValues { kernel: config.pxe.live_kernel.clone(), initrd: config.pxe.live_initrd.clone() };
-    let (console, site) = (config.pxe.console.clone(), config.pxe.values.clone());
+    let live = config.pxe.live.usual.clone();
+    let (console, site) = (live.console.clone(), config.pxe.values.clone());
     Values { live, console, site, ..sample_values(&us) }
 }

@@ -132,7 +132,9 @@ mod tests {
     #[test]
     fn a_home_is_complete_private_and_gone_afterwards() {
         use std::os::unix::fs::PermissionsExt;
-        let rack = Rack::new(RackSettings { boards: 3, flaky: 0.0, seed: 0, pace: Pace::default() }).unwrap();
+        let rack =
+            Rack::new(RackSettings { boards: 3, flaky: 0.0, seed: 0, pace: Pace::default(), loss: 0.0 })
+                .unwrap();
         let home = Home::new().unwrap();
         let path = home.0.clone();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);

@@ -45,6 +45,9 @@ pub struct Args {
     /// How often something goes wrong with a board: a probability per power-on, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     flaky: f64,
+    /// How often a packet is lost while boards boot: a probability each way, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    loss: f64,
     /// Makes the same things go wrong again [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -130,7 +133,8 @@ pub fn run(args: &Args) -> Result<(), DemoError> {
     let failed = |doing| move |source| DemoError::System { doing, source };
     let stop = crate::signals::stop_signals().map_err(failed("listen for signals"))?;
     let seed = args.seed.unwrap_or_else(any_seed);
-    let settings = RackSettings { boards: args.boards, flaky: args.flaky, seed, pace: Pace::default() };
+    let settings =
+        RackSettings { boards: args.boards, flaky: args.flaky, seed, pace: Pace::default(), loss: args.loss };
     let mut rack = Rack::new(settings).map_err(failed("build the emulated rack"))?;
     let home = Home::new()?;
     let config = home.prepare(&rack)?;

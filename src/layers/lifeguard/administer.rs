@@ -42,8 +42,8 @@ impl Lifeguard {
     /// A template that cannot be rendered would only show when a board needs it.
     fn check_templates(&self, lab: &Lab) -> Result<(), LabError> {
         let mut values = sample_values(&self.settings.values);
-        values.live = self.settings.live.clone();
-        values.console.clone_from(&self.settings.console);
+        values.live = self.settings.live.usual.clone();
+        values.console.clone_from(&values.live.console);
         values.site.clone_from(&self.settings.site);
         for entry in &lab.pxe_configs {
             let Some(contents) = &entry.contents else { continue };

@@ -23,6 +23,7 @@ pub(super) fn boot_text(
         None => None,
     };
     let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
+    let live = settings.live.of(&info.hardware_type, &info.hardware_model).clone();
     let values = Values {
         device: DeviceValues {
             name: machine.name.to_string(),
@@ -38,8 +39,8 @@ pub(super) fn boot_text(
             second_stage: image.map(|i| i.second_stage).unwrap_or_default(),
         },
         boot_config: serde_json::from_str(boot_config).unwrap_or(serde_json::Value::Null),
-        live: settings.live.clone(),
-        console: settings.console.clone(),
+        console: live.console.clone(),
+        live,
         site: settings.site.clone(),
     };
     Ok(render(&config.name, &config.contents, &values)?)

@@ -8,16 +8,17 @@ mod act;
 mod administer;
 mod boot_text;
 mod decide;
+mod explain;
 mod orders;
 
 use super::deadlines::Deadlines;
 use super::messages::{
-    AdminAnswer, Administration, BmmAnswer, BmmJob, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
+    AdminAnswer, Administration, BmmAnswer, BmmJob, BootAnswer, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
     LifeguardCommand, MozpoolNotice, Reply,
 };
 use super::supervise::Exit;
 use crate::bmm::power::board_key;
-use crate::boot::render::{LiveValues, ServerValues};
+use crate::boot::render::{LiveSystems, ServerValues};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, StepWatch};
 use crate::logic::catalog::Catalog;
@@ -55,10 +56,8 @@ pub struct Settings {
     pub server: String,
     /// What templates may say of it.
     pub values: ServerValues,
-    /// The live system.
-    pub live: LiveValues,
-    /// The boards' serial console.
-    pub console: String,
+    /// The live systems.
+    pub live: LiveSystems,
     /// Values of the lab's own, for its templates.
     pub site: BTreeMap<String, String>,
     /// What is done when a request ends, by environment.

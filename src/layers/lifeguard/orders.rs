@@ -55,6 +55,14 @@ impl Lifeguard {
             LifeguardCommand::Edit { device, edit, reply } => {
                 let _ = reply.send(self.edit(&device, edit));
             }
+            LifeguardCommand::Explain { device, reply } => {
+                let answer = match self.explain(&device) {
+                    Ok(Some(boot)) => BootAnswer::Boot(boot.into()),
+                    Ok(None) => BootAnswer::UnknownDevice,
+                    Err(error) => BootAnswer::Unavailable { why: error.to_string() },
+                };
+                drop(reply.send(answer));
+            }
             LifeguardCommand::Administer { change, dry_run, reply } => {
                 // Who asked may have stopped waiting.
                 drop(reply.send(self.administer(&change, dry_run)));

@@ -133,6 +133,59 @@ fn boards_that_boot_now_get_what_their_templates_and_images_say_now() {
     assert_eq!(default, crate::boot::table::Answer::Text(b"your own disk\n"[..].into()));
 }
 
+#[track_caller]
+fn explained(w: &mut World, device: &str) -> BootAnswer {
+    let (reply, answer) = bounded(1);
+    w.devices.send(LifeguardCommand::Explain { device: device.into(), reply }).unwrap();
+    w.settle();
+    answer.try_recv().unwrap()
+}
+
+#[track_caller]
+fn boot_of(w: &mut World, device: &str) -> NetworkBoot {
+    match explained(w, device) {
+        BootAnswer::Boot(boot) => *boot,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_board_would_get_is_explained() {
+    let mut w = World::of(2);
+    let own = "pxelinux.cfg/01-02-00-00-00-00-01";
+    let boot = boot_of(&mut w, "b1");
+    assert_eq!((&*boot.pxe_config, &*boot.gets), ("local-boot", "pxelinux.cfg/default"));
+    assert!(boot.asks_for.len() == 10 && boot.asks_for[0] == own, "{:?}", boot.asks_for);
+    assert_eq!(boot.why, "in state ready nothing is offered to it: it boots its own disk");
+    assert_eq!((boot.image, boot.error), (None, None));
+
+    w.please("b1", debian());
+    w.settle();
+    let boot = boot_of(&mut w, "b1");
+    assert_eq!((&*boot.pxe_config, &*boot.gets, boot.described), ("image", own, true));
+    assert_eq!(Some(&boot.text), w.boots(1).as_ref());
+    assert_eq!(boot.why, "in state pxe_power_cycling it is to boot for image debian, which is image on pc");
+    apply(&mut w, "[[pxe_config]]\nname = 'image'\ncontents = 'kernel {{ image.name }}'");
+    let boot = boot_of(&mut w, "b1");
+    assert_eq!((&*boot.text, boot.described), ("kernel debian\n", false));
+
+    // What an operator chose, and what cannot be had.
+    let chosen = crate::logic::lifeguard::Boot { pxe_config: "maintenance".into(), boot_config: None };
+    w.event("b2", crate::logic::lifeguard::Event::Offer(Some(chosen)));
+    w.settle();
+    assert_eq!(boot_of(&mut w, "b2").why, "in state ready it is offered maintenance, chosen by hand");
+    apply(&mut w, &device(1, "mac = ''"));
+    let boot = boot_of(&mut w, "b1");
+    assert_eq!((&*boot.gets, &*boot.text), ("", ""));
+    assert_eq!(boot.error.as_deref(), Some("the device has no MAC address to offer it to"));
+    apply(&mut w, "[[pxe_config]]\nname = 'maintenance'\ncontents = '{{ boot_config.nothing.at_all }}'");
+    let boot = boot_of(&mut w, "b2");
+    assert_eq!(boot.gets, "pxelinux.cfg/default");
+    assert!(boot.error.is_some_and(|e| e.starts_with("PXE config maintenance, line 1: undefined value")));
+    assert!(boot.why.ends_with("; that cannot be offered, so it gets what every board gets"), "{}", boot.why);
+    assert_eq!(explained(&mut w, "nobody"), BootAnswer::UnknownDevice);
+}
+
 #[test]
 fn addresses_follow_even_when_two_boards_swap_them() {
     let mut w = World::of(3);

@@ -3,7 +3,7 @@
 //! Nothing runs by itself: `settle` gives each layer its turn until neither has anything to do.
 
 use super::faulty::{Faulty, Meanwhile, Switch, Trouble};
-use crate::boot::render::{LiveValues, ServerValues};
+use crate::boot::render::{ServerValues, sample_values};
 use crate::boot::table::{Answer, BootTable};
 use crate::clock::{Clock, ManualClock};
 use crate::lab::Lab;
@@ -119,8 +119,7 @@ impl World {
                 http: "10.9.9.9:8080".into(),
                 syslog: "10.9.9.9:514".into(),
             },
-            live: LiveValues { kernel: "vmlinuz".into(), initrd: "initrd".into() },
-            console: String::new(),
+            live: sample_values(&ServerValues::default()).live.into(),
             site: Default::default(),
             return_policies: [("gaia".to_owned(), ReturnPolicy::SelfTest)].into(),
             return_policy: self.policy,

@@ -1,0 +1,76 @@
+//! What a board would get from the network now, and why. The text comes from the boot table that TFTP reads, so that it is
+//! what the board gets, and not what it should get.
+
+use super::*;
+use crate::boot::description;
+use crate::boot::path::asked_names;
+use crate::boot::table::Answer;
+use crate::layers::messages::NetworkBoot;
+use crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
+
+impl Lifeguard {
+    /// `None` when this server does not have the device.
+    pub(super) fn explain(&mut self, device: &DeviceName) -> Result<Option<NetworkBoot>, StoreError> {
+        let Some(entry) = self.devices.get(device) else { return Ok(None) };
+        let (machine, info) = (&entry.machine, &entry.info);
+        let hardware = format!("{} {}", info.hardware_type, info.hardware_model).trim_end().to_owned();
+        let (mut why, mut error) = (self.why(entry, &hardware), None);
+        let names = info.mac.map(|mac| asked_names(mac, info.fqdn.parse().ok())).unwrap_or_default();
+        let mut found = names.iter().filter_map(|name| match self.boot.answer(name) {
+            Answer::Text(text) => Some((name.clone(), text)),
+            Answer::NotFound | Answer::NotOurs => None,
+        });
+        let (gets, text) = found.next().unwrap_or_else(|| (String::new(), [].into()));
+        drop(found);
+        // The first name is the board's own.
+        let own = names.first() == Some(&gets);
+        let offered = machine.boot.as_ref().map(|boot| boot.pxe_config.to_string());
+        if offered.is_some() && !own {
+            let rendered = match info.mac {
+                Some(_) => boot_text(self.store.as_mut(), &self.settings, machine, info),
+                None => Ok(String::new()),
+            };
+            error = Some(match (rendered, info.mac) {
+                (Err(why), _) => why.to_string(),
+                (Ok(_), None) => "the device has no MAC address to offer it to".to_owned(),
+                (Ok(_), Some(_)) => "it is not published yet; the next power cycle does".to_owned(),
+            });
+            why.push_str("; that cannot be offered, so it gets what every board gets");
+        }
+        let pxe_config = if own { offered } else { None }.unwrap_or_else(|| LOCAL_BOOT_PXE_CONFIG.to_owned());
+        let described =
+            self.store.pxe_config(&pxe_config)?.is_some_and(|config| description::is_one(&config.contents));
+        Ok(Some(NetworkBoot {
+            state: machine.state,
+            image: machine.next.as_ref().map(|next| next.image.to_string()),
+            hardware,
+            pxe_config,
+            described,
+            why,
+            error,
+            asks_for: names,
+            gets,
+            text: String::from_utf8_lossy(&text).into_owned(),
+        }))
+    }
+
+    fn why(&self, entry: &Entry, hardware: &str) -> String {
+        let machine = &entry.machine;
+        let state = machine.state;
+        let Some(boot) = &machine.boot else {
+            return format!("in state {state} nothing is offered to it: it boots its own disk");
+        };
+        let config = &boot.pxe_config;
+        let of_image = machine
+            .next
+            .as_ref()
+            .filter(|next| self.catalog.pxe_config(&next.image, entry.info.hardware) == Some(config));
+        match of_image {
+            Some(next) => format!(
+                "in state {state} it is to boot for image {}, which is {config} on {hardware}",
+                next.image
+            ),
+            None => format!("in state {state} it is offered {config}, chosen by hand"),
+        }
+    }
+}
