@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 /// The argument that makes this program the bare loop.
 pub(crate) const SERVE: &str = "--floor-server";
 /// Silence after which a window is sent again.
-const REPEAT: Duration = Duration::from_millis(100);
+const REPEAT: Duration = Duration::from_millis(50);
 /// Between two looks at the clocks, and how long a wait for packets may last.
-const TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(10);
 /// Clients that can be told apart.
 const CLIENTS: u32 = 1 << 12;
 /// A storm of first requests must fit.
