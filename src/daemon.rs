@@ -408,6 +408,7 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
             mtu: config.tftp.blksize_max.saturating_add(HEADERS),
             max_windowsize: config.tftp.windowsize_max,
             max_transfers: config.tftp.transfers_max,
+            single_port: config.tftp.single_port,
             ..tftpd::Config::default()
         };
         if let Err(source) = settings.raise_open_files() {

@@ -91,6 +91,8 @@ pub struct Tftp {
     pub windowsize_max: u16,
     /// Transfers that may run at once.
     pub transfers_max: usize,
+    /// Answer from the port that was asked, for firewalls.
+    pub single_port: bool,
 }
 
 /// What boards say.
@@ -271,7 +273,8 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         blksize_max: document.number(("tftp", "blksize_max"), 512..=65_464, BLKSIZE_ETHERNET),
         // U-Boot asks for 16; more only overruns the buffers of small boards.
         windowsize_max: document.number(("tftp", "windowsize_max"), 1..=64, 16),
-        transfers_max: document.number(("tftp", "transfers_max"), 1..=10_000, 256),
+        transfers_max: document.number(("tftp", "transfers_max"), 1..=10_000, 2048),
+        single_port: document.switch(("tftp", "single_port"), false),
     };
     let syslog = Syslog {
         enabled: document.switch(("syslog", "enabled"), true),

@@ -3,9 +3,10 @@
 //! udp(7) UDP_SEGMENT (Linux 4.18), sendmmsg(2), sendto(2): each the way out when the one before is not to be had.
 
 use crate::endpoint::{Endpoint, Sent};
+use mio::net::UdpSocket;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt, sockopt};
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
@@ -70,8 +71,10 @@ impl Sender {
                 Err(errno) => self.degrade(endpoint, peer, errno),
             }
         }
-        if endpoint.batching == Some(Batching::Listed) {
-            match send_list(endpoint, packets, stride, peer) {
+        if endpoint.batching == Some(Batching::Listed)
+            && let Some(socket) = endpoint.own_socket()
+        {
+            match send_list(socket, packets, stride, peer) {
                 Ok(gone) if gone == count => return (gone, Sent::Done),
                 // The next call says what stopped it.
                 Ok(gone) => {
@@ -99,8 +102,6 @@ impl Sender {
     /// IPsec); others may, but it costs little to stop trying.
     fn degrade(&mut self, endpoint: &mut Endpoint, peer: SocketAddr, errno: Errno) {
         endpoint.batching = Some(Batching::Listed);
-        // Nothing is lost if this fails: packets of a list are not longer than a segment.
-        let _ = setsockopt(&endpoint.socket, sockopt::UdpGsoSegment, &0);
         if !matches!(errno, Errno::EMSGSIZE | Errno::EINVAL) && self.batching == Batching::Segmented {
             self.batching = Batching::Listed;
             log::info!("peer={peer} windows are sent without segmentation offload from now on: {errno}");
@@ -109,66 +110,46 @@ impl Sender {
 }
 
 /// How many are gone.
-fn send_list(endpoint: &Endpoint, packets: &[u8], stride: usize, peer: SocketAddr) -> nix::Result<usize> {
+fn send_list(socket: &UdpSocket, packets: &[u8], stride: usize, peer: SocketAddr) -> nix::Result<usize> {
     let parts: Vec<[IoSlice<'_>; 1]> =
         packets.chunks(stride).take(MAX_PACKETS).map(|packet| [IoSlice::new(packet)]).collect();
     let peers = vec![Some(SockaddrStorage::from(peer)); parts.len()];
     let mut headers = MultiHeaders::preallocate(parts.len(), None);
-    let fd = endpoint.socket.as_raw_fd();
-    Ok(sendmmsg(fd, &mut headers, &parts, &peers, [], MsgFlags::MSG_DONTWAIT)?.count())
+    Ok(sendmmsg(socket.as_raw_fd(), &mut headers, &parts, &peers, [], MsgFlags::MSG_DONTWAIT)?.count())
 }
 
 /// `Err`: segmentation is not to be had here; nothing was sent.
 fn send_segmented(
-    endpoint: &mut Endpoint,
+    endpoint: &Endpoint,
     packets: &[u8],
     stride: usize,
     peer: SocketAddr,
 ) -> Result<Sent, Errno> {
-    let segment = i32::try_from(stride).map_err(|_| Errno::EINVAL)?;
-    if endpoint.segment != segment {
-        setsockopt(&endpoint.socket, sockopt::UdpGsoSegment, &segment)?;
-        endpoint.segment = segment;
-    }
-    match endpoint.socket.send_to(packets, peer) {
-        Ok(_) => Ok(Sent::Done),
-        Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-            errno @ (Errno::EIO
-            | Errno::EINVAL
-            | Errno::EMSGSIZE
-            | Errno::ENOPROTOOPT
-            | Errno::EOPNOTSUPP) => Err(errno),
-            _ => Ok(Sent::of(&error)),
-        },
-    }
-}
-
-impl Sent {
-    /// What an error of sending means for the packet.
-    pub(crate) fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => Self::Blocked,
-            // Unreachable networks, firewalls and full queues pass; until then it is a lost packet like others.
-            _ => Self::Lost,
+    let segment = u16::try_from(stride).map_err(|_| Errno::EINVAL)?;
+    let Err(error) = endpoint.send_segmented(packets, segment, peer) else { return Ok(Sent::Done) };
+    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        errno @ (Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE | Errno::ENOPROTOOPT | Errno::EOPNOTSUPP) => {
+            Err(errno)
         }
+        _ => Ok(Sent::of(&error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::UdpSocket;
+    use std::net::UdpSocket as StdSocket;
     use std::time::Duration;
 
-    fn pair(ip: &str) -> (Endpoint, UdpSocket, SocketAddr) {
+    fn pair(ip: &str) -> (Endpoint, StdSocket, SocketAddr) {
         let endpoint = Endpoint::open(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
-        let client = UdpSocket::bind((ip, 0)).unwrap();
+        let client = StdSocket::bind((ip, 0)).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let peer = client.local_addr().unwrap();
         (endpoint, client, peer)
     }
 
-    fn arrived(client: &UdpSocket, count: usize) -> Vec<Vec<u8>> {
+    fn arrived(client: &StdSocket, count: usize) -> Vec<Vec<u8>> {
         let mut buf = [0; 2000];
         let mut next = || client.recv(&mut buf).map(|len| buf[..len].to_vec()).expect("a packet");
         (0..count).map(|_| next()).collect()

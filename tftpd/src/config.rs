@@ -33,6 +33,10 @@ pub struct Config {
     /// the same second; Linux charges about 1 KiB for a small packet, so this holds some 4,000 requests. What does
     /// not fit costs each of those boards a second or more. Without CAP_NET_ADMIN `net.core.rmem_max` limits it.
     pub receive_buffer: usize,
+    /// Answer from the port that was asked instead of a new one for each transfer, for firewalls that let nothing else
+    /// through. RFC 1350 section 4 has it otherwise: a client's port then has one transfer at a time, a client that has
+    /// closed its port is noticed only by its silence, and all transfers share one send buffer.
+    pub single_port: bool,
     /// How windows are sent. Other than the best is for kernels and networks with a fault.
     pub batching: Batching,
     /// When packets are repeated and transfers given up.
@@ -47,6 +51,7 @@ impl Default for Config {
             max_transfers: 2048,
             max_transfers_per_address: 64,
             receive_buffer: 4 << 20,
+            single_port: false,
             batching: Batching::default(),
             timing: Timing::default(),
         }

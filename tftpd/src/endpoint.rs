@@ -1,13 +1,16 @@
-//! The socket of one transfer: a port of its own (RFC 1350 section 4, TID) at the address that was asked.
+//! The way of one transfer to its client: a port of its own (RFC 1350 section 4, TID) at the address that was asked, or,
+//! for firewalls that let only one port through, the port of the requests.
 //! It refuses to know the transfer; it sends to the peer it is told and reports whom packets come from.
 //! It is not connected, so that strangers can be told ERROR 5; ip(7) IP_RECVERR still reports a peer that is gone.
 
 use crate::batch::Batching;
-use crate::listener::address_of;
+use crate::listener::{Outlet, address_of};
 use mio::net::UdpSocket;
 use nix::libc;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
-use std::io::{self, IoSliceMut};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
+};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
@@ -15,11 +18,19 @@ use std::os::fd::AsRawFd;
 const MAX_REPORTS: usize = 64;
 
 pub(crate) struct Endpoint {
-    pub(crate) socket: UdpSocket,
+    port: Port,
     /// How windows are sent to this client, once one was.
     pub(crate) batching: Option<Batching>,
-    /// The length at which the kernel cuts what is sent on this socket; 0 while it does not.
-    pub(crate) segment: i32,
+}
+
+enum Port {
+    Own(UdpSocket),
+    /// The port of the requests, which hands on what comes for this transfer.
+    Shared {
+        outlet: Outlet,
+        /// The address of ours that was asked.
+        local: SocketAddr,
+    },
 }
 
 /// What became of a packet.
@@ -32,6 +43,17 @@ pub(crate) enum Sent {
     Lost,
 }
 
+impl Sent {
+    /// What an error of sending means for the packet.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Blocked,
+            // Unreachable networks, firewalls and full queues pass; until then it is a lost packet like others.
+            _ => Self::Lost,
+        }
+    }
+}
+
 impl Endpoint {
     /// Binds a free port at `local`, whose own port is 0.
     pub(crate) fn open(local: SocketAddr) -> io::Result<Self> {
@@ -41,30 +63,69 @@ impl Endpoint {
         } else {
             setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
         }
-        Ok(Self { socket, batching: None, segment: 0 })
+        Ok(Self { port: Port::Own(socket), batching: None })
+    }
+
+    /// Sends from the port of the requests, as `local`.
+    pub(crate) fn shared(outlet: Outlet, local: SocketAddr) -> Self {
+        Self { port: Port::Shared { outlet, local }, batching: None }
+    }
+
+    /// The socket to wait for, if it is the transfer's own.
+    pub(crate) fn socket(&mut self) -> Option<&mut UdpSocket> {
+        match &mut self.port {
+            Port::Own(socket) => Some(socket),
+            Port::Shared { .. } => None,
+        }
+    }
+
+    /// The descriptor that lists of packets can be sent on.
+    pub(crate) fn own_socket(&self) -> Option<&UdpSocket> {
+        match &self.port {
+            Port::Own(socket) => Some(socket),
+            Port::Shared { .. } => None,
+        }
     }
 
     pub(crate) fn send(&self, bytes: &[u8], peer: SocketAddr) -> Sent {
-        match self.socket.send_to(bytes, peer) {
-            Ok(_) => Sent::Done,
-            Err(e) => Sent::of(&e),
+        let sent = match &self.port {
+            Port::Own(socket) => socket.send_to(bytes, peer).map(drop),
+            Port::Shared { outlet, local } => outlet.send(bytes, *local, peer, None),
+        };
+        sent.map_or_else(|e| Sent::of(&e), |()| Sent::Done)
+    }
+
+    /// Sends `bytes` as packets of `segment` bytes.
+    pub(crate) fn send_segmented(&self, bytes: &[u8], segment: u16, peer: SocketAddr) -> io::Result<()> {
+        match &self.port {
+            Port::Own(socket) => {
+                let (parts, to) = ([IoSlice::new(bytes)], SockaddrStorage::from(peer));
+                let cut = [ControlMessage::UdpGsoSegments(&segment)];
+                sendmsg(socket.as_raw_fd(), &parts, &cut, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+                Ok(())
+            }
+            Port::Shared { outlet, local } => outlet.send(bytes, *local, peer, Some(segment)),
         }
     }
 
     /// The next packet and its sender; `WouldBlock` when there is none.
     pub(crate) fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.recv_from(buf)
+        match &self.port {
+            Port::Own(socket) => socket.recv_from(buf),
+            Port::Shared { .. } => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// Reads what the network reported about packets sent earlier. True if one for `peer` met a closed port:
     /// the program there has ended. A host that is merely unreachable may come back, and strangers whom we
-    /// answered do not count.
+    /// answered do not count. The shared port hears no such reports: they would be about all of its clients.
     pub(crate) fn peer_is_gone(&self, peer: SocketAddr) -> bool {
+        let Port::Own(socket) = &self.port else { return false };
         let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
         let mut byte = [0];
         let mut gone = false;
         for _ in 0..MAX_REPORTS {
-            let (fd, mut parts) = (self.socket.as_raw_fd(), [IoSliceMut::new(&mut byte)]);
+            let (fd, mut parts) = (socket.as_raw_fd(), [IoSliceMut::new(&mut byte)]);
             let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
             let Ok(report) = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut control), flags) else {
                 break;

@@ -10,11 +10,14 @@ use nix::sys::socket::{
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 pub(crate) struct Listener {
     pub(crate) socket: UdpSocket,
     pub(crate) local: SocketAddr,
+    /// A handle by which transfers send from this socket's port.
+    pub(crate) outlet: Outlet,
     control: Vec<u8>,
     /// How many datagrams it had no room for, as the kernel last told; the count wraps.
     dropped: u32,
@@ -51,10 +54,11 @@ impl Listener {
         // Losses are told with the next datagram; a kernel without that loses as silently as any.
         let _ = setsockopt(&fd, sockopt::RxqOvfl, &1);
         bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+        let outlet = Outlet(Arc::new(fd.try_clone()?));
         let socket = UdpSocket::from_std(std::net::UdpSocket::from(fd));
         let local = socket.local_addr()?;
         let control = nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo, u32);
-        Ok(Self { socket, local, control, dropped: 0 })
+        Ok(Self { socket, local, outlet, control, dropped: 0 })
     }
 
     /// Takes in the next datagram; `Ok(None)` for one that is to be ignored, `WouldBlock` when there is none.
@@ -87,29 +91,60 @@ impl Listener {
     /// Answers a datagram from the address that it was sent to. What cannot be sent now is lost, as any datagram
     /// may be; the client asks again.
     pub(crate) fn reply(&self, arrival: &Arrival, bytes: &[u8]) {
-        let (fd, parts) = (self.socket.as_raw_fd(), [IoSlice::new(bytes)]);
-        let (peer, flags) = (SockaddrStorage::from(arrival.peer), MsgFlags::MSG_DONTWAIT);
-        let sent = match arrival.local {
-            SocketAddr::V4(local) => {
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(*local.ip()).to_be() },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                sendmsg(fd, &parts, &[ControlMessage::Ipv4PacketInfo(&info)], flags, Some(&peer))
-            }
-            SocketAddr::V6(local) => {
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr { s6_addr: local.ip().octets() },
-                    ipi6_ifindex: local.scope_id(),
-                };
-                sendmsg(fd, &parts, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&peer))
-            }
-        };
-        if let Err(errno) = sent {
-            log::debug!("peer={} an answer could not be sent: {errno}", arrival.peer);
+        if let Err(error) = send_from(self.socket.as_raw_fd(), bytes, arrival.local, arrival.peer, None) {
+            log::debug!("peer={} an answer could not be sent: {error}", arrival.peer);
         }
     }
+}
+
+/// Sends from the port of a [`Listener`].
+#[derive(Clone)]
+pub(crate) struct Outlet(Arc<OwnedFd>);
+
+impl Outlet {
+    /// Sends to `peer` as our address `local`, in one packet or in packets of `segment` bytes.
+    pub(crate) fn send(
+        &self,
+        bytes: &[u8],
+        local: SocketAddr,
+        peer: SocketAddr,
+        segment: Option<u16>,
+    ) -> io::Result<()> {
+        send_from(self.0.as_raw_fd(), bytes, local, peer, segment)
+    }
+}
+
+fn send_from(
+    fd: RawFd,
+    bytes: &[u8],
+    local: SocketAddr,
+    peer: SocketAddr,
+    segment: Option<u16>,
+) -> io::Result<()> {
+    let (parts, peer) = ([IoSlice::new(bytes)], SockaddrStorage::from(peer));
+    let cut = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+    let send = |from| match cut {
+        Some(cut) => sendmsg(fd, &parts, &[from, cut], MsgFlags::MSG_DONTWAIT, Some(&peer)),
+        None => sendmsg(fd, &parts, &[from], MsgFlags::MSG_DONTWAIT, Some(&peer)),
+    };
+    match local {
+        SocketAddr::V4(local) => {
+            let info = libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from(*local.ip()).to_be() },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            send(ControlMessage::Ipv4PacketInfo(&info))?;
+        }
+        SocketAddr::V6(local) => {
+            let info = libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr { s6_addr: local.ip().octets() },
+                ipi6_ifindex: local.scope_id(),
+            };
+            send(ControlMessage::Ipv6PacketInfo(&info))?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {

@@ -33,6 +33,9 @@ struct Arguments {
     /// Most transfers at once
     #[arg(long, value_name = "N", default_value_t = Config::default().max_transfers)]
     max_transfers: usize,
+    /// Answer from the port that was asked, for firewalls that let no other through
+    #[arg(long)]
+    single_port: bool,
 }
 
 /// What ends the program with code 1.
@@ -102,6 +105,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         mtu: arguments.mtu,
         max_windowsize: arguments.max_windowsize,
         max_transfers: arguments.max_transfers,
+        single_port: arguments.single_port,
         ..Config::default()
     };
     if let Err(error) = config.raise_open_files() {

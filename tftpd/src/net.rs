@@ -90,6 +90,8 @@ pub struct Server {
     waiting: VecDeque<usize>,
     /// The request that is being answered.
     inbox: Vec<u8>,
+    /// Request sockets tell when there is room to send; only where transfers use them, and one found no room.
+    minding_room: bool,
     core: Core,
 }
 
@@ -123,7 +125,15 @@ impl Server {
         let registry = poll.registry().try_clone().map_err(general)?;
         let core = Core::new(config, Box::new(source), registry, FIRST_LISTENER + listeners.len());
         let stopper = Stopper { stopping: Arc::default(), waker };
-        Ok(Self { poll, stopper, listeners, waiting: VecDeque::new(), inbox: vec![0; INBOX], core })
+        Ok(Self {
+            poll,
+            stopper,
+            listeners,
+            waiting: VecDeque::new(),
+            inbox: vec![0; INBOX],
+            minding_room: false,
+            core,
+        })
     }
 
     /// The addresses listened to, with the ports taken, in the order of [`Self::bind`].
@@ -148,26 +158,31 @@ impl Server {
     pub fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(EVENTS);
         let mut due = Vec::new();
+        // The clock is read once a round. What a round sends bears the time of its beginning, some milliseconds ago at
+        // worst, and is repeated that much earlier.
+        let mut now = Instant::now();
         while !self.stopper.stopping.load(Ordering::Acquire) {
             let busy = !self.waiting.is_empty() || !self.core.ready.is_empty();
-            let next = if busy { Some(Instant::now()) } else { self.core.sessions.next_deadline() };
-            let timeout = next.map(|at| at.saturating_duration_since(Instant::now()));
+            let next = if busy { Some(now) } else { self.core.sessions.next_deadline() };
+            let timeout = next.map(|at| at.saturating_duration_since(now));
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(RunError::Poll(e)),
             }
+            now = Instant::now();
             for event in &events {
                 self.take(event);
             }
             for _ in 0..self.waiting.len() {
                 self.serve_requests();
             }
-            self.give_turns();
-            let now = Instant::now();
-            due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)));
+            self.give_turns(now);
+            self.mind_room();
+            // Those that find no place in this round are due in the next one, at once.
+            due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)).take(TRANSFERS_PER_TURN));
             for slot in due.drain(..) {
-                self.core.on_deadline(slot);
+                self.core.on_deadline(slot, now);
             }
         }
         for slot in self.core.sessions.running() {
@@ -176,9 +191,26 @@ impl Server {
         Ok(())
     }
 
-    fn give_turns(&mut self) {
+    /// Waits for room to send on the request sockets while a transfer needs it, and no longer: each packet that leaves
+    /// them would wake the thread.
+    fn mind_room(&mut self) {
+        let wanted = !self.core.held.is_empty();
+        if wanted == std::mem::replace(&mut self.minding_room, wanted) {
+            return;
+        }
+        let interest = if wanted { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            let token = Token(FIRST_LISTENER + index);
+            if let Err(e) = self.poll.registry().reregister(&mut listener.socket, token, interest) {
+                log::debug!("listen={} cannot wait for room to send: {e}", listener.local);
+                self.core.unblock_held();
+            }
+        }
+    }
+
+    fn give_turns(&mut self, now: Instant) {
         for _ in 0..self.core.ready.len().min(TRANSFERS_PER_TURN) {
-            self.core.serve_next();
+            self.core.serve_next(now);
         }
     }
 
@@ -189,6 +221,9 @@ impl Server {
         }
         let Some(slot) = token.checked_sub(self.core.first_transfer) else {
             let listener = token - FIRST_LISTENER;
+            if event.is_writable() {
+                self.core.unblock_held();
+            }
             if !self.waiting.contains(&listener) {
                 self.waiting.push_back(listener);
             }
@@ -222,7 +257,7 @@ mod tests {
     use super::*;
     use crate::content::Content;
     use crate::packet::{self, Mode};
-    use crate::{Options, Refusal, Request};
+    use crate::{Batching, FetchOptions, Options, Refusal, Request, fetch};
     use std::net::UdpSocket;
     use std::time::Duration;
 
@@ -246,7 +281,7 @@ mod tests {
         server.waiting.push_back(0);
         server.serve_requests();
         for _ in 0..server.core.ready.len() {
-            server.core.serve_next();
+            server.core.serve_next(Instant::now());
         }
     }
 
@@ -288,15 +323,89 @@ mod tests {
         assert!(len < 30 && buf[1] == 6, "an OACK of {len} bytes");
         client.set_nonblocking(true).unwrap();
         for slot in server.core.sessions.running() {
-            server.core.serve(slot);
+            server.core.serve(slot, Instant::now());
         }
         assert!(client.recv_from(&mut buf).is_err(), "and nothing more");
         client.send_to(b"\0\x04\0\0", transfer).unwrap();
         for slot in server.core.sessions.running() {
-            server.core.serve(slot);
+            server.core.serve(slot, Instant::now());
         }
         let arrived = std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count();
         assert_eq!(arrived, 64, "the window, in one turn");
+    }
+
+    #[test]
+    fn one_port_serves_all_where_that_is_wished() {
+        static FILE: [u8; 300_000] = [7; 300_000];
+        for (listen, batching) in [
+            ("127.0.0.1:0", Batching::Segmented),
+            ("[::1]:0", Batching::Segmented),
+            ("127.0.0.1:0", Batching::Single),
+        ] {
+            let config = Config { single_port: true, batching, ..Config::default() };
+            let server = Server::bind(&[listen.parse().unwrap()], config, Fixed(&FILE)).unwrap();
+            let (address, stopper, stats) = (server.local_addrs()[0], server.stopper(), server.stats());
+            let thread = std::thread::spawn(move || server.run());
+            std::thread::scope(|scope| {
+                for windowsize in [None, Some(2), Some(16), Some(64)] {
+                    scope.spawn(move || {
+                        let how = FetchOptions { windowsize, ..FetchOptions::default() };
+                        assert!(
+                            fetch(address, "f", &how).unwrap().bytes == FILE,
+                            "{windowsize:?} {batching:?}"
+                        );
+                    });
+                }
+            });
+            // By hand: all comes from the port that was asked, and another name from the same port is the next file.
+            let client = UdpSocket::bind((address.ip(), 0)).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let (mut bytes, mut buf) = (Vec::new(), [0; 1000]);
+            for name in ["a", "b"] {
+                packet::encode_read_request(&mut bytes, name, Mode::Octet, &Options::default());
+                client.send_to(&bytes, address).unwrap();
+                let (len, from) = client.recv_from(&mut buf).unwrap();
+                assert_eq!((from, len, &buf[..4]), (address, 516, b"\0\x03\0\x01".as_slice()));
+            }
+            client.send_to(b"\0\x04\0\x01", address).unwrap();
+            assert_eq!(client.recv_from(&mut buf).unwrap().0, 516);
+            assert_eq!(&buf[..4], b"\0\x03\0\x02");
+            client.send_to(b"\0\x05\0\0enough\0", address).unwrap();
+            let stranger = UdpSocket::bind((address.ip(), 0)).unwrap();
+            stranger.send_to(b"\0\x04\0\x01", address).unwrap();
+            assert!(fetch(address, "f", &FetchOptions::default()).is_ok());
+            // The answer to this comes after all that came before it has been taken in.
+            client.send_to(b"\0\x01f\0mail\0", address).unwrap();
+            client.recv_from(&mut buf).unwrap();
+            assert_eq!((stats.transfers_done.get(), stats.transfers_failed.get()), (5, 2));
+            assert!(stats.strays.get() >= 1, "an ACK of nobody's transfer is counted and not answered");
+            stranger.set_nonblocking(true).unwrap();
+            assert!(stranger.recv_from(&mut buf).is_err());
+            stopper.stop();
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn who_waits_for_room_on_the_shared_port_goes_on_when_there_is_some() {
+        let config = Config { single_port: true, ..Config::default() };
+        let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
+        let client = client();
+        ask(&client, &server, &Options::default());
+        server.waiting.push_back(0);
+        server.serve_requests();
+        let slot = server.core.sessions.running()[0];
+        server.core.sessions.get_mut(slot).unwrap().payload.blocked = true;
+        server.core.held.push(slot);
+        server.mind_room();
+        let mut events = Events::with_capacity(8);
+        // Its buffer is empty, so the first event says that there is room.
+        server.poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        events.iter().for_each(|event| server.take(event));
+        server.mind_room();
+        assert!(!server.minding_room);
+        server.give_turns(Instant::now());
+        assert_eq!(client.recv_from(&mut [0; 100]).unwrap().0, 8);
     }
 
     #[test]
@@ -315,7 +424,7 @@ mod tests {
         for slot in server.core.sessions.running() {
             server.core.enqueue(slot);
         }
-        server.give_turns();
+        server.give_turns(Instant::now());
         assert_eq!(server.core.ready.len(), 200 - TRANSFERS_PER_TURN, "the others wait for the next round");
     }
 }

@@ -7,7 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::listener::{Arrival, Listener};
 use crate::name::{self, NameError};
 use crate::options::grant;
-use crate::packet::{self, ErrorCode, Mode, Packet};
+use crate::packet::{self, DecodeError, ErrorCode, Mode, Packet};
 use crate::serving::{Core, Io};
 use crate::sessions::{Full, Key, Manner, Slot};
 use crate::source::{Refusal, Request};
@@ -15,7 +15,8 @@ use crate::stats::Stats;
 use crate::transfer::{Outcome, Repeated, Transfer};
 use mio::{Interest, Token};
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 impl Core {
@@ -33,10 +34,13 @@ impl Core {
             Ok(Packet::ReadRequest { path, mode, options }) => {
                 self.stats.requests.add(1);
                 let manner = Manner { mode, options };
-                if let Err((code, text)) = self.on_request(arrival, path, manner, now) {
+                if let Err((code, text)) = self.on_request(listener, arrival, path, manner, now) {
                     log::debug!("peer={} file={path:?} refused: {text}", arrival.peer);
                     self.answer(listener, arrival, code, text);
                 }
+            }
+            packet if self.config.single_port && of_a_transfer(&packet) => {
+                self.on_answer(arrival, packet, now);
             }
             Ok(_) => self.on_malformed(arrival.peer.ip(), "the packet is no request", now),
             Err(error) => match error.answer() {
@@ -46,6 +50,18 @@ impl Core {
                 }
                 None => self.on_malformed(arrival.peer.ip(), error, now),
             },
+        }
+    }
+
+    /// What clients send to the transfer that their port has, where the port of the requests is that of transfers, too.
+    fn on_answer(&mut self, arrival: &Arrival, packet: Result<Packet<'_>, DecodeError>, now: Instant) {
+        let Some(slot) = self.sessions.of_peer(arrival.peer, arrival.local.ip()) else {
+            // Most are copies of a last ACK; an ERROR 5 for each would reach clients that have gone on.
+            return self.stats.strays.add(1);
+        };
+        match self.hear(slot, packet, now) {
+            Ok(_) => self.enqueue(slot),
+            Err(outcome) => self.finish(slot, outcome),
         }
     }
 
@@ -66,6 +82,7 @@ impl Core {
     /// Begins a transfer, gives a repeated request to the one that runs, or says why not.
     pub(crate) fn on_request(
         &mut self,
+        listener: &Listener,
         arrival: &Arrival,
         path: &str,
         manner: Manner,
@@ -83,6 +100,12 @@ impl Core {
                 }
                 Ok(_) => self.finish(slot, Outcome::Superseded),
             }
+        }
+        // A client that uses one port for its next file has done with the one before.
+        if self.config.single_port
+            && let Some(slot) = self.sessions.of_peer(peer, local)
+        {
+            self.finish(slot, Outcome::Superseded);
         }
         if let Err(full) = self.sessions.room_for(peer.ip()) {
             return Err(self.turn_away(peer.ip(), full, now));
@@ -115,11 +138,7 @@ impl Core {
         let granted = grant(&manner.options, size, self.config.most(peer.ip()));
         let transfer = Transfer::new(granted, size, self.config.timing, now);
         let blocks = Blocks::new(content, manner.mode, transfer.blksize());
-        let token = Token(self.first_transfer + self.sessions.next_slot());
-        let endpoint = Endpoint::open(arrival.local).and_then(|mut endpoint| {
-            self.registry.register(&mut endpoint.socket, token, Interest::READABLE)?;
-            Ok(endpoint)
-        });
+        let endpoint = self.open_endpoint(listener, arrival.local);
         let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err(cause) => {
@@ -135,6 +154,18 @@ impl Core {
         self.stats.active.set(self.sessions.len() as u64);
         self.enqueue(slot);
         Ok(())
+    }
+
+    fn open_endpoint(&self, listener: &Listener, local: SocketAddr) -> io::Result<Endpoint> {
+        if self.config.single_port {
+            return Ok(Endpoint::shared(listener.outlet.clone(), local));
+        }
+        let token = Token(self.first_transfer + self.sessions.next_slot());
+        let mut endpoint = Endpoint::open(local)?;
+        if let Some(socket) = endpoint.socket() {
+            self.registry.register(socket, token, Interest::READABLE)?;
+        }
+        Ok(endpoint)
     }
 
     /// Whether a request with the key of a running transfer puts another in its place.
@@ -162,4 +193,12 @@ impl Core {
         }
         (ErrorCode::NotDefined, text)
     }
+}
+
+/// Whether a packet can only be meant for a transfer.
+fn of_a_transfer(packet: &Result<Packet<'_>, DecodeError>) -> bool {
+    matches!(
+        packet,
+        Ok(Packet::Ack { .. } | Packet::Error { .. } | Packet::Data { .. } | Packet::OptionAck { .. })
+    )
 }

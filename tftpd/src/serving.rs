@@ -6,7 +6,7 @@ use crate::batch::{MAX_BYTES, MAX_PACKETS, Sender};
 use crate::config::Config;
 use crate::content::Blocks;
 use crate::endpoint::{Endpoint, Sent};
-use crate::packet::{self, DATA_HEADER, ErrorCode, Packet, data_header};
+use crate::packet::{self, DATA_HEADER, DecodeError, ErrorCode, Packet, data_header};
 use crate::quiet::Quiet;
 use crate::sessions::{Sessions, Slot};
 use crate::source::{Source, TransferRecord};
@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions<Io>,
     /// Transfers that have something to take in or to send.
     pub(crate) ready: VecDeque<Slot>,
+    /// Those that wait for room in the send buffer of the requests' port.
+    pub(crate) held: Vec<Slot>,
     pub(crate) quiet: Quiet,
     pub(crate) first_transfer: usize,
     pub(crate) inbox: Vec<u8>,
@@ -71,6 +73,7 @@ impl Core {
             stats: Arc::default(),
             sessions: Sessions::new(config.max_transfers, config.max_transfers_per_address),
             ready: VecDeque::new(),
+            held: Vec::new(),
             quiet: Quiet::default(),
             first_transfer,
             inbox: vec![0; INBOX],
@@ -91,17 +94,16 @@ impl Core {
     }
 
     /// Gives the transfer that has waited longest its turn.
-    pub(crate) fn serve_next(&mut self) {
+    pub(crate) fn serve_next(&mut self, now: Instant) {
         let Some(slot) = self.ready.pop_front() else { return };
         if let Some(session) = self.sessions.get_mut(slot) {
             session.payload.queued = false;
-            self.serve(slot);
+            self.serve(slot, now);
         }
     }
 
     /// Takes in what has arrived for a transfer, then sends what is due.
-    pub(crate) fn serve(&mut self, slot: Slot) {
-        let now = Instant::now();
+    pub(crate) fn serve(&mut self, slot: Slot, now: Instant) {
         let more = match self.take_in(slot, now) {
             Ok(more) => more,
             Err(outcome) => return self.finish(slot, outcome),
@@ -116,8 +118,7 @@ impl Core {
         }
     }
 
-    pub(crate) fn on_deadline(&mut self, slot: Slot) {
-        let now = Instant::now();
+    pub(crate) fn on_deadline(&mut self, slot: Slot, now: Instant) {
         // An ACK that lies in the socket beats the timer that has run out meanwhile.
         let mut over = self.take_in(slot, now).err();
         let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -152,11 +153,10 @@ impl Core {
                 Err(_) if io.endpoint.peer_is_gone(peer) => return Err(Outcome::PeerUnreachable),
                 Err(_) => continue,
             };
-            let packet = packet::decode(&self.inbox[..len]);
             if from != peer {
                 self.stats.strays.add(1);
                 // Whoever answers an ERROR with an ERROR may talk to himself for ever.
-                if !matches!(packet, Ok(Packet::Error { .. })) {
+                if !matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
                     packet::encode_error(
                         &mut self.control,
                         ErrorCode::UnknownTransferId,
@@ -166,33 +166,48 @@ impl Core {
                 }
                 continue;
             }
-            match packet {
-                Ok(Packet::Ack { block }) => match session.transfer.on_ack(block, now) {
-                    Acked::Complete => return Err(Outcome::Complete),
-                    Acked::Moved => {
-                        io.blocks.release(session.transfer.acked());
-                        // In lockstep there is nothing more to come before the next block is out, whose answer is
-                        // an event of its own: a call saved. What lies here nevertheless is read then.
-                        if session.transfer.lockstep() {
-                            return Ok(false);
-                        }
-                    }
-                    Acked::Gap => {
-                        self.stats.gaps.add(1);
-                        io.blocks.release(session.transfer.acked());
-                    }
-                    Acked::Ignored => self.stats.ignored_acks.add(1),
-                },
-                Ok(Packet::Error { code, message }) => {
-                    let outcome = session.transfer.on_error(code);
-                    log::debug!("peer={peer} file={} client says error {code}: {message}", io.name);
-                    return Err(outcome);
-                }
-                Ok(_) => self.on_malformed(from.ip(), "the packet has no place in a read", now),
-                Err(error) => self.on_malformed(from.ip(), error, now),
+            let inbox = std::mem::take(&mut self.inbox);
+            let heard = self.hear(slot, packet::decode(&inbox[..len]), now);
+            self.inbox = inbox;
+            // In lockstep there is nothing more to come before the next block is out, whose answer is an event of its
+            // own: a call saved. What lies here nevertheless is read then.
+            if heard? && self.sessions.get_mut(slot).is_some_and(|session| session.transfer.lockstep()) {
+                return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Gives a transfer a packet of its client. `Ok(true)`: it has got on. `Err`: it is over.
+    pub(crate) fn hear(
+        &mut self,
+        slot: Slot,
+        packet: Result<Packet<'_>, DecodeError>,
+        now: Instant,
+    ) -> Result<bool, Outcome> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(false) };
+        let (peer, io) = (session.key.peer, &mut session.payload);
+        match packet {
+            Ok(Packet::Ack { block }) => {
+                let acked = session.transfer.on_ack(block, now);
+                match acked {
+                    Acked::Complete => return Err(Outcome::Complete),
+                    Acked::Moved => {}
+                    Acked::Gap => self.stats.gaps.add(1),
+                    Acked::Ignored => self.stats.ignored_acks.add(1),
+                }
+                io.blocks.release(session.transfer.acked());
+                return Ok(acked != Acked::Ignored);
+            }
+            Ok(Packet::Error { code, message }) => {
+                let outcome = session.transfer.on_error(code);
+                log::debug!("peer={peer} file={} client says error {code}: {message}", io.name);
+                return Err(outcome);
+            }
+            Ok(_) => self.on_malformed(peer.ip(), "the packet has no place in a read", now),
+            Err(error) => self.on_malformed(peer.ip(), error, now),
+        }
+        Ok(false)
     }
 
     /// Sends a turn of packets: one run, so that no window makes others wait for long. `Ok(true)`: more are due.
@@ -240,17 +255,28 @@ impl Core {
             Sent::Lost => {}
             Sent::Blocked => {
                 io.blocked = true;
-                let token = Token(self.first_transfer + slot);
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                if let Err(e) = self.registry.reregister(&mut io.endpoint.socket, token, interest) {
-                    // Its timer will try again.
-                    log::debug!("peer={peer} cannot wait for room to send: {e}");
-                    io.blocked = false;
-                }
+                self.wait_for_room(slot);
                 return Ok(false);
             }
         }
         Ok(transfer.output(1).is_some())
+    }
+
+    /// The send buffer is full: the next event will be that it is not.
+    fn wait_for_room(&mut self, slot: Slot) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let token = Token(self.first_transfer + slot);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match session.payload.endpoint.socket() {
+            Some(socket) => {
+                if let Err(e) = self.registry.reregister(socket, token, interest) {
+                    // Its timer will try again.
+                    log::debug!("peer={} cannot wait for room to send: {e}", session.key.peer);
+                    session.payload.blocked = false;
+                }
+            }
+            None => self.held.push(slot),
+        }
     }
 
     /// There is room in the send buffer again.
@@ -261,9 +287,18 @@ impl Core {
         }
         // Without this each packet that leaves the buffer would wake the thread.
         let token = Token(self.first_transfer + slot);
-        let socket = &mut session.payload.endpoint.socket;
-        if let Err(e) = self.registry.reregister(socket, token, Interest::READABLE) {
+        if let Some(socket) = session.payload.endpoint.socket()
+            && let Err(e) = self.registry.reregister(socket, token, Interest::READABLE)
+        {
             log::debug!("peer={} cannot stop waiting for room to send: {e}", session.key.peer);
+        }
+    }
+
+    /// There is room in the send buffer that transfers share, when they do.
+    pub(crate) fn unblock_held(&mut self) {
+        for slot in std::mem::take(&mut self.held) {
+            self.unblock(slot);
+            self.enqueue(slot);
         }
     }
 

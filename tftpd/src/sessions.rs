@@ -6,6 +6,7 @@ use crate::options::Options;
 use crate::packet::Mode;
 use crate::transfer::Transfer;
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -56,6 +57,8 @@ pub(crate) struct Sessions<T> {
     slots: Vec<Option<Session<T>>>,
     free: Vec<Slot>,
     by_key: HashMap<Key, Slot>,
+    /// The latest transfer of each client's port.
+    by_peer: HashMap<(SocketAddr, IpAddr), Slot>,
     per_address: HashMap<IpAddr, usize>,
     /// Deadlines that may be too early, never too late: an ACK moves a deadline back a thousand times a second
     /// and should not have to touch the heap. At most a few entries per session.
@@ -71,6 +74,7 @@ impl<T> Sessions<T> {
             slots: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::new(),
+            by_peer: HashMap::new(),
             per_address: HashMap::new(),
             due: BinaryHeap::new(),
             serial: 0,
@@ -118,6 +122,7 @@ impl<T> Sessions<T> {
         self.serial += 1;
         let (serial, scheduled) = (self.serial, transfer.deadline());
         *self.per_address.entry(key.peer.ip()).or_default() += 1;
+        self.by_peer.insert((key.peer, key.local), slot);
         let before = self.by_key.insert(key.clone(), slot);
         debug_assert!(before.is_none(), "a key has one transfer");
         let session = Session { key, manner, transfer, started: now, payload, scheduled, serial };
@@ -133,6 +138,11 @@ impl<T> Sessions<T> {
         let session = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.by_key.remove(&session.key);
+        if let Entry::Occupied(latest) = self.by_peer.entry((session.key.peer, session.key.local))
+            && *latest.get() == slot
+        {
+            latest.remove();
+        }
         let ip = session.key.peer.ip();
         if let Some(n) = self.per_address.get_mut(&ip) {
             *n -= 1;
@@ -187,6 +197,11 @@ impl<T> Sessions<T> {
         self.due.push(Reverse((session.scheduled, slot, session.serial)));
     }
 
+    /// A running transfer of this client with this address of ours, whatever its name.
+    pub(crate) fn of_peer(&self, peer: SocketAddr, local: IpAddr) -> Option<Slot> {
+        self.by_peer.get(&(peer, local)).copied()
+    }
+
     /// Every slot in use.
     pub(crate) fn running(&self) -> Vec<Slot> {
         self.by_key.values().copied().collect()
@@ -238,10 +253,16 @@ mod tests {
         assert_eq!(s.find(&key("10.0.0.8:49152", "a")), None);
         let elsewhere = Key { local: "10.0.0.2".parse().unwrap(), ..key("10.0.0.9:49152", "a") };
         assert_eq!(s.find(&elsewhere), None, "asked at another address of ours");
+        let of_peer = |s: &Sessions<()>| s.of_peer(elsewhere.peer, key("10.0.0.9:1", "").local);
+        assert_eq!(of_peer(&s), Some(b), "the latest");
+        assert_eq!(s.of_peer(elsewhere.peer, elsewhere.local), None);
         assert!(s.remove(a).is_some());
         assert!(s.remove(a).is_none());
         assert_eq!(s.find(&key("10.0.0.9:49152", "a")), None);
-        assert_eq!(begin(&mut s, "10.0.0.9:49152", "c", now), Ok(a), "slots are used again");
+        assert_eq!(of_peer(&s), Some(b), "an older one has ended");
+        assert!(s.remove(b).is_some());
+        assert_eq!(of_peer(&s), None);
+        assert_eq!(begin(&mut s, "10.0.0.9:49152", "c", now), Ok(b), "slots are used again");
     }
 
     #[test]

@@ -97,6 +97,8 @@ pub(crate) struct Transfer {
     high: u64,
     /// Some block of the present window was sent twice.
     resent: bool,
+    /// When blocks were last sent again.
+    resent_at: Option<Instant>,
     /// The window that `acked` ended went over in one piece, so a second ACK of it is news; see `on_ack`.
     clean: bool,
     /// The first answer went out so often; what counts is copies, not packets.
@@ -133,6 +135,7 @@ impl Transfer {
             next: 1,
             high: 0,
             resent: false,
+            resent_at: None,
             clean: true,
             first_sends: 0,
             timer: RetryTimer::new(&timing),
@@ -208,7 +211,10 @@ impl Transfer {
             Output::Blocks { first, count } => {
                 let end = first + u64::from(count) - 1;
                 let again = end.min(self.high).saturating_sub(first - 1);
-                self.resent |= again > 0;
+                if again > 0 {
+                    self.resent = true;
+                    self.resent_at = Some(now);
+                }
                 self.retransmissions += again;
                 // Only the last block is short, and a run that ends with new blocks holds no earlier last one.
                 let new = if end > self.high { len as u64 - again * self.blksize as u64 } else { 0 };
@@ -260,19 +266,32 @@ impl Transfer {
         }
         self.clean = whole && !self.resent;
         self.resent = !whole;
+        if whole || self.on_its_way(now) {
+            self.next = self.next.max(self.acked + 1);
+            return Acked::Moved;
+        }
         self.next = self.acked + 1;
-        if whole { Acked::Moved } else { Acked::Gap }
+        Acked::Gap
+    }
+
+    /// What was sent again cannot have been answered yet, so this ACK speaks of the time before. A client that
+    /// acknowledges each copy or late block of a window would otherwise get a window for each.
+    fn on_its_way(&self, now: Instant) -> bool {
+        let since = self.resent_at.map(|at| now.saturating_duration_since(at));
+        since.is_some_and(|since| since < self.timer.round_trip() / 2)
     }
 
     /// In lockstep a repeated ACK must not repeat DATA, or each packet from then on goes out twice: the
     /// Sorcerer's Apprentice (RFC 1123 section 4.2.3.1). With a window it may be the report that the first block of
     /// the window is missing. It is believed once, and only if the window before went out once: a window sent
-    /// twice brings a second ACK by itself, and believing that one would bring the Apprentice back.
+    /// twice brings a second ACK by itself, and believing that one would bring the Apprentice back. And it must have
+    /// taken the time of an answer, or it is a copy that the network made of the first one.
     fn on_repeated_ack(&mut self, now: Instant) -> Acked {
         if std::mem::take(&mut self.hasty) {
             self.timer.too_early();
         }
-        if self.window == 1 || !self.clean || self.high == self.acked {
+        let soon = now.saturating_duration_since(self.last_sent) < self.timer.round_trip() / 2;
+        if self.window == 1 || !self.clean || self.high == self.acked || soon {
             return Acked::Ignored;
         }
         self.clean = false;
@@ -353,5 +372,7 @@ impl Transfer {
     }
 }
 
+#[cfg(test)]
+mod channel;
 #[cfg(test)]
 mod tests;

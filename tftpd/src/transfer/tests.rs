@@ -241,6 +241,43 @@ fn a_window_goes_out_at_once_and_a_gap_is_filled_from_the_acknowledged_block() {
     );
 }
 
+/// The client acknowledges each copy of a window that went over twice: the first of these ACKs is a report of a gap like
+/// any, the others speak of the time before what was sent because of it.
+#[test]
+fn reports_that_were_on_their_way_bring_no_further_copies() {
+    check(
+        400,
+        "RRQ blksize=8 windowsize=4 | OACK blksize=8 windowsize=4
+         +10    |
+         ACK 0  | DATA1:8 DATA2:8 DATA3:8 DATA4:8
+         +10    |
+         ACK 1  | DATA2:8 DATA3:8 DATA4:8 DATA5:8
+         +1     |
+         ACK 2  | DATA6:8
+         ACK 3  | DATA7:8
+         ACK 3  |
+         +10    |
+         ACK 4  | DATA5:8 DATA6:8 DATA7:8 DATA8:8",
+    );
+}
+
+#[test]
+fn a_copy_of_an_ack_that_the_network_made_is_no_report() {
+    check(
+        400,
+        "RRQ blksize=8 windowsize=4 | OACK blksize=8 windowsize=4
+         +10    |
+         ACK 0  | DATA1:8 DATA2:8 DATA3:8 DATA4:8
+         ACK 0  |
+         +10    |
+         ACK 4  | DATA5:8 DATA6:8 DATA7:8 DATA8:8
+         +4     |
+         ACK 4  |
+         +6     |
+         ACK 4  | DATA5:8 DATA6:8 DATA7:8 DATA8:8",
+    );
+}
+
 #[test]
 fn a_lost_first_block_of_a_window_is_repeated_without_waiting_but_only_once() {
     check(
