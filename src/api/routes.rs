@@ -511,7 +511,7 @@ mod tests {
         for route in ROUTES {
             let needs = match route.run {
                 Run::Plain(_) | Run::Watch(_) => "",
-                Run::Device(_) => "/api/device/{device}",
+                Run::Device(_) | Run::Log(_) => "/api/device/{device}",
                 Run::Request(_) => "/api/request/{request}",
                 Run::Board(_) => "/api/relay/{board}",
             };
