@@ -41,11 +41,7 @@ pub(super) fn of_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Answer
     let (before, after) = (place(ctx, "before")?, place(ctx, "after")?);
     let text = ctx.call.query("q").unwrap_or_default();
     let from = match (before, after) {
-        (Some(_), Some(_)) => {
-            let why = "before and after are both given; a page is on one side of a place".to_owned();
-            return Err(ApiError::BadValue { why });
-        }
-        (Some(place), None) => LogFrom::Before(place),
+        (Some(place), _) => LogFrom::Before(place),
         (None, Some(place)) => LogFrom::After(place),
         (None, None) => LogFrom::End,
     };

@@ -162,10 +162,9 @@ impl FromStr for Place {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let number = |part: &str| match part.bytes().all(|b| b.is_ascii_digit()) {
-            true => part.parse::<i64>().map_err(|_| ()),
-            false => Err(()),
-        };
+        // No number that was given has more digits.
+        let is_number = |part: &str| part.len() <= 18 && part.bytes().all(|b| b.is_ascii_digit());
+        let number = |part: &str| if is_number(part) { part.parse::<i64>().map_err(|_| ()) } else { Err(()) };
         let (row, line) = text.split_once('-').ok_or(())?;
         Ok(Self { row: number(row)?, line: number(line)? })
     }

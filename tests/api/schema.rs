@@ -146,11 +146,12 @@ fn is(name: &str, value: &Value) -> bool {
 
 /// The few patterns that there are, by hand: a regular expression engine for five lines is none.
 fn matches(pattern: &str, text: &str) -> bool {
-    use mozpool::api::openapi::shape::{LINE, NAME, OLD_TIME};
+    use mozpool::api::openapi::shape::{LINE, NAME, OLD_TIME, PLACE};
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match pattern {
         LINE => !text.chars().any(char::is_control),
         NAME => !text.chars().any(char::is_control) && !text.trim().is_empty(),
+        PLACE => text.parse::<mozpool::store::Place>().is_ok(),
         OLD_TIME => {
             text.len() == 26
                 && text.bytes().zip("0000-00-00T00:00:00.000000".bytes()).all(|(have, want)| match want {

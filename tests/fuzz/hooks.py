@@ -9,6 +9,8 @@ def map_query(context, query):
     if query is not None and context.operation.path == "/api/events":
         query.pop("stream", None)
         query["timeout"] = "0"
+    if query is not None and context.operation.path.endswith("/log"):
+        query.pop("follow", None)
     return query
 
 
@@ -19,4 +21,8 @@ def before_call(context, case, kwargs):
         query = dict(case.query or {})
         query.pop("stream", None)
         query["timeout"] = "0"
+        case.query = query
+    if case.path.endswith("/log"):
+        query = dict(case.query or {})
+        query.pop("follow", None)
         case.query = query

@@ -76,6 +76,8 @@ pub enum Kind {
     Time,
     /// A time in UTC as the original wrote it: ISO 8601 with microseconds and without a zone.
     OldTime,
+    /// A place in a log: where lines of the machine and lines from the network are, with a `-` between.
+    Place,
     /// A number, whose fraction is cut off, or a text of digits; from the one to the other.
     Seconds(u32, Option<u32>),
     /// The same, for as long as a request may last here.
@@ -144,6 +146,7 @@ impl<'a> Schemas<'a> {
             Kind::Whole(min, Some(max)) => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Time => json!({ "type": "string", "format": "date-time" }),
+            Kind::Place => json!({ "type": "string", "pattern": PLACE }),
             Kind::OldTime => {
                 json!({ "type": "string", "pattern": OLD_TIME })
             }
@@ -205,6 +208,9 @@ impl<'a> Schemas<'a> {
 fn all_fields(shape: &'static Shape) -> Vec<&'static Field> {
     shape.bases.iter().flat_map(|base| all_fields(base)).chain(shape.fields).collect()
 }
+
+/// What [`crate::store::Place`] reads and writes.
+pub const PLACE: &str = "^[0-9]{1,18}-[0-9]{1,18}$";
 
 /// No control characters: Unicode's category Cc.
 pub const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";

@@ -228,8 +228,8 @@ pub const LOG_PAGE: Shape = Shape {
     doc: "Lines of a log, and where it goes on.",
     bases: &[&LOG],
     fields: &[
-        needed("before", Kind::Text, "Older lines are before this place; for `before`."),
-        needed("after", Kind::Text, "Newer lines are behind this place; for `after`."),
+        needed("before", Kind::Place, "Older lines are before this place; for `before`."),
+        needed("after", Kind::Place, "Newer lines are behind this place; for `after`."),
         needed(
             "more",
             Kind::Bool,

@@ -208,16 +208,21 @@ pub const DEVICE_LOG: &[Query] = &[
         "So many lines, the last ones unless `after` is given; 0 is as many as one answer holds.",
     ),
     query("q", Kind::Text, "Only lines with this text in the message; letters match whatever their case."),
-    query("before", PLACE, "Only lines before this place, which an answer named: the page of older ones."),
-    query("after", PLACE, "Only lines that were stored behind this place: what has come since."),
+    query(
+        "before",
+        Kind::Place,
+        "Only lines before this place, which an answer named: the page of older ones.",
+    ),
+    query(
+        "after",
+        Kind::Place,
+        "Only lines that were stored behind this place: what has come since; `before` counts more.",
+    ),
     flag(
         "follow",
         "A stream of server-sent events that goes on as the log grows, after the last `limit` lines or behind `after`; any value but `0`, `no` and `false`.",
     ),
 ];
-
-/// A place in a log.
-const PLACE: Kind = Kind::Text;
 
 /// Of `log/unknown`.
 pub const UNKNOWN_SENDERS: &[Query] = &[
