@@ -240,3 +240,48 @@ fn a_daemon_started_by_root_becomes_its_user_and_still_pings() {
     assert_eq!(daemon.get("device/board-1/ping"), json!({"success": true}));
     assert!(daemon.terminate().success());
 }
+
+/// Every name that U-Boot asks for, in its order, with the boot file's folder in front or not: the answer is an error or a text,
+/// and it comes at once, for only that makes a board go on.
+#[test]
+fn a_u_boot_finds_its_config_behind_all_the_names_that_are_not_there() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    daemon.event("please_start_maintenance", json!({}));
+    daemon.wait_for_state("pxe_booting");
+    for folder in ["", "/", "boot/", "/a/b/"] {
+        let ask = |name: &str| daemon.fetch(&format!("{folder}pxelinux.cfg/{name}"));
+        let hex = ["7F000001", "7F00000", "7F0000", "7F000", "7F00", "7F0", "7F", "7"];
+        let uuid = "b8945908-d6a6-41a9-611d-74a6ab80b83d";
+        let other_board = "01-02-00-00-00-00-02";
+        for name in [&[uuid, other_board][..], &hex, &["default-arm-omap4", "default-arm"]].concat() {
+            match ask(name) {
+                // RFC 1350 section 5: file not found.
+                Err(tftpd::FetchError::Refused { code: 1, .. }) => {}
+                other => panic!("{folder}{name}: {other:?}"),
+            }
+        }
+        assert!(ask("01-02-00-00-00-00-01").expect("its own").contains("maintenance.sh"), "{folder}");
+        assert!(ask("default").expect("for everybody").contains("localboot -1"), "{folder}");
+    }
+}
+
+#[test]
+fn a_u_boot_that_asks_for_a_script_is_told_to_look_for_its_config() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let fetch = |name: &str| {
+        let options =
+            tftpd::FetchOptions { local: Some([127, 0, 0, 1].into()), ..tftpd::FetchOptions::default() };
+        tftpd::fetch(daemon.tftp, name, &options).map(|f| f.bytes)
+    };
+    for name in ["boot.scr.uimg", "boot/boot.scr.uimg"] {
+        let script = fetch(name).expect("a script");
+        let text = String::from_utf8_lossy(&script);
+        assert!(text.contains("if pxe get; then pxe boot; fi"), "{name}: {text}");
+    }
+    assert!(fetch("boot.scr").is_err(), "that name is another one");
+    // What a lab puts there goes before ours.
+    std::fs::write(lab.path("tftp/boot.scr.uimg"), "theirs").expect("a file");
+    assert_eq!(fetch("boot.scr.uimg").expect("a file"), b"theirs");
+}

@@ -79,7 +79,8 @@ pub struct LiveValues {
     pub initrd: String,
     /// Device tree, as a TFTP path; empty where the boot loader has it.
     pub fdt: String,
-    /// The serial console of boards that boot it: [`Values::console`].
+    /// The serial console of boards that boot it; templates call it `console`.
+    #[serde(skip)]
     pub console: String,
 }
 

@@ -20,7 +20,7 @@ stop_server() {
 trap 'stop_server; rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-for need in busybox:busybox-static shellcheck:shellcheck python3:python3 zstd:zstd xz:xz-utils; do
+for need in busybox:busybox-static mtype:mtools shellcheck:shellcheck python3:python3 zstd:zstd xz:xz-utils; do
     command -v "${need%%:*}" >/dev/null || {
         echo "missing tool ${need%%:*}: install the Debian package ${need#*:}" >&2
         exit 2
@@ -329,7 +329,67 @@ init_cases() {
     init_case missing stages/none.sh 'mobile_init_started mobile_init_failed ' '404 Not Found'
 }
 
+# ---- cards ----
+# card CASE STATUS TEXT OPTION…: flash-card.sh ends with STATUS and says TEXT.
+card() {
+    is_wanted card || return 0
+    card_case=$1 card_status=$2 card_text=$3
+    shift 3
+    got=$("$top/init-scripts/flash-card.sh" "$@" 2>&1)
+    rc=$?
+    if [ "$rc" = "$card_status" ] && [ "${got#*"$card_text"}" != "$got" ]; then
+        ok "card $card_case"
+    else
+        not_ok "card $card_case" "status $rc '$got', not status $card_status with '$card_text'"
+    fi
+}
+# card_has CASE FILE TEXT: what stands in a file of the card's boot partition.
+card_has() {
+    is_wanted card || return 0
+    got=$(MTOOLS_SKIP_CHECK=1 mtype -i "$work/card.img@@1M" "::$2" 2>&1)
+    if [ "${got#*"$3"}" != "$got" ]; then ok "card $1"; else not_ok "card $1" "no '$3' in '$got'"; fi
+}
+card_cases() {
+    # As large as what may stand before the boot partition, and a byte more.
+    head -c 1040384 /dev/zero | tr '\0' U >"$work/u-boot.bin"
+    { cat "$work/u-boot.bin" && echo; } >"$work/too-long.bin"
+    set -- --out "$work/card.img" --size-mib 100 --set 'fdt_addr_r=0x43f00000' --raw "$work/u-boot.bin@8" --file "$work/cmdline" --server 10.0.0.9 --tries 2
+    echo here >"$work/cmdline"
+    : >"$work/boot.scr"
+    card made 0 'card 1-' "$@"
+    cp "$work/card.img" "$work/first.img"
+    card again 0 'card 1-' "$@"
+    if is_wanted card; then
+        if cmp -s "$work/card.img" "$work/first.img"; then ok "card same-bytes"; else not_ok "card same-bytes" "two runs differ"; fi
+        if [ "$(dd if="$work/card.img" bs=1024 skip=8 count=1016 2>/dev/null | cmp - "$work/u-boot.bin" 2>&1)" = '' ]; then ok "card raw"; else not_ok "card raw" "U-Boot is not at 8 KiB"; fi
+        got=$(PATH=$PATH:/sbin:/usr/sbin sfdisk -d "$work/card.img" | sed -n 's/.*start= *\([0-9]*\), size= *\([0-9]*\), type=\([0-9a-f]*\)\(.*\)/\1 \2 \3\4/p' | tr '\n' ';')
+        want='2048 131072 c, bootable;133120 71680 83;'
+        if [ "$got" = "$want" ]; then ok "card partitions"; else not_ok "card partitions" "'$got', not '$want'"; fi
+    fi
+    card_has script boot.scr "setenv fdt_addr_r '0x43f00000'"
+    card_has tries boot.txt 'for try in 1 2; do'
+    card_has server boot.txt 'setenv serverip 10.0.0.9'
+    card_has stamp mozpool-card.txt 'card=1-'
+    card_has file cmdline here
+    card help 0 '--max-gib' --help
+    card nothing 2 '--out FILE or --device DISK' --arch arm
+    card unknown 2 "no option '--frob'" --frob
+    card arch 2 "not 'mips'" --out "$work/x.img" --arch mips
+    card quote 2 '--set takes NAME=VALUE' --out "$work/x.img" --set "a=b'c"
+    card boot-script 2 'boot.scr' --out "$work/x.img" --file "$work/boot.scr"
+    card small 1 'too small' --out "$work/x.img" --size-mib 60
+    card raw-table 1 'partition table' --out "$work/x.img" --raw "$work/cmdline@0"
+    card raw-long 1 'reach into the boot partition' --out "$work/x.img" --raw "$work/too-long.bin@8"
+    # Never a real disk: what must be refused first is asked first.
+    card no-erase 1 'say --erase' --device "$work/cmdline"
+    card no-disk 1 'is no block device' --device "$work/cmdline" --erase
+    if is_wanted card; then
+        if [ -e "$work/x.img" ]; then not_ok "card refused" "an image was made"; else ok "card refused"; fi
+    fi
+}
+
 lint
+card_cases
 json_cases
 library_cases
 start_server
