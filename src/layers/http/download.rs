@@ -200,3 +200,84 @@ impl Body<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::files::Conditions;
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use std::cell::Cell;
+    use std::io::Read;
+    use std::net::TcpListener;
+    use tftpd::root::Root;
+
+    /// Not a whole number of pieces.
+    const SIZE: usize = 2_500_000;
+
+    /// Sends a file over a connection; what came, how it ended, and whether it went through our memory.
+    fn sent(
+        way: impl Fn(&TcpStream) -> Option<TcpStream>,
+        stopping: &dyn Fn() -> bool,
+    ) -> (Vec<u8>, Result<(), Broken>, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), content()).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let download = files::open(&root, "/files/file", &Conditions::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).unwrap();
+            all
+        });
+        let socket = way(&server);
+        let mut body = Body {
+            download: &download,
+            sent: 0,
+            len: download.len,
+            writer: Box::new(server),
+            buffer: Vec::new(),
+        };
+        let result = body.send(b"head", socket.as_ref(), stopping);
+        let was_copied = !body.buffer.is_empty();
+        drop(body);
+        let mut all = reader.join().unwrap();
+        assert_eq!(all.drain(..4).collect::<Vec<_>>(), b"head");
+        (all, result, was_copied)
+    }
+
+    fn content() -> Vec<u8> {
+        (0..SIZE).map(|n| u8::try_from(n % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_passed_on_or_copied_and_is_the_same_either_way() {
+        let passed = |socket: &TcpStream| socket.try_clone().ok();
+        let copied = |_: &TcpStream| None;
+        // sendfile(2) refuses this, as it does what a file system cannot do.
+        let refused = |socket: &TcpStream| {
+            fcntl(socket, FcntlArg::F_SETFL(OFlag::O_APPEND)).unwrap();
+            socket.try_clone().ok()
+        };
+        let ways = [
+            (sent(passed, &|| false), false),
+            (sent(copied, &|| false), true),
+            (sent(refused, &|| false), true),
+        ];
+        for ((all, result, was_copied), want) in ways {
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(was_copied, want);
+            assert!(all == content());
+        }
+    }
+
+    #[test]
+    fn an_end_of_the_server_is_noticed_between_two_pieces() {
+        let asked = Cell::new(0);
+        let stopping = || asked.replace(asked.get() + 1) == 1;
+        let (all, result, _) = sent(|socket| socket.try_clone().ok(), &stopping);
+        assert!(matches!(result, Err(Broken::Stopping)), "{result:?}");
+        assert!(!all.is_empty() && all.len() < SIZE && all == content()[..all.len()]);
+    }
+}
