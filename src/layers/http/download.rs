@@ -31,10 +31,10 @@ const COPIED_AT_ONCE: usize = 256 << 10;
 /// Answers a call for a file.
 pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &Arrived) {
     // It is of no use, but lies before the next call on its connection.
-    if let BodyIs::OnItsWay(limit) = body_of(&request, BODY_MAX) {
-        if let Err(error) = read_body(request.as_reader(), limit, BODY_MAX, arrived.at) {
-            return respond(request, error.reply(), arrived);
-        }
+    if let BodyIs::OnItsWay(limit) = body_of(&request, BODY_MAX)
+        && let Err(error) = read_body(request.as_reader(), limit, BODY_MAX, arrived.at)
+    {
+        return respond(request, error.reply(), arrived);
     }
     let wanted = match (call.verb, &shared.parts.files) {
         (Verb::Options, _) => Err(Reply::empty(204).with("Allow", files::ALLOW)),
@@ -74,13 +74,11 @@ fn send(shared: &Shared, request: Request, download: &Download, arrived: &Arrive
             None
         }
     });
-    let mut body = Body { download, sent: if is_small { len } else { 0 }, len, writer, buffer: Vec::new() };
-    let result = body.send(&bytes, socket.as_ref(), &|| shared.stopping());
-    if result.is_err() {
-        if let Some(socket) = socket {
-            // The peer waits for bytes that will not come. That it has gone already is all that can be wrong here.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+    let mut body = Body { download, sent: 0, len, writer, buffer: Vec::new() };
+    let result = body.send(&bytes, if is_small { len } else { 0 }, socket.as_ref(), &|| shared.stopping());
+    if let (Err(_), Some(socket)) = (&result, socket) {
+        // The peer waits for bytes that will not come. That it has gone already is all that can be wrong here.
+        let _ = socket.shutdown(Shutdown::Both);
     }
     let sent = body.sent;
     // Whose turn on this connection is next may go on.
@@ -139,15 +137,17 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    /// Writes `head` and what is not sent yet, by `socket` if that works.
+    /// Writes `head`, behind which are `there` bytes of the body, and the rest, by `socket` if that works.
     fn send(
         &mut self,
         head: &[u8],
+        there: u64,
         mut socket: Option<&TcpStream>,
         stopping: &dyn Fn() -> bool,
     ) -> Result<(), Broken> {
         // This waits for our turn on the connection; `socket` must not be written to before.
         self.writer.write_all(head).and_then(|()| self.writer.flush()).map_err(Broken::Peer)?;
+        self.sent = there;
         while self.sent < self.len {
             if stopping() {
                 return Err(Broken::Stopping);
@@ -239,7 +239,7 @@ mod tests {
             writer: Box::new(server),
             buffer: Vec::new(),
         };
-        let result = body.send(b"head", socket.as_ref(), stopping);
+        let result = body.send(b"head", 0, socket.as_ref(), stopping);
         let was_copied = !body.buffer.is_empty();
         drop(body);
         let mut all = reader.join().unwrap();

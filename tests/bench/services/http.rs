@@ -9,7 +9,7 @@ mod servers;
 use super::goals::{Goal, Want};
 use super::plan::Plan;
 use super::process::Usage;
-use super::table::{Metric, Results, Role, Rounds};
+use super::table::{Metric, Results, Rounds};
 use load::{Load, Measured};
 use servers::Contestant;
 use std::fs::File;
