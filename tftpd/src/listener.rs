@@ -16,6 +16,8 @@ pub(crate) struct Listener {
     pub(crate) socket: UdpSocket,
     pub(crate) local: SocketAddr,
     control: Vec<u8>,
+    /// How many datagrams it had no room for, as the kernel last told; the count wraps.
+    dropped: u32,
 }
 
 /// A datagram that arrived.
@@ -23,6 +25,8 @@ pub(crate) struct Arrival {
     pub(crate) len: usize,
     /// It was longer than the buffer.
     pub(crate) truncated: bool,
+    /// How many were lost between the one before and this one, for want of room.
+    pub(crate) dropped: u32,
     pub(crate) peer: SocketAddr,
     /// The address of ours that was asked, with port 0; for a link-local one with its interface.
     pub(crate) local: SocketAddr,
@@ -44,11 +48,13 @@ impl Listener {
         if setsockopt(&fd, sockopt::RcvBufForce, &receive_buffer).is_err() {
             let _ = setsockopt(&fd, sockopt::RcvBuf, &receive_buffer);
         }
+        // Losses are told with the next datagram; a kernel without that loses as silently as any.
+        let _ = setsockopt(&fd, sockopt::RxqOvfl, &1);
         bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
         let socket = UdpSocket::from_std(std::net::UdpSocket::from(fd));
         let local = socket.local_addr()?;
-        let control = nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo);
-        Ok(Self { socket, local, control })
+        let control = nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo, u32);
+        Ok(Self { socket, local, control, dropped: 0 })
     }
 
     /// Takes in the next datagram; `Ok(None)` for one that is to be ignored, `WouldBlock` when there is none.
@@ -59,17 +65,23 @@ impl Listener {
             recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut self.control), MsgFlags::MSG_DONTWAIT)?;
         let (len, truncated) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
         let Some(peer) = message.address.as_ref().and_then(address_of) else { return Ok(None) };
-        let asked = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(asked_v4(&info)),
-            ControlMessageOwned::Ipv6PacketInfo(info) => Some(asked_v6(&info)),
-            _ => None,
-        });
+        let (mut asked, mut lost) = (None, self.dropped);
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::Ipv4PacketInfo(info) => asked = Some(asked_v4(&info)),
+                ControlMessageOwned::Ipv6PacketInfo(info) => asked = Some(asked_v6(&info)),
+                ControlMessageOwned::RxqOvfl(count) => lost = count,
+                _ => {}
+            }
+        }
+        let dropped = lost.wrapping_sub(self.dropped);
+        self.dropped = lost;
         // Port 0 cannot be answered; only a forger sends from it.
         if peer.port() == 0 {
             return Ok(None);
         }
         let Some(local) = asked.unwrap_or(Some(SocketAddr::new(self.local.ip(), 0))) else { return Ok(None) };
-        Ok(Some(Arrival { len, truncated, peer, local }))
+        Ok(Some(Arrival { len, truncated, dropped, peer, local }))
     }
 
     /// Answers a datagram from the address that it was sent to. What cannot be sent now is lost, as any datagram
@@ -117,4 +129,33 @@ fn asked_v6(info: &libc::in6_pktinfo) -> Option<SocketAddr> {
     let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
     let scope = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
     (!ip.is_multicast()).then_some(SocketAddr::V6(SocketAddrV6::new(ip, 0, 0, scope)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket as StdSocket;
+
+    #[test]
+    fn what_the_receive_buffer_had_no_room_for_is_counted() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let mut listener = Listener::bind(any.parse().unwrap(), 4096).unwrap();
+            let client = StdSocket::bind(any).unwrap();
+            for _ in 0..500 {
+                client.send_to(&[7; 100], listener.local).unwrap();
+            }
+            let (mut buf, mut arrived, mut dropped) = ([0; 200], 0, 0);
+            while let Ok(Some(arrival)) = listener.receive(&mut buf) {
+                arrived += 1;
+                dropped += arrival.dropped;
+            }
+            assert!(arrived < 500, "a buffer of 4 KiB does not hold 50 KB");
+            // The kernel tells with a datagram that it queues after the loss.
+            client.send_to(&[7; 100], listener.local).unwrap();
+            let last = listener.receive(&mut buf).unwrap().unwrap();
+            assert_eq!(arrived + dropped + last.dropped, 500, "{any}");
+            client.send_to(&[7; 100], listener.local).unwrap();
+            assert_eq!(listener.receive(&mut buf).unwrap().unwrap().dropped, 0, "told once");
+        }
+    }
 }

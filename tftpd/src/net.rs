@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::listener::Listener;
-use crate::serving::Core;
+use crate::serving::{Core, INBOX};
 use crate::source::Source;
 use crate::stats::Stats;
 use crate::transfer::Outcome;
@@ -21,6 +21,8 @@ use std::time::Instant;
 const EVENTS: usize = 1024;
 /// Requests answered before running transfers get their turn.
 const REQUESTS_PER_TURN: usize = 64;
+/// Transfers that have their turn before requests are looked at again: 64 full windows take some milliseconds.
+const TRANSFERS_PER_TURN: usize = 64;
 
 const WAKER: Token = Token(0);
 const FIRST_LISTENER: usize = 1;
@@ -86,6 +88,8 @@ pub struct Server {
     listeners: Vec<Listener>,
     /// Request sockets that may hold more.
     waiting: VecDeque<usize>,
+    /// The request that is being answered.
+    inbox: Vec<u8>,
     core: Core,
 }
 
@@ -119,7 +123,7 @@ impl Server {
         let registry = poll.registry().try_clone().map_err(general)?;
         let core = Core::new(config, Box::new(source), registry, FIRST_LISTENER + listeners.len());
         let stopper = Stopper { stopping: Arc::default(), waker };
-        Ok(Self { poll, stopper, listeners, waiting: VecDeque::new(), core })
+        Ok(Self { poll, stopper, listeners, waiting: VecDeque::new(), inbox: vec![0; INBOX], core })
     }
 
     /// The addresses listened to, with the ports taken, in the order of [`Self::bind`].
@@ -159,9 +163,7 @@ impl Server {
             for _ in 0..self.waiting.len() {
                 self.serve_requests();
             }
-            for _ in 0..self.core.ready.len() {
-                self.core.serve_next();
-            }
+            self.give_turns();
             let now = Instant::now();
             due.extend(std::iter::from_fn(|| self.core.sessions.pop_due(now)));
             for slot in due.drain(..) {
@@ -172,6 +174,12 @@ impl Server {
             self.core.finish(slot, Outcome::Stopped);
         }
         Ok(())
+    }
+
+    fn give_turns(&mut self) {
+        for _ in 0..self.core.ready.len().min(TRANSFERS_PER_TURN) {
+            self.core.serve_next();
+        }
     }
 
     fn take(&mut self, event: &mio::event::Event) {
@@ -196,20 +204,118 @@ impl Server {
     fn serve_requests(&mut self) {
         let Some(index) = self.waiting.pop_front() else { return };
         let Some(listener) = self.listeners.get_mut(index) else { return };
-        let mut inbox = std::mem::take(&mut self.core.inbox);
         for _ in 0..REQUESTS_PER_TURN {
-            match listener.receive(&mut inbox) {
-                Ok(Some(arrival)) => self.core.on_datagram(listener, &arrival, &inbox),
+            match listener.receive(&mut self.inbox) {
+                Ok(Some(arrival)) => self.core.on_datagram(listener, &arrival, &self.inbox),
                 Ok(None) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.core.inbox = inbox;
-                    return;
-                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 // Such as no memory for a moment: the next datagram may fare better.
                 Err(e) => log::debug!("listen={} receiving failed: {e}", listener.local),
             }
         }
-        self.core.inbox = inbox;
         self.waiting.push_back(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Content;
+    use crate::packet::{self, Mode};
+    use crate::{Options, Refusal, Request};
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    struct Fixed(&'static [u8]);
+
+    impl Source for Fixed {
+        fn open(&self, _: &Request<'_>) -> Result<Content, Refusal> {
+            Ok(Content::Bytes(Arc::from(self.0)))
+        }
+    }
+
+    fn ask(client: &UdpSocket, server: &Server, options: &Options) {
+        let mut bytes = Vec::new();
+        packet::encode_read_request(&mut bytes, "f", Mode::Octet, options);
+        // Loopback has delivered it when this returns.
+        client.send_to(&bytes, server.local_addrs()[0]).unwrap();
+    }
+
+    /// One round of the loop, without its wait.
+    fn answer_requests(server: &mut Server) {
+        server.waiting.push_back(0);
+        server.serve_requests();
+        for _ in 0..server.core.ready.len() {
+            server.core.serve_next();
+        }
+    }
+
+    fn client() -> UdpSocket {
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client
+    }
+
+    #[test]
+    fn an_ack_and_the_next_request_for_the_same_file_may_come_together() {
+        let config = Config::default();
+        let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
+        let (client, mut buf) = (client(), [0; 100]);
+        ask(&client, &server, &Options::default());
+        answer_requests(&mut server);
+        let (_, first) = client.recv_from(&mut buf).unwrap();
+        client.send_to(b"\0\x04\0\x01", first).unwrap();
+        ask(&client, &server, &Options::default());
+        answer_requests(&mut server);
+        let (len, second) = client.recv_from(&mut buf).unwrap();
+        assert_eq!(&buf[..len], b"\0\x03\0\x01text");
+        assert_ne!(first, second, "another transfer");
+        let stats = server.stats();
+        assert_eq!((stats.transfers_done.get(), stats.duplicates.get(), stats.active.get()), (1, 0, 1));
+    }
+
+    /// Whoever forges an address makes us send it an OACK of some bytes, however large a window he asks for.
+    #[test]
+    fn a_window_is_not_sent_before_the_client_is_heard() {
+        static FILE: [u8; 60_000] = [7; 60_000];
+        let config = Config::default();
+        let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(&FILE)).unwrap();
+        let (client, mut buf) = (client(), [0; 2000]);
+        let wish = Options { windowsize: Some(64), ..Options::default() };
+        ask(&client, &server, &wish);
+        answer_requests(&mut server);
+        let (len, transfer) = client.recv_from(&mut buf).unwrap();
+        assert!(len < 30 && buf[1] == 6, "an OACK of {len} bytes");
+        client.set_nonblocking(true).unwrap();
+        for slot in server.core.sessions.running() {
+            server.core.serve(slot);
+        }
+        assert!(client.recv_from(&mut buf).is_err(), "and nothing more");
+        client.send_to(b"\0\x04\0\0", transfer).unwrap();
+        for slot in server.core.sessions.running() {
+            server.core.serve(slot);
+        }
+        let arrived = std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count();
+        assert_eq!(arrived, 64, "the window, in one turn");
+    }
+
+    #[test]
+    fn a_crowd_of_windows_leaves_room_for_requests() {
+        static FILE: [u8; 60_000] = [7; 60_000];
+        let config = Config { max_transfers_per_address: 1000, ..Config::default() };
+        let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(&FILE)).unwrap();
+        let clients: Vec<UdpSocket> = (0..200).map(|_| client()).collect();
+        for client in &clients {
+            ask(client, &server, &Options::default());
+        }
+        for _ in 0..4 {
+            answer_requests(&mut server);
+        }
+        assert_eq!(server.stats().active.get(), 200);
+        for slot in server.core.sessions.running() {
+            server.core.enqueue(slot);
+        }
+        server.give_turns();
+        assert_eq!(server.core.ready.len(), 200 - TRANSFERS_PER_TURN, "the others wait for the next round");
     }
 }

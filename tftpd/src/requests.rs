@@ -21,6 +21,12 @@ use std::time::Instant;
 impl Core {
     pub(crate) fn on_datagram(&mut self, listener: &Listener, arrival: &Arrival, inbox: &[u8]) {
         let now = Instant::now();
+        if arrival.dropped > 0 {
+            self.stats.dropped.add(u64::from(arrival.dropped));
+            if self.quiet.may_log(listener.local.ip(), now) {
+                log::warn!("listen={} had no room for {} requests", listener.local, arrival.dropped);
+            }
+        }
         let truncated = Err(packet::DecodeError::Truncated { len: arrival.len });
         let bytes = &inbox[..arrival.len];
         match if arrival.truncated { truncated } else { packet::decode(bytes) } {
@@ -68,10 +74,15 @@ impl Core {
         let (peer, local) = (arrival.peer, arrival.local.ip());
         let key = Key { peer, local, path: path.to_owned() };
         if let Some(slot) = self.sessions.find(&key) {
-            if !self.replaces(slot, manner, now) {
-                return Ok(());
+            // Its last ACK may have arrived before this request, on the other socket.
+            match self.take_in(slot, now) {
+                Err(outcome) => self.finish(slot, outcome),
+                Ok(_) if !self.replaces(slot, manner, now) => {
+                    self.enqueue(slot);
+                    return Ok(());
+                }
+                Ok(_) => self.finish(slot, Outcome::Superseded),
             }
-            self.finish(slot, Outcome::Superseded);
         }
         if let Err(full) = self.sessions.room_for(peer.ip()) {
             return Err(self.turn_away(peer.ip(), full, now));
@@ -134,11 +145,8 @@ impl Core {
         }
         self.stats.duplicates.add(1);
         match session.transfer.on_repeated_request(now) {
-            Repeated::Ignored => false,
-            Repeated::Answered => {
-                self.enqueue(slot);
-                false
-            }
+            // What is due is sent in its turn.
+            Repeated::Ignored | Repeated::Answered => false,
             Repeated::StartedOver => true,
         }
     }

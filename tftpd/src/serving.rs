@@ -21,7 +21,7 @@ use std::time::Instant;
 /// Packets taken in before the next transfer has its turn; sent is one run. No client can keep the thread to itself.
 const RECEIVES_PER_TURN: usize = 16;
 /// A request has at most 512 bytes (RFC 2347); longer packets are known as such and refused.
-const INBOX: usize = 1500;
+pub(crate) const INBOX: usize = 1500;
 /// The largest packet that can be sent: RFC 2348's largest block and its header. It is longer than a run of several.
 const OUTBOX: usize = DATA_HEADER + 65464;
 
@@ -169,8 +169,19 @@ impl Core {
             match packet {
                 Ok(Packet::Ack { block }) => match session.transfer.on_ack(block, now) {
                     Acked::Complete => return Err(Outcome::Complete),
-                    Acked::Moved => io.blocks.release(session.transfer.acked()),
-                    Acked::Ignored => {}
+                    Acked::Moved => {
+                        io.blocks.release(session.transfer.acked());
+                        // In lockstep there is nothing more to come before the next block is out, whose answer is
+                        // an event of its own: a call saved. What lies here nevertheless is read then.
+                        if session.transfer.lockstep() {
+                            return Ok(false);
+                        }
+                    }
+                    Acked::Gap => {
+                        self.stats.gaps.add(1);
+                        io.blocks.release(session.transfer.acked());
+                    }
+                    Acked::Ignored => self.stats.ignored_acks.add(1),
                 },
                 Ok(Packet::Error { code, message }) => {
                     let outcome = session.transfer.on_error(code);
@@ -290,7 +301,14 @@ impl Core {
         match outcome {
             Outcome::Complete => self.stats.transfers_done.add(1),
             Outcome::Probed => self.stats.probes.add(1),
-            _ => self.stats.transfers_failed.add(1),
+            Outcome::TimedOut | Outcome::PeerUnreachable => {
+                self.stats.transfers_failed.add(1);
+                self.stats.vanished.add(1);
+                self.stats.unheard.add(u64::from(!transfer.heard()));
+            }
+            Outcome::ClientError(_) | Outcome::ReadFailed | Outcome::Superseded | Outcome::Stopped => {
+                self.stats.transfers_failed.add(1);
+            }
         }
         self.stats.bytes.add(record.bytes);
         self.stats.retransmissions.add(record.retransmissions);

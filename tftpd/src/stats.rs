@@ -43,6 +43,16 @@ pub struct Stats {
     pub transfers_failed: Counter,
     /// Transfers that the client ended after learning the size, as EDK II does.
     pub probes: Counter,
+    /// Of those, the ones whose client fell silent or closed its port.
+    pub vanished: Counter,
+    /// Of those, the ones whose client never acknowledged anything: it was gone at once, or its address was forged.
+    pub unheard: Counter,
+    /// ACKs that changed nothing: repeated, late, or for blocks that were never sent.
+    pub ignored_acks: Counter,
+    /// ACKs that told of a gap in a window, which was then sent again from there.
+    pub gaps: Counter,
+    /// Datagrams that a request socket had no room for. The kernel tells when it hands out the next one.
+    pub dropped: Counter,
     /// Packets sent again, in transfers that have ended.
     pub retransmissions: Counter,
     /// Bytes of file sent, each counted once, in transfers that have ended.

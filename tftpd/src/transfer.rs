@@ -61,6 +61,8 @@ pub(crate) enum Acked {
     Ignored,
     /// Something may now be sent.
     Moved,
+    /// The same, and it has been sent before: the client lacks a part of the window.
+    Gap,
     Complete,
 }
 
@@ -151,6 +153,16 @@ impl Transfer {
 
     pub(crate) fn blksize(&self) -> usize {
         self.blksize
+    }
+
+    /// One block at a time: the client answers each.
+    pub(crate) fn lockstep(&self) -> bool {
+        self.window == 1
+    }
+
+    /// The client has acknowledged something.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard
     }
 
     /// The client has every block up to this one.
@@ -249,7 +261,7 @@ impl Transfer {
         self.clean = whole && !self.resent;
         self.resent = !whole;
         self.next = self.acked + 1;
-        Acked::Moved
+        if whole { Acked::Moved } else { Acked::Gap }
     }
 
     /// In lockstep a repeated ACK must not repeat DATA, or each packet from then on goes out twice: the
@@ -267,7 +279,7 @@ impl Transfer {
         self.resent = true;
         self.next = self.acked + 1;
         self.last_heard = now;
-        Acked::Moved
+        Acked::Gap
     }
 
     fn measure(&mut self, now: Instant) {

@@ -46,7 +46,8 @@ pub(crate) fn run(plan: &Plan, scratch: &Path, results: &mut Results) -> io::Res
         let Some(files) = &files else { continue };
         for round in 0..plan.rounds {
             for contestant in &contestants {
-                if contestant.role == Role::Peer && round >= case.peer_rounds {
+                let rounds = if contestant.role == Role::Peer { case.peer_rounds } else { case.rounds };
+                if round >= rounds {
                     continue;
                 }
                 let (measured, usage) = once(case, contestant, files, scratch)?;

@@ -24,7 +24,7 @@ fn check(size: u64, script: &str) {
             "RRQ" => {}
             "ACK" => match t.on_ack(rest.parse().expect("a block number"), now) {
                 Acked::Complete => got.push("complete".to_owned()),
-                Acked::Moved | Acked::Ignored => {}
+                Acked::Moved | Acked::Gap | Acked::Ignored => {}
             },
             "ERROR" => got.push(format!("{:?}", t.on_error(rest.parse().expect("a code")))),
             "again" => match t.on_repeated_request(now) {

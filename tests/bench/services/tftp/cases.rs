@@ -60,6 +60,8 @@ pub(crate) struct Case {
     pub(crate) limit: Duration,
     /// Whether transfers that are not at their end by then count: otherwise what came until then is the rate.
     pub(crate) to_the_end: bool,
+    /// Rounds against ourselves and the floors.
+    pub(crate) rounds: usize,
     /// Rounds against the peers, where one is enough or too long already.
     pub(crate) peer_rounds: usize,
 }
@@ -137,17 +139,18 @@ pub(crate) fn all(plan: &Plan) -> Vec<Case> {
         loss: 0.0,
         gro: false,
         one_core: false,
-        limit: seconds(1.5),
+        limit: seconds(1.0),
         to_the_end: false,
+        rounds: plan.rounds,
         peer_rounds: plan.rounds,
     };
-    let rack = Case { clients: 80, kind: Kind::File(16 * MIB), limit: seconds(2.5), ..base.clone() };
+    let rack = Case { clients: 80, kind: Kind::File(16 * MIB), limit: seconds(1.5), ..base.clone() };
     let lossy = Case {
         clients: 80,
         kind: Kind::File(MIB),
         loss: 0.01,
         // Long enough for us at 5 %, and for a peer to show its rate; to the last of its transfers takes minutes.
-        limit: seconds(12.0),
+        limit: seconds(10.0),
         to_the_end: true,
         peer_rounds: 1,
         ..base.clone()
@@ -157,8 +160,9 @@ pub(crate) fn all(plan: &Plan) -> Vec<Case> {
     let many = Case {
         clients: 1000,
         kind: Kind::File(MIB),
-        limit: seconds(20.0),
+        limit: seconds(15.0),
         to_the_end: true,
+        rounds: 1,
         peer_rounds: 1,
         ..base.clone()
     };
@@ -173,8 +177,8 @@ pub(crate) fn all(plan: &Plan) -> Vec<Case> {
         Case { name: LOSS, ..lossy.clone() },
         Case { name: LOSS_W16, windowsize: 16, ..lossy.clone() },
         // What 5 % does to a peer is no news after 1 %.
-        Case { name: LOSS_5, loss: 0.05, peer_rounds: 0, ..lossy.clone() },
-        Case { name: LOSS_5_W16, loss: 0.05, windowsize: 16, peer_rounds: 0, ..lossy },
+        Case { name: LOSS_5, loss: 0.05, rounds: 1, peer_rounds: 0, ..lossy.clone() },
+        Case { name: LOSS_5_W16, loss: 0.05, windowsize: 16, rounds: 1, peer_rounds: 0, ..lossy },
         Case { name: STORM, ..storm.clone() },
         Case { name: STORM_PXE, blksize: 1408, tsize: true, ..storm.clone() },
         Case { name: STORM_800, clients: 800, kind: Kind::Configs(5), ..storm },

@@ -1,7 +1,7 @@
 //! One TFTP client: what it asks for in turn, and what it says to what it hears. Pure; `load` has the sockets and the clock.
 //!
-//! It does as boot loaders do: blocks are acknowledged at the end of a window or at its first gap (RFC 7440 section 4), a block that
-//! comes again is acknowledged again, and nothing is repeated but after [`REPEAT`] without progress. Every byte is compared.
+//! It does as boot loaders do: blocks are acknowledged at the end of a window or at its first gap (RFC 7440 section 4), blocks that
+//! come again are acknowledged again, once for each run of the server through its window, and nothing is repeated but after [`REPEAT`] without progress. Every byte is compared.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,7 +81,8 @@ pub(crate) struct Client {
     /// The highest block of the server's present run through its window.
     high: u64,
     since_ack: u64,
-    told_gap: bool,
+    /// Whether it has spoken of a gap or of a repetition in that run: more would multiply (Sorcerer's Apprentice).
+    told: bool,
     came_again: bool,
     tries: u32,
     /// When it repeats itself.
@@ -105,7 +106,7 @@ impl Client {
             last: 0,
             high: 0,
             since_ack: 0,
-            told_gap: false,
+            told: false,
             came_again: false,
             tries: 0,
             deadline: now + REPEAT,
@@ -159,12 +160,12 @@ impl Client {
         let ahead = number.wrapping_sub(self.last as u16).cast_signed();
         let Some(block) = self.last.checked_add_signed(i64::from(ahead)) else { return Heard::More };
         if block <= self.high {
-            self.told_gap = false;
+            self.told = false;
         }
         self.high = block;
         if block > self.last + 1 {
-            if !self.told_gap {
-                self.told_gap = true;
+            if !self.told {
+                self.told = true;
                 self.say();
             }
             return Heard::More;
@@ -191,7 +192,8 @@ impl Client {
 
     /// All that was there has been heard.
     pub(crate) fn pause(&mut self) {
-        if std::mem::take(&mut self.came_again) && self.ack.is_none() {
+        if std::mem::take(&mut self.came_again) && self.ack.is_none() && !self.told {
+            self.told = true;
             self.say();
         }
     }
@@ -203,7 +205,7 @@ impl Client {
             return Heard::Failed;
         }
         self.deadline = now + REPEAT;
-        self.told_gap = false;
+        self.told = false;
         if self.answered {
             self.say();
         }

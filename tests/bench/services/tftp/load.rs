@@ -216,11 +216,10 @@ impl Generator<'_> {
     fn request(&mut self, client: usize) {
         let seat = &self.seats[client];
         let (line, ask) = (self.line_of(client, seat.at), &self.load.asks[seat.at]);
-        if !self.dice.loses() {
-            let fd = self.lines[line].socket.as_raw_fd();
-            // A full buffer is a lost packet like others.
-            let _ = sendto(fd, &ask.packet, &SockaddrIn::from(self.load.server), MsgFlags::empty());
-        }
+        let fd = self.lines[line].socket.as_raw_fd();
+        // A full buffer is a lost packet like others. The dice spare requests: no server can do anything about one that it never
+        // got, and every run would take the second after which clients ask again.
+        let _ = sendto(fd, &ask.packet, &SockaddrIn::from(self.load.server), MsgFlags::empty());
     }
 
     /// Takes what lies in a socket; true if there may be more.
