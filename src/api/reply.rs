@@ -137,6 +137,10 @@ pub enum ApiError {
     ChangesAhead { after: u64, last: u64 },
     /// The range that was asked for lies outside of the file.
     BadRange { size: u64 },
+    /// The file is not the one that the caller means.
+    ConditionFailed,
+    /// All threads for slow bodies and long answers are taken.
+    TransfersFull,
     /// A fault of ours; the log has more.
     Internal,
 }
@@ -162,6 +166,7 @@ impl ApiError {
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => 410,
+            Self::ConditionFailed => 412,
             Self::TooLarge { .. } => 413,
             Self::BadRange { .. } => 416,
             Self::Internal => 500,
@@ -170,6 +175,7 @@ impl ApiError {
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
             | Self::DownloadsFull
+            | Self::TransfersFull
             | Self::ImportsFull
             | Self::WatchersFull => 503,
         }
@@ -192,11 +198,16 @@ impl ApiError {
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
-            Self::Busy { .. } | Self::DownloadsFull | Self::ImportsFull | Self::WatchersFull => "busy",
+            Self::Busy { .. }
+            | Self::DownloadsFull
+            | Self::TransfersFull
+            | Self::ImportsFull
+            | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",
             Self::BadRange { .. } => "bad_range",
+            Self::ConditionFailed => "condition_failed",
             Self::Internal => "internal",
         }
     }
@@ -275,6 +286,7 @@ impl fmt::Display for ApiError {
             ),
             Self::ImportsFull => f.write_str("other imports are under way; try again"),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
+            Self::TransfersFull => f.write_str("too many slow calls are under way; try again"),
             Self::WatchersFull => f.write_str("too many clients wait for changes; try again"),
             Self::ChangesGone { after, oldest, last } => write!(
                 f,
@@ -289,6 +301,7 @@ impl fmt::Display for ApiError {
             Self::BadRange { size } => {
                 write!(f, "the range lies outside of the file, which has {size} bytes")
             }
+            Self::ConditionFailed => f.write_str("the file is not, or no longer, the one that you mean"),
             Self::Internal => f.write_str("this server has made a mistake; its log says more"),
         }
     }

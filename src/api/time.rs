@@ -1,4 +1,4 @@
-//! Points in time as the API writes them, and back to nothing: the API reads no dates.
+//! Points in time as the API writes them, and the one form that it reads: that of HTTP's headers.
 //!
 //! Proleptic Gregorian calendar, UTC, no leap seconds, as RFC 3339 and HTTP (RFC 9110 section 5.6.7) have it. The day
 //! arithmetic counts years from March, so that the leap day is the last of its year.
@@ -72,6 +72,48 @@ pub fn http_date(at: Timestamp) -> String {
     format!("{}, {day:02} {} {year:04} {h:02}:{m:02}:{s:02} GMT", WEEKDAYS[weekday], MONTHS[month - 1])
 }
 
+/// Seconds since 1970 of a date in a header, in any of the three forms that HTTP has had (RFC 9110 section 5.6.7): that of
+/// [`http_date`], `Sunday, 22-Nov-26 11:49:06 GMT`, and `Sun Nov 22 11:49:06 2026`. `None` for anything else.
+pub fn read_http_date(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.trim().split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
+    let (day, month, year, time) = match words[..] {
+        [_, day, month, year, time, "GMT"] => (day, month, year, time),
+        [_, month, day, time, year] => (day, month, year, time),
+        _ => return None,
+    };
+    let month = MONTHS.iter().position(|m| *m == month)?;
+    let day = digits(day, 1..=2)?;
+    let year = if year.len() == 2 {
+        // What a server has is of this century, but for what has no date at all.
+        digits(year, 2..=2)? + if year < "70" { 2000 } else { 1900 }
+    } else {
+        digits(year, 4..=4)?
+    };
+    let mut clock = time.split(':').map(|part| digits(part, 2..=2));
+    let (h, m, s) = (clock.next()??, clock.next()??, clock.next()??);
+    // Second 60 is a leap second.
+    let is_date = (1..=31).contains(&day) && h < 24 && m < 60 && s <= 60 && clock.next().is_none();
+    is_date.then(|| days_to(year, month, day) * (DAY_MS / 1000) + h * 3600 + m * 60 + s)
+}
+
+/// Days from 1970-01-01 to a date; `month` counts from 0.
+fn days_to(year: i64, month: usize, day: i64) -> i64 {
+    // The same arithmetic as above, the other way round: January and February are the last months of the year before.
+    let (year, march_month) = match month {
+        0 | 1 => (year - 1, month + 10),
+        _ => (year, month - 2),
+    };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let march_month = i64::try_from(march_month).expect("0 to 11");
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - EPOCH_DAYS
+}
+
+/// A number of so many digits and nothing else.
+fn digits(text: &str, count: std::ops::RangeInclusive<usize>) -> Option<i64> {
+    (count.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +139,39 @@ mod tests {
             assert_eq!(iso_micros(at), format!("{iso}.581000"));
             assert_eq!(rfc3339(at), format!("{iso}.581Z"));
             assert_eq!(http_date(at), http);
+            assert_eq!(read_http_date(http), Some(seconds), "{http}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_in_all_forms_that_http_has_had() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            assert_eq!(read_http_date(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(read_http_date("Sunday, 22-Nov-26 11:49:06 GMT"), Some(1_795_348_146));
+        for text in [
+            "",
+            "0",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37:01 GMT",
+            "Sun, 06 Nov 1994 8:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, +6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+            "Sun, 06 Nov 1994 99999999999999999999:49:37 GMT",
+            "\u{661}, \u{661} Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(read_http_date(text), None, "{text}");
         }
     }
 

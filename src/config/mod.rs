@@ -265,7 +265,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         ),
         files: document.path(("http", "files"), "/srv/mozpool/files"),
         // As many as a rack has boards that download at once; each costs a thread while it runs.
-        downloads_max: document.number(("http", "downloads_max"), 1..=1000, 64),
+        downloads_max: document.number(("http", "downloads_max"), 1..=1000, 256),
         duration_max_s: document.number(("http", "duration_max_s"), 1..=10 * 365 * DAY_S, 604_800),
     };
     let tftp = Tftp {

@@ -6,7 +6,9 @@
 mod access;
 mod body;
 mod caller;
+mod download;
 mod lines;
+mod socket;
 mod tail;
 mod transfers;
 mod watch;
@@ -17,13 +19,13 @@ use self::access::AccessLog;
 use self::body::{BodyIs, body_of, is_small, read_body};
 use self::lines::Lines;
 use self::transfers::Transfers;
-use self::wire::{Arrived, call_of, conditions, headers, respond};
+use self::wire::{Arrived, call_of, respond};
 use super::journal::LogBell;
 use super::supervise::{Exit, spawn};
-use crate::api::call::{Call, Verb};
+use crate::api::call::Call;
 use crate::api::events::Recent;
-use crate::api::files::{self, Download};
-use crate::api::reply::{ApiError, Reply};
+use crate::api::files;
+use crate::api::reply::ApiError;
 use crate::api::shelf::Shelf;
 use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
@@ -33,7 +35,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,14 +43,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tftpd::root::Root;
-use tiny_http::{Request, Response, StatusCode};
+use tiny_http::{Request, Response};
 
 /// Threads that answer API calls. Most calls take a millisecond; a ping takes one second and a relay board's test up to ten, and
 /// a handful of those must not keep eighty boards' events waiting. Each has a connection to the store of its own.
 pub const API_THREADS: usize = 16;
 
-/// Transfers at once: files, and bodies that are still on their way. Three racks of boards may image at the same moment; a
-/// thread that mostly waits for its peer costs some kilobytes.
+/// Downloads at once, and as many bodies that are still on their way and long answers: three racks of boards may image at the
+/// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and four descriptors; what is
+/// sent lies in the system's memory once.
 pub const TRANSFERS_MAX: usize = 256;
 
 /// Longer answers are transfers, too: the system takes so much for a peer that reads nothing, and an API thread would wait for
@@ -150,11 +152,12 @@ impl HttpServer {
         let failed = |source| BindError { addr, source };
         let silence = parts.silence;
         end_dead_connections(&self.listener, silence).map_err(failed)?;
-        raise_open_files(parts.transfers_max + parts.watchers_max);
+        raise_open_files(2 * parts.transfers_max + parts.watchers_max);
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
         let transfers = Transfers::new(parts.transfers_max);
+        let downloads = Transfers::new(parts.transfers_max);
         let access = Arc::new(AccessLog::default());
         let tidies = Arc::clone(&access);
         let watchers = Transfers::new(parts.watchers_max);
@@ -162,8 +165,20 @@ impl HttpServer {
         let stopping = AtomicBool::new(false);
         let (called, was_called) = bounded(1);
         let lines = Arc::default();
-        let shared =
-            Arc::new(Shared { server, parts, transfers, watchers, large, access, lines, called, stopping });
+        let port = addr.port();
+        let shared = Arc::new(Shared {
+            server,
+            parts,
+            port,
+            downloads,
+            transfers,
+            watchers,
+            large,
+            access,
+            lines,
+            called,
+            stopping,
+        });
         let (stop, stopped) = bounded(0);
         let mut handles = vec![spawn("http-caller", ended.clone(), move || {
             let exit = caller::run(addr, silence, &stopped, &was_called, || tidies.tidy(Instant::now()));
@@ -190,10 +205,10 @@ fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result
     Ok(())
 }
 
-/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, and a file is
-/// one. It gives up accepting when there are none left.
+/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, its socket is
+/// one to us, and a file is one. `tiny_http` gives up accepting when there are none left.
 fn raise_open_files(peers: usize) {
-    const EACH: u64 = 3;
+    const EACH: u64 = 4;
     let raise = || {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         setrlimit(Resource::RLIMIT_NOFILE, soft.saturating_add(EACH * peers as u64).min(hard), hard)
@@ -236,7 +251,8 @@ impl Running {
             let _ = thread.join();
         }
         let until = Instant::now() + grace;
-        for (what, threads) in [("transfers", &self.shared.transfers), ("watchers", &self.shared.watchers)] {
+        let Shared { downloads, transfers, watchers, .. } = &*self.shared;
+        for (what, threads) in [("downloads", downloads), ("transfers", transfers), ("watchers", watchers)] {
             let left = threads.wait_until_idle(until.saturating_duration_since(Instant::now()));
             if left > 0 {
                 log::warn!("{left} {what} were cut off");
@@ -248,6 +264,10 @@ impl Running {
 struct Shared {
     server: tiny_http::Server,
     parts: Parts,
+    /// Where we listen.
+    port: u16,
+    downloads: Arc<Transfers>,
+    /// Apart from those: a board's event does not have to wait for a place because other boards load images.
     transfers: Arc<Transfers>,
     access: Arc<AccessLog>,
     /// Of those, bodies that may be larger than [`BODY_MAX`].
@@ -308,9 +328,14 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     }
     let mut call = call_of(&request);
     if call.path().starts_with(files::PREFIX) {
-        hand_over(shared, "http-file", request, arrived, move |shared, request, arrived| {
-            send_file(shared, request, &call, &arrived);
-        });
+        match body_of(&request, BODY_MAX) {
+            BodyIs::Absurd => refuse_absurd(request, &arrived),
+            BodyIs::Here(_) | BodyIs::OnItsWay(_) => {
+                hand_over(shared, Long::File, request, arrived, move |shared, request, arrived| {
+                    download::run(shared, request, &call, &arrived);
+                });
+            }
+        }
         return Handled::Done;
     }
     // Which call it is decides what is taken, and need not be looked up for the many without a body.
@@ -318,7 +343,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     match body_of(&request, max) {
         // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
         BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
-            hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
+            hand_over(shared, Long::Body, request, arrived, move |shared, request, arrived| {
                 take_slowly(shared, request, call, limit, arrived);
             });
             Handled::Done
@@ -333,7 +358,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
             handled
         }
         BodyIs::OnItsWay(limit) => {
-            hand_over(shared, "http-body", request, arrived, move |shared, request, arrived| {
+            hand_over(shared, Long::Body, request, arrived, move |shared, request, arrived| {
                 take_slowly(shared, request, call, limit, arrived);
             });
             Handled::Done
@@ -349,7 +374,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
 fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arrived) {
     match answer {
         Answer::Now(reply) if reply.bytes().len() > AT_ONCE_MAX => {
-            hand_over(shared, "http-list", request, arrived, move |_, request, arrived| {
+            hand_over(shared, Long::List, request, arrived, move |_, request, arrived| {
                 respond(request, reply, &arrived);
             });
         }
@@ -359,16 +384,29 @@ fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arriv
     }
 }
 
+/// What may take long.
+#[derive(Debug, Clone, Copy)]
+enum Long {
+    File,
+    Body,
+    List,
+}
+
 /// Has a transfer thread do the rest, or says that there is none.
 fn hand_over(
     shared: &Arc<Shared>,
-    name: &str,
+    what: Long,
     request: Request,
     arrived: Arrived,
     job: impl FnOnce(&Arc<Shared>, Request, Arrived) + Send + 'static,
 ) {
-    let Some(slot) = shared.transfers.enter() else {
-        return respond(request, ApiError::DownloadsFull.reply(), &arrived);
+    let (name, places, full) = match what {
+        Long::File => ("http-file", &shared.downloads, ApiError::DownloadsFull),
+        Long::Body => ("http-body", &shared.transfers, ApiError::TransfersFull),
+        Long::List => ("http-list", &shared.transfers, ApiError::TransfersFull),
+    };
+    let Some(slot) = places.enter() else {
+        return respond(request, full.reply(), &arrived);
     };
     let shared = Arc::clone(shared);
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -432,63 +470,5 @@ fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Answer, Handl
             log::error!("the handler of {} has panicked", call.target.escape_debug());
             (Answer::Now(ApiError::Internal.reply()), Handled::Panicked)
         }
-    }
-}
-
-fn send_file(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived) {
-    let wanted = match (call.verb, &shared.parts.files) {
-        (Verb::Options, _) => Err(Reply::empty(204).with("Allow", files::ALLOW)),
-        (Verb::Get | Verb::Head, Some(root)) => {
-            files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
-        }
-        (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
-        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
-            Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
-        }
-    };
-    let Download { status, headers: lines, file, len } = match wanted {
-        Ok(download) => download,
-        Err(reply) => return respond(request, reply, arrived),
-    };
-    let has_body = status != 304 && call.verb != Verb::Head;
-    let mut body = FileBody { file, left: if has_body { len } else { 0 }, sent: 0, shared };
-    let length = usize::try_from(len).unwrap_or(usize::MAX);
-    let response = Response::new(StatusCode(status), headers(&lines), &mut body, Some(length), None);
-    let result = request.respond(response.with_chunked_threshold(usize::MAX));
-    arrived.log(status, body.sent, None);
-    if let Err(error) = result {
-        log::info!(
-            "peer={} {} broken off after {} of {len} bytes: {error}",
-            arrived.peer,
-            arrived.target.escape_debug(),
-            body.sent
-        );
-    }
-}
-
-/// A file's bytes, until the server stops.
-struct FileBody<'a> {
-    file: File,
-    left: u64,
-    sent: u64,
-    shared: &'a Shared,
-}
-
-impl Read for FileBody<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.shared.stopping() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server stops"));
-        }
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if room == 0 {
-            return Ok(0);
-        }
-        let n = self.file.read(&mut buffer[..room])?;
-        if n == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
-        }
-        self.left -= n as u64;
-        self.sent += n as u64;
-        Ok(n)
     }
 }

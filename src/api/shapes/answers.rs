@@ -27,6 +27,7 @@ const CODES: &[&str] = &[
     "changes_gone",
     "too_large",
     "bad_range",
+    "condition_failed",
     "internal",
     "busy",
     "no_answer",

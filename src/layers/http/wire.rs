@@ -21,8 +21,11 @@ pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
         // A range means nothing to HEAD (RFC 9110 section 14.2).
         range: header(request, "Range").filter(|_| verb == Verb::Get),
         if_range: header(request, "If-Range"),
-        if_none_match: header(request, "If-None-Match"),
+        if_match: list(request, "If-Match"),
+        if_none_match: list(request, "If-None-Match"),
         if_modified_since: header(request, "If-Modified-Since"),
+        if_unmodified_since: header(request, "If-Unmodified-Since"),
+        accept_encoding: list(request, "Accept-Encoding"),
     }
 }
 
@@ -52,6 +55,12 @@ pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
     request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
 }
 
+/// A list that may come in several lines (RFC 9110 section 5.3).
+fn list(request: &Request, name: &'static str) -> Option<String> {
+    let lines = request.headers().iter().filter(|h| h.field.equiv(name)).map(|h| h.value.as_str());
+    lines.map(str::to_owned).reduce(|all, line| all + "," + &line)
+}
+
 fn address(request: &Request) -> Option<IpAddr> {
     request.remote_addr().map(|a| a.ip().to_canonical())
 }
@@ -69,12 +78,9 @@ pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
 #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     let (status, len) = (reply.status, reply.bytes().len());
-    let is_head = *request.method() == tiny_http::Method::Head;
+    let shape = write::Shape::of(&request);
     let taken = match body_of(&request, 0) {
-        BodyIs::Here(_) => {
-            let version = request.http_version().clone();
-            write::answer(request.into_writer(), &version, &reply, is_head)
-        }
+        BodyIs::Here(_) => write::answer(request.into_writer(), &shape, &reply),
         // `tiny_http` reads what is left of a body before it gives its writer away; a peer that waits for our answer before it
         // sends that would wait for ever.
         BodyIs::OnItsWay(_) | BodyIs::Absurd => {
@@ -86,7 +92,7 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     if let Err(error) = taken {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    let sent = if is_head { 0 } else { len };
+    let sent = if shape.has_body(status) { len } else { 0 };
     arrived.log(status, sent as u64, reply.who.as_deref());
 }
 

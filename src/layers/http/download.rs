@@ -1,0 +1,283 @@
+//! Sending files. A small one goes out in one piece with its head; of a large one the system passes the pages that it has in
+//! memory anyway to the socket by itself (sendfile(2)), so that eighty boards that read one image cost no copy of it.
+//!
+//! What is sent, `api::files` decides. What was promised is sent whole or the connection ends: nothing is made up for a file
+//! that has become shorter.
+
+use super::Shared;
+use super::body::{BodyIs, body_of, read_body};
+use super::socket;
+use super::wire::{Arrived, conditions, respond};
+use super::write::{self, COPIED_MAX, Shape};
+use crate::api::BODY_MAX;
+use crate::api::call::{Call, Verb};
+use crate::api::files::{self, Download};
+use crate::api::reply::{ApiError, Reply};
+use nix::errno::Errno;
+use nix::sys::sendfile::sendfile64;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::FileExt;
+use tiny_http::Request;
+
+/// Between two looks at whether the server stops and the file is still the same. A board of eighty that share a gigabit takes
+/// it in two thirds of a second; more would not be faster.
+const PIECE: u64 = 1 << 20;
+
+/// At once where it must be copied: as much as a connection of a fast network has under way.
+const COPIED_AT_ONCE: usize = 256 << 10;
+
+/// Answers a call for a file.
+pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &Arrived) {
+    // It is of no use, but lies before the next call on its connection.
+    if let BodyIs::OnItsWay(limit) = body_of(&request, BODY_MAX)
+        && let Err(error) = read_body(request.as_reader(), limit, BODY_MAX, arrived.at)
+    {
+        return respond(request, error.reply(), arrived);
+    }
+    let wanted = match (call.verb, &shared.parts.files) {
+        (Verb::Options, _) => Err(Reply::empty(204).with("Allow", files::ALLOW)),
+        (Verb::Get | Verb::Head, Some(root)) => {
+            files::open(root, call.path(), &conditions(&request, call.verb)).map_err(|e| e.reply())
+        }
+        (Verb::Get | Verb::Head, None) => Err(ApiError::NoSuchPath.reply()),
+        (Verb::Post | Verb::Put | Verb::Delete | Verb::Other, _) => {
+            Err(ApiError::MethodNotAllowed { allow: files::ALLOW.into() }.reply())
+        }
+    };
+    match wanted {
+        Ok(download) => send(shared, request, &download, arrived),
+        Err(reply) => respond(request, reply, arrived),
+    }
+}
+
+fn send(shared: &Shared, request: Request, download: &Download, arrived: &Arrived) {
+    let shape = Shape::of(&request);
+    let len = if shape.has_body(download.status) { download.len } else { 0 };
+    let mut bytes = Vec::with_capacity(1024);
+    write::head(&mut bytes, &shape, download.status, &download.headers, download.len);
+    let is_small = len <= COPIED_MAX as u64;
+    if is_small {
+        // As long as nothing has been said, it can still be said that it does not work.
+        if let Err(error) = read_whole(download, len, &mut bytes) {
+            log::warn!("peer={} {} cannot be read: {error}", arrived.peer, arrived.target.escape_debug());
+            return respond(request, ApiError::Internal.reply(), arrived);
+        }
+    }
+    let peer = request.remote_addr().copied();
+    let writer = request.into_writer();
+    let socket = peer.filter(|_| !is_small).and_then(|peer| match socket::between(peer, shared.port) {
+        Ok(socket) => socket,
+        Err(error) => {
+            log::warn!("peer={} its socket cannot be had, the file is copied: {error}", arrived.peer);
+            None
+        }
+    });
+    let mut body = Body { download, sent: 0, len, writer, buffer: Vec::new() };
+    let result = body.send(&bytes, if is_small { len } else { 0 }, socket.as_ref(), &|| shared.stopping());
+    if let (Err(_), Some(socket)) = (&result, socket) {
+        // The peer waits for bytes that will not come. That it has gone already is all that can be wrong here.
+        let _ = socket.shutdown(Shutdown::Both);
+    }
+    let sent = body.sent;
+    // Whose turn on this connection is next may go on.
+    drop(body);
+    arrived.log(download.status, sent, None);
+    if let Err(broken) = result {
+        let level = if broken.is_of_file() { log::Level::Warn } else { log::Level::Info };
+        let (peer, target) = (&arrived.peer, arrived.target.escape_debug());
+        log::log!(level, "peer={peer} {target} broken off after {sent} of {len} bytes: {broken}");
+    }
+}
+
+/// Reads a small body behind what is in `bytes`.
+fn read_whole(download: &Download, len: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let head = bytes.len();
+    bytes.resize(head + usize::try_from(len).expect("it is small"), 0);
+    download.file.read_exact_at(&mut bytes[head..], download.start)
+}
+
+/// Why a download was not finished.
+#[derive(Debug)]
+enum Broken {
+    Stopping,
+    Changed,
+    File(io::Error),
+    Peer(io::Error),
+}
+
+impl Broken {
+    /// Somebody here should do something about it.
+    fn is_of_file(&self) -> bool {
+        matches!(self, Self::Changed | Self::File(_))
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopping => f.write_str("the server stops"),
+            Self::Changed => f.write_str("the file was cut or written to meanwhile; replace files by mv"),
+            Self::File(error) => write!(f, "the file cannot be read: {error}"),
+            Self::Peer(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A body under way.
+struct Body<'a> {
+    download: &'a Download,
+    sent: u64,
+    len: u64,
+    /// When it is dropped, it is the turn of the next answer on the connection.
+    writer: Box<dyn Write + Send>,
+    /// For what has to be copied.
+    buffer: Vec<u8>,
+}
+
+impl Body<'_> {
+    /// Writes `head`, behind which are `there` bytes of the body, and the rest, by `socket` if that works.
+    fn send(
+        &mut self,
+        head: &[u8],
+        there: u64,
+        mut socket: Option<&TcpStream>,
+        stopping: &dyn Fn() -> bool,
+    ) -> Result<(), Broken> {
+        // This waits for our turn on the connection; `socket` must not be written to before.
+        self.writer.write_all(head).and_then(|()| self.writer.flush()).map_err(Broken::Peer)?;
+        self.sent = there;
+        while self.sent < self.len {
+            if stopping() {
+                return Err(Broken::Stopping);
+            }
+            if self.download.has_changed().map_err(Broken::File)? {
+                return Err(Broken::Changed);
+            }
+            match socket {
+                Some(by) => {
+                    if !self.pass(by)? {
+                        socket = None;
+                    }
+                }
+                None => self.copy()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the system send a piece; `false`: it cannot do so with this file.
+    fn pass(&mut self, socket: &TcpStream) -> Result<bool, Broken> {
+        let count = usize::try_from((self.len - self.sent).min(PIECE)).expect("a piece fits");
+        let mut at = i64::try_from(self.download.start + self.sent).expect("files end below 2^63");
+        match sendfile64(socket, &self.download.file, Some(&mut at), count) {
+            Ok(0) => Err(Broken::Changed),
+            Ok(n) => {
+                self.sent += n as u64;
+                Ok(true)
+            }
+            Err(Errno::EINTR) => Ok(true),
+            // Some file systems in user space.
+            Err(Errno::EINVAL | Errno::ENOSYS) => Ok(false),
+            Err(error @ (Errno::EIO | Errno::ENOMEM)) => Err(Broken::File(error.into())),
+            Err(error) => Err(Broken::Peer(error.into())),
+        }
+    }
+
+    /// Sends a piece through memory of ours.
+    fn copy(&mut self) -> Result<(), Broken> {
+        self.buffer.resize(COPIED_AT_ONCE, 0);
+        let room = usize::try_from(self.len - self.sent).unwrap_or(usize::MAX).min(COPIED_AT_ONCE);
+        let n = match self.download.file.read_at(&mut self.buffer[..room], self.download.start + self.sent) {
+            Ok(0) => return Err(Broken::Changed),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(Broken::File(error)),
+        };
+        self.writer.write_all(&self.buffer[..n]).map_err(Broken::Peer)?;
+        self.sent += n as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::files::Conditions;
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use std::cell::Cell;
+    use std::io::Read;
+    use std::net::TcpListener;
+    use tftpd::root::Root;
+
+    /// Not a whole number of pieces.
+    const SIZE: usize = 2_500_000;
+
+    /// Sends a file over a connection; what came, how it ended, and whether it went through our memory.
+    fn sent(
+        way: impl Fn(&TcpStream) -> Option<TcpStream>,
+        stopping: &dyn Fn() -> bool,
+    ) -> (Vec<u8>, Result<(), Broken>, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), content()).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let download = files::open(&root, "/files/file", &Conditions::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).unwrap();
+            all
+        });
+        let socket = way(&server);
+        let mut body = Body {
+            download: &download,
+            sent: 0,
+            len: download.len,
+            writer: Box::new(server),
+            buffer: Vec::new(),
+        };
+        let result = body.send(b"head", 0, socket.as_ref(), stopping);
+        let was_copied = !body.buffer.is_empty();
+        drop(body);
+        let mut all = reader.join().unwrap();
+        assert_eq!(all.drain(..4).collect::<Vec<_>>(), b"head");
+        (all, result, was_copied)
+    }
+
+    fn content() -> Vec<u8> {
+        (0..SIZE).map(|n| u8::try_from(n % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_passed_on_or_copied_and_is_the_same_either_way() {
+        let passed = |socket: &TcpStream| socket.try_clone().ok();
+        let copied = |_: &TcpStream| None;
+        // sendfile(2) refuses this, as it does what a file system cannot do.
+        let refused = |socket: &TcpStream| {
+            fcntl(socket, FcntlArg::F_SETFL(OFlag::O_APPEND)).unwrap();
+            socket.try_clone().ok()
+        };
+        let ways = [
+            (sent(passed, &|| false), false),
+            (sent(copied, &|| false), true),
+            (sent(refused, &|| false), true),
+        ];
+        for ((all, result, was_copied), want) in ways {
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(was_copied, want);
+            assert!(all == content());
+        }
+    }
+
+    #[test]
+    fn an_end_of_the_server_is_noticed_between_two_pieces() {
+        let asked = Cell::new(0);
+        let stopping = || asked.replace(asked.get() + 1) == 1;
+        let (all, result, _) = sent(|socket| socket.try_clone().ok(), &stopping);
+        assert!(matches!(result, Err(Broken::Stopping)), "{result:?}");
+        assert!(!all.is_empty() && all.len() < SIZE && all == content()[..all.len()]);
+    }
+}
