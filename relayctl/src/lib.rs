@@ -36,3 +36,4 @@ pub use error::{Fault, Operation, RelayError, Step};
 pub use fake::{Change, FakeBoard, FakeSettings};
 pub use operate::{Action, BankPower, Settings, bank_status, board_status, run, switch_bank, test};
 pub use packet::Framing;
+pub use resolve::resolve;

@@ -107,9 +107,8 @@ pub fn run(address: &RelayAddress, action: Action, settings: &Settings) -> Resul
         fault,
         power,
     };
-    let board = connect_patiently(&address.board, settings).map_err(|fault| {
-        error(Trouble { step: Step::Connect, fault, power: PowerAfter::Untouched })
-    })?;
+    let board = connect_patiently(&address.board, settings)
+        .map_err(|fault| error(Trouble { step: Step::Connect, fault, power: PowerAfter::Untouched }))?;
     let peer = board.peer();
     let mut relay = OneRelay { address, framing: settings.framing, board: Some(board), peer };
     let times = Times { deadline: settings.deadline, grace: settings.grace };
@@ -306,8 +305,7 @@ impl PowerSwitch for OneRelay<'_> {
         self.board = None;
         let unsent = |fault| Failure { fault, sent: false };
         left(limit).map_err(|refusal| unsent(refusal.into()))?;
-        self.board =
-            Some(RelayBoard::connect_to(self.peer, limit).map_err(unsent)?.speaking(self.framing));
+        self.board = Some(RelayBoard::connect_to(self.peer, limit).map_err(unsent)?.speaking(self.framing));
         Ok(())
     }
 

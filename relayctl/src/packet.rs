@@ -6,7 +6,7 @@
 //! may say nothing, and a probe that waits for nothing would lengthen every power cycle.
 
 use crate::address::AddressError;
-use crate::proxr::{Command, MAX_PAYLOAD, Reply, ReplyError};
+use crate::proxr::{Command, MAX_COMMAND, MAX_PAYLOAD, Reply, ReplyError};
 use std::fmt;
 use std::str::FromStr;
 
@@ -43,7 +43,7 @@ impl Framing {
     pub fn reply(self, command: Command, bytes: &[u8]) -> Result<Option<Reply>, ReplyError> {
         match self {
             Self::Plain => command.reply(bytes),
-            Self::Api => match unwrap(bytes)? {
+            Self::Api => match unwrap(bytes, MAX_PAYLOAD)? {
                 None => Ok(None),
                 Some(payload) => match command.reply(payload)? {
                     Some(reply) => Ok(Some(reply)),
@@ -83,14 +83,14 @@ pub fn wrap(payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// The payload of the one packet that `bytes` are; `None` while more must come.
+/// The payload, at most `max` bytes, of the one packet that `bytes` are; `None` while more must come.
 ///
 /// # Errors
 /// [`ReplyError`]: not a packet of ours, a wrong checksum, or more than one packet.
-fn unwrap(bytes: &[u8]) -> Result<Option<&[u8]>, ReplyError> {
+fn unwrap(bytes: &[u8], max: usize) -> Result<Option<&[u8]>, ReplyError> {
     let len = match *bytes {
         [] | [PACKET] => return Ok(None),
-        [PACKET, len, ..] if (1..=MAX_PAYLOAD).contains(&usize::from(len)) => usize::from(len),
+        [PACKET, len, ..] if (1..=max).contains(&usize::from(len)) => usize::from(len),
         [PACKET, len, ..] => return Err(ReplyError::PacketLength { got: len }),
         [got, ..] => return Err(ReplyError::NotAPacket { got }),
     };
@@ -114,7 +114,7 @@ pub fn read_packet(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, ReplyError> {
         [PACKET, len, ..] => bytes.len().min(usize::from(len) + AROUND),
         _ => bytes.len(),
     };
-    Ok(unwrap(&bytes[..end])?.map(|payload| (payload, end)))
+    Ok(unwrap(&bytes[..end], MAX_COMMAND)?.map(|payload| (payload, end)))
 }
 
 fn checksum(bytes: &[u8]) -> u8 {
@@ -168,7 +168,11 @@ mod tests {
         for (command, payload) in every_reply() {
             for (framing, bytes) in [(Framing::Plain, payload.clone()), (Framing::Api, wrap(&payload))] {
                 for cut in 0..bytes.len() {
-                    assert_eq!(framing.reply(command, &bytes[..cut]), Ok(None), "{command:?} {bytes:?} {cut}");
+                    assert_eq!(
+                        framing.reply(command, &bytes[..cut]),
+                        Ok(None),
+                        "{command:?} {bytes:?} {cut}"
+                    );
                 }
                 assert!(matches!(framing.reply(command, &bytes), Ok(Some(_))), "{command:?} {bytes:?}");
                 for extra in [0, 85, 170, 255] {
@@ -210,8 +214,9 @@ mod tests {
         for round in 0..20_000 {
             let command = commands[round % commands.len()].0;
             // Bytes that mean something come more often than chance would have them.
-            let bytes: Vec<u8> =
-                (0..8).map(|_| [170, 1, 2, 85, 254, random(), random(), 0][usize::from(random() % 8)]).collect();
+            let bytes: Vec<u8> = (0..8)
+                .map(|_| [170, 1, 2, 85, 254, random(), random(), 0][usize::from(random() % 8)])
+                .collect();
             for framing in [Framing::Plain, Framing::Api] {
                 let mut over = false;
                 for end in 0..=bytes.len() {

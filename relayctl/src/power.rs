@@ -173,11 +173,7 @@ fn unsent<F: From<Refusal>>(refusal: Refusal) -> Failure<F> {
     Failure { fault: refusal.into(), sent: false }
 }
 
-fn carry_out<S: PowerSwitch>(
-    switch: &mut S,
-    next: Move,
-    limit: Instant,
-) -> Result<Seen, Failure<S::Fault>> {
+fn carry_out<S: PowerSwitch>(switch: &mut S, next: Move, limit: Instant) -> Result<Seen, Failure<S::Fault>> {
     match next {
         Move::Switch(power) => switch.switch(power, limit).map(|()| Seen::Nothing),
         Move::Check(wanted) => match switch.look(limit)? {

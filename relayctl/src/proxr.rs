@@ -24,6 +24,8 @@ pub const CONFIGURATION_MODE: u8 = 86;
 
 /// The longest reply to any command here: a Fusion board's bank number and status.
 pub const MAX_PAYLOAD: usize = 2;
+/// The longest command here.
+pub const MAX_COMMAND: usize = 3;
 
 /// A command for a relay board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,7 +264,10 @@ impl fmt::Display for ReplyError {
             }
             Self::PacketTooShort => f.write_str("the board sent an API packet with half a reply in it"),
             Self::Checksum { got, wanted } => {
-                write!(f, "the board's API packet was garbled: its checksum is {got}, its bytes make {wanted}")
+                write!(
+                    f,
+                    "the board's API packet was garbled: its checksum is {got}, its bytes make {wanted}"
+                )
             }
         }
     }

@@ -129,7 +129,9 @@ pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, ho
         (Misbehaviour::None | Misbehaviour::Refuse | Misbehaviour::CloseAfterAccept, _) => says(true, good),
         (Misbehaviour::Mute, _) => says(true, vec![]),
         (Misbehaviour::Garbage(byte), _) => says(false, vec![byte]),
-        (Misbehaviour::HalfReply, Command::Switch { bank, .. } | Command::SwitchBank { bank, .. }) => says(true, vec![bank.number()]),
+        (Misbehaviour::HalfReply, Command::Switch { bank, .. } | Command::SwitchBank { bank, .. }) => {
+            says(true, vec![bank.number()])
+        }
         (Misbehaviour::HalfReply, _) => says(true, good),
         (Misbehaviour::ExtraByte, _) => says(true, [good, vec![0]].concat()),
         (Misbehaviour::Close, _) => Response { obey: false, answer: Answer::Close },
