@@ -221,8 +221,11 @@ impl Daemon {
         });
 
         let (bmm_stop, stop) = bounded(0);
-        let settings =
-            BmmSettings { rest_ms: config.relays.rest_ms.into(), ..BmmSettings::new(sockets.ping) };
+        let settings = BmmSettings {
+            rest_ms: config.relays.rest_ms.into(),
+            programs: config.relays.programs(),
+            ..BmmSettings::new(sockets.ping)
+        };
         let thread = bmm::spawn(settings, jobs_rx, answers_tx, stop, ended_tx.clone());
         let bmm = Layer { stop: bmm_stop, thread };
 

@@ -268,14 +268,7 @@ impl fmt::Display for RelayError {
             self.fault,
             self.fault.remedy()
         )?;
-        match self.power {
-            PowerAfter::Untouched => Ok(()),
-            PowerAfter::Unverified => f.write_str("; whether the device has power is not known"),
-            PowerAfter::RestoredOn => f.write_str("; the device was switched on again"),
-            PowerAfter::MayBeOff => {
-                f.write_str("; switching the device on again failed too: it may be without power")
-            }
-        }
+        f.write_str(self.power.and_then_what())
     }
 }
 

@@ -18,7 +18,7 @@ pub const ANSWERS_MAX: usize = 8192;
 pub struct Answers {
     lifeguard: Sender<BmmAnswer>,
     waiting: VecDeque<BmmAnswer>,
-    /// Whether the relay boards of devices work, as was told.
+    /// Whether the relay boards, or power programs, of devices work, as was told; by queue.
     boards: HashMap<String, bool>,
 }
 
@@ -92,7 +92,7 @@ impl Answers {
                 &reply,
                 match (outcome, job.task) {
                     (Err(error), _) => ManualAnswer::Failed(error.to_string()),
-                    (Ok(Some(power)), Task::Relay(_, Action::Status)) => ManualAnswer::Power(power),
+                    (Ok(Some(power)), Task::Power(_, Action::Status)) => ManualAnswer::Power(power),
                     (Ok(_), _) => ManualAnswer::Ok,
                 },
             ),
@@ -152,9 +152,10 @@ mod tests {
         for n in 0..ANSWERS_MAX as u64 {
             answers.push(refused(n));
         }
-        let fails = || {
+        let fails = || -> power::Outcome {
             let settings = relayctl::Settings::new(std::time::Instant::now());
-            relayctl::run(&"127.0.0.1:1:bank1:relay1".parse().unwrap(), Action::Status, &settings).map(Some)
+            let at = "127.0.0.1:1:bank1:relay1".parse().unwrap();
+            Ok(Some(relayctl::run(&at, Action::Status, &settings)?))
         };
         answers.note_health("b:1".into(), &fails());
         assert_eq!(answers.waiting.len(), ANSWERS_MAX);
