@@ -4,7 +4,7 @@
 use relayctl::fake::{Dialect, Misbehaviour};
 use relayctl::{Bank, FakeBoard, FakeSettings, PowerState, Relay};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -146,11 +146,13 @@ fn a_second_client_is_refused_and_gets_its_turn() {
     let recovery = Duration::from_millis(200);
     let settings = FakeSettings { recovery, ..FakeSettings::default() };
     let board = FakeBoard::start("127.0.0.1:0".parse().unwrap(), settings).unwrap();
-    let first = std::net::TcpStream::connect(board.addr()).unwrap();
-    // Accepted, and therefore alone.
+    let mut first = std::net::TcpStream::connect(board.addr()).unwrap();
+    first.write_all(&relayctl::proxr::Command::TwoWayTest.encode()).unwrap();
+    assert_eq!(first.read(&mut [0; 8]).unwrap(), 1, "it is served, and therefore alone");
+    let short = relayctl(&format!("status --json --timeout 0.2 {} 1 3", board.addr()));
+    assert!(short.0 == 3 && short.1.contains("refused"), "{short:?}");
     std::thread::scope(|scope| {
         let status = scope.spawn(|| relayctl(&format!("status {} 1 3", board.addr())));
-        assert!(!board.wait_for_commands(1, Duration::from_millis(300)), "somebody else is served");
         drop(first);
         assert_eq!(status.join().unwrap(), (0, "bank 1, relay 3 status: off\n".into(), String::new()));
     });
