@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
+use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
@@ -201,23 +202,34 @@ impl Daemon {
         let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
 
         let (journal_stop, stop) = bounded(0);
-        let lost = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let (intake, bell) = Intake::new(WAITING_BYTES_MAX);
+        let intake = Arc::new(intake);
         let journal = Journal::new(
             location.open()?,
             clock.clone(),
             journal::Settings {
                 server: config.server.name.clone(),
                 log_retention_days: config.syslog.retention_days,
+                log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
             },
-            lost.clone(),
         );
-        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&lines_rx, &stop));
+        let (log_bell, journal_stats) = (journal.bell(), journal.stats());
+        let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
+        let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
         let journal = Layer { stop: journal_stop, thread };
 
+        let syslog_stats = sockets.syslog.as_ref().map(syslogd::Server::stats);
         let syslog = sockets.syslog.map(|server| {
-            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
-            (stopper, spawn("syslog", ended_tx.clone(), move || syslog::run(server, lines, clock, lost)))
+            let (stopper, intake, clock) = (server.stopper(), Arc::clone(&intake), clock.clone());
+            // The journal ends when nobody is left who could say something, and this thread goes on when the layers have gone.
+            let stays = lines_tx.clone();
+            let run = move || {
+                let exit = syslog::run(server, intake, clock);
+                drop(stays);
+                exit
+            };
+            (stopper, spawn("syslog", ended_tx.clone(), run))
         });
 
         let (bmm_stop, stop) = bounded(0);
@@ -226,6 +238,7 @@ impl Daemon {
             programs: config.relays.programs(),
             ..BmmSettings::new(sockets.ping)
         };
+        let power_counts = Arc::clone(&settings.counts);
         let thread = bmm::spawn(settings, jobs_rx, answers_tx, stop, ended_tx.clone());
         let bmm = Layer { stop: bmm_stop, thread };
 
@@ -268,10 +281,18 @@ impl Daemon {
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
+            .counting(move || power_counts.rows())
             .with("journal", true, vec![])
+            .counting(move || journal_stats.rows())
             .with("changes", true, vec![])
             .with("tftp", tftp.is_some(), on_tftp.into_iter().map(Udp).collect())
-            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect());
+            .with("syslog", syslog.is_some(), on_udp.chain(on_tcp).collect())
+            .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
+            .counting(move || {
+                let (waiting, max) = intake.used();
+                let lost = intake.lost();
+                vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
+            });
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -289,6 +310,7 @@ impl Daemon {
                 vitals: Arc::clone(&vitals),
             },
             recent,
+            log_bell,
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
@@ -431,7 +453,10 @@ fn bind(config: &Config, boot: &Arc<BootTable>) -> Result<Sockets, DaemonError> 
         let settings = syslogd::Config {
             udp: config.syslog.udp.clone(),
             tcp: config.syslog.tcp.clone(),
-            limits: syslogd::Limits::default(),
+            limits: syslogd::Limits {
+                udp_buffer_bytes: (config.syslog.udp_buffer_mib as usize) << 20,
+                ..syslogd::Limits::default()
+            },
         };
         let server = syslogd::Server::bind(&settings).map_err(|e| match e {
             syslogd::BindError::Udp(addr, source) => {

@@ -26,6 +26,8 @@ mod hardware;
 mod health;
 #[path = "api/lab.rs"]
 mod lab;
+#[path = "api/logs.rs"]
+mod logs;
 #[path = "api/pool.rs"]
 mod pool;
 #[path = "api/rules.rs"]

@@ -97,6 +97,11 @@ fn packets_are_spoken_where_they_are_asked_for() {
         says(&format!("bank-off --force --yes --packets {packets} {at} 1"), "OK\n");
         assert_eq!(power(&board), PowerState::Off);
     }
+    board.set_misbehaviour(Misbehaviour::Garbled);
+    let (code, failed) = json_of(&format!("turnon --json --force --packets api {at} 1 3"));
+    assert_eq!((code, &failed["fault"], &failed["power"]), (4, &json!("bad_packet"), &json!("unverified")));
+    assert!(failed["error"].as_str().unwrap().contains("garbled: its checksum is"), "{failed}");
+    board.set_misbehaviour(Misbehaviour::None);
     board.set_dialect(Dialect::Plain);
     let (code, failed) = json_of(&format!("test --json --packets api {at}"));
     assert_eq!((code, &failed["fault"]), (4, &json!("wrong_framing")));

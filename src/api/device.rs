@@ -7,7 +7,7 @@ use super::body::Body;
 use super::reply::{ApiError, Reply, Result};
 use super::time::http_date;
 use super::types::{
-    DeviceDetails, Devices, EventAnswer, Log, Nothing, PleaseImage, StateOnly, Status, defaults_of,
+    DeviceDetails, Devices, EventAnswer, Nothing, PleaseImage, StateOnly, Status, defaults_of,
     next_boot_config, read_comments, read_detail, read_environment, read_percent,
 };
 use crate::layers::messages::DeviceAnswer;
@@ -77,17 +77,8 @@ pub(super) fn state(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
         .with("Expires", http_date(ctx.now.plus_s(STATE_MAX_AGE_S))))
 }
 
-pub(super) fn log(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
-    // 0 means "no limit" for both.
-    let since =
-        number(ctx, "timeperiod")?.filter(|s| *s > 0).map(|s| ctx.now.plus_ms(-s.saturating_mul(1000)));
-    let limit = number(ctx, "limit")?.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
-    let lines = ctx.store.device_log(&device.name, since, limit)?;
-    Ok(Reply::json(&Log { log: lines.into_iter().map(Into::into).collect() }))
-}
-
 /// A number in the query; an empty value is as good as none.
-fn number(ctx: &Ctx<'_>, key: &str) -> Result<Option<i64>> {
+pub(super) fn number(ctx: &Ctx<'_>, key: &str) -> Result<Option<i64>> {
     let Some(text) = ctx.call.query(key).filter(|t| !t.is_empty()) else { return Ok(None) };
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(Some(text.parse().unwrap_or(i64::MAX)));

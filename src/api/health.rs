@@ -23,6 +23,7 @@ pub(super) fn health(ctx: &mut Ctx<'_>) -> Result<Reply> {
             listens: part.listens.iter().map(ToString::to_string).collect(),
             queued: queue.map(|(queued, _)| queued),
             queue_max: queue.map(|(_, max)| max),
+            counters: part.counters(),
         }
     });
     let well = vitals.well();

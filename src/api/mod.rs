@@ -13,6 +13,7 @@ pub mod events;
 pub mod files;
 mod health;
 mod image;
+pub mod logs;
 pub mod openapi;
 pub mod owner;
 pub mod reply;
@@ -147,6 +148,8 @@ pub enum Answer {
     /// It is answered as soon as something happens, or goes on for as long as its caller listens: not a matter for a thread
     /// that others wait for.
     Later(Watch),
+    /// The same for a device's log, as it grows.
+    Tail(logs::Tail),
 }
 
 /// Answers one call.
@@ -170,6 +173,10 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
 fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
     let reply = match route.run {
         Run::Watch(handler) => return handler(ctx),
+        Run::Log(handler) => {
+            let device = load_device(ctx, route)?;
+            return handler(ctx, &device.view);
+        }
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
             let device = load_device(ctx, route)?;

@@ -8,7 +8,7 @@ use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Answer, Ctx, admin, bmm, device, events, health, image, openapi, request, shapes};
+use super::{Answer, Ctx, admin, bmm, device, events, health, image, logs, openapi, request, shapes};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -17,6 +17,8 @@ use crate::store::{DeviceView, RelayBoardRow, RequestView};
 pub enum Run {
     /// Names nothing that must exist, and may wait for something to happen.
     Watch(fn(&mut Ctx<'_>) -> Result<Answer>),
+    /// `{device}`, and may go on as its log grows.
+    Log(fn(&mut Ctx<'_>, &DeviceView) -> Result<Answer>),
     /// Names nothing that must exist.
     Plain(fn(&mut Ctx<'_>) -> Result<Reply>),
     /// `{device}`
@@ -128,7 +130,7 @@ const fn delete(path: &'static str, owner: Owner, run: Run, doc: &'static str) -
     Route { verb: Verb::Delete, path, owner, run, doc, about: About::NOTHING }
 }
 
-use Run::{Board, Device, Plain, Request, Watch};
+use Run::{Board, Device, Log, Plain, Request, Watch};
 use Tag::{Admin, Devices, Hardware, Pool, Requests, Server};
 
 const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
@@ -217,8 +219,16 @@ pub const ROUTES: &[Route] = &[
         .named("getDeviceStatus", Devices).gives(&[ok(&shapes::DEVICE_STATUS)]),
     get("/api/device/{device}/state", Any, Device(device::state), "State; with `cache`, to be kept for a few seconds.")
         .named("getDeviceState", Devices).query(shapes::DEVICE_STATE).gives(&[ok(&shapes::DEVICE_STATE_ONLY)]),
-    get("/api/device/{device}/log", Any, Device(device::log), "Log lines; `limit` of them, of the last `timeperiod` seconds.")
-        .named("getDeviceLog", Devices).query(shapes::DEVICE_LOG).gives(&[ok(&shapes::LOG)]).fails(&[BAD_QUERY]),
+    get("/api/device/{device}/log", Any, Log(logs::of_device), "Log lines; `limit` of them, of the last `timeperiod` seconds, with a text in them; also as the log grows.")
+        .named("getDeviceLog", Devices).query(shapes::DEVICE_LOG)
+        .more("One answer holds 50,000 lines at most, and a search looks at 256 MiB of what boards say; `more` and the places lead on.")
+        .gives(&[one_of(
+            &[("application/json", Kind::Of(&shapes::LOG_PAGE)), ("text/event-stream", Kind::Text)],
+            "Lines; in a stream an event `line` for each, `skipped` where there were too many, and ids from which it goes on.",
+        )])
+        .fails(&[BAD_QUERY]),
+    get("/api/log/unknown", Any, Plain(logs::unknown), "Who sends syslog lines although no device is known for the address, and the last of them.")
+        .named("listUnknownSenders", Devices).query(shapes::UNKNOWN_SENDERS).gives(&[ok(&shapes::UNKNOWN)]).fails(&[BAD_QUERY]),
     get("/api/device/{device}/bootconfig", Any, Device(device::boot_config), "What the second stage is to be told, as JSON text.")
         .named("getBootConfig", Devices).gives(&[json(200, Kind::Anything, "The boot config, or `null`.")]),
     get("/api/device/{device}/event/{event}", DeviceServer, Device(device::event), "Something happened to a device.")
@@ -501,7 +511,7 @@ mod tests {
         for route in ROUTES {
             let needs = match route.run {
                 Run::Plain(_) | Run::Watch(_) => "",
-                Run::Device(_) => "/api/device/{device}",
+                Run::Device(_) | Run::Log(_) => "/api/device/{device}",
                 Run::Request(_) => "/api/request/{request}",
                 Run::Board(_) => "/api/relay/{board}",
             };

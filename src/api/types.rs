@@ -12,7 +12,7 @@ use super::time::{iso_micros, rfc3339};
 use crate::lab::{Change, Summary};
 use crate::logic::check::Check;
 use crate::logic::mozpool::{OneOf, Request, Wanted};
-use crate::store::{DeviceView, ImageRow, LogLine, PxeConfigRow, RequestView};
+use crate::store::{DeviceView, ImageRow, LogLine, PxeConfigRow, RequestView, StrayLogLine, StraySender};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -75,6 +75,9 @@ pub struct Service {
     /// Messages that may wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_max: Option<usize>,
+    /// What it has counted since it started.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<&'static str, u64>,
 }
 
 /// `GET ready`
@@ -215,11 +218,63 @@ pub struct Status<'a> {
     pub log: Vec<LogEntry>,
 }
 
-/// `GET device/…/log` and `request/…/log`
+/// `GET request/…/log`
 #[derive(Debug, Serialize)]
 pub struct Log {
     /// Lines, oldest first.
     pub log: Vec<LogEntry>,
+}
+
+/// `GET device/…/log`
+#[derive(Debug, Serialize)]
+pub struct LogPageBody {
+    /// Lines, oldest first.
+    pub log: Vec<LogEntry>,
+    /// Older lines are before this place.
+    pub before: String,
+    /// Newer ones are behind this one.
+    pub after: String,
+    /// There may be more in the direction of the search.
+    pub more: bool,
+}
+
+/// `GET log/unknown`
+#[derive(Debug, Serialize)]
+pub struct UnknownSenders {
+    /// The last heard first.
+    pub senders: Vec<UnknownSender>,
+}
+
+/// Somebody who sends lines although no device is known for the address.
+#[derive(Debug, Serialize)]
+pub struct UnknownSender {
+    address: String,
+    hostname: Option<String>,
+    lines: u64,
+    first: String,
+    last: String,
+    log: Vec<UnknownLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnknownLine {
+    timestamp: String,
+    message: String,
+}
+
+impl UnknownSender {
+    /// With some of its lines, oldest first.
+    pub fn new(sender: StraySender, lines: Vec<StrayLogLine>) -> Self {
+        let line = |l: StrayLogLine| UnknownLine { timestamp: iso_micros(l.at), message: l.message };
+        Self {
+            address: sender.sender,
+            hostname: Some(sender.hostname).filter(|h| !h.is_empty()),
+            lines: sender.lines,
+            first: rfc3339(sender.first),
+            last: rfc3339(sender.last),
+            log: lines.into_iter().map(line).collect(),
+        }
+    }
 }
 
 /// A log line.

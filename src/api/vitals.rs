@@ -3,6 +3,7 @@
 //! Knows neither threads nor sockets; the daemon says when something has ended.
 
 use crate::logic::time::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,19 @@ pub struct Part {
     /// It was configured to run.
     pub on: bool,
     ended: AtomicBool,
+    counts: Vec<Counts>,
+}
+
+/// Reads counters with their names.
+type Read = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+/// Where a part's counters are.
+struct Counts(Read);
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((self.0)()).finish()
+    }
 }
 
 impl Part {
@@ -52,6 +66,11 @@ impl Part {
             (true, false) => "running",
             (true, true) => "ended",
         }
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> BTreeMap<&'static str, u64> {
+        self.counts.iter().flat_map(|counts| (counts.0)()).collect()
     }
 }
 
@@ -64,7 +83,16 @@ impl Vitals {
     /// One more part.
     #[must_use]
     pub fn with(mut self, name: &'static str, on: bool, listens: Vec<Listens>) -> Self {
-        self.parts.push(Part { name, listens, on, ended: AtomicBool::new(false) });
+        self.parts.push(Part { name, listens, on, ended: AtomicBool::new(false), counts: Vec::new() });
+        self
+    }
+
+    /// The last part counts, and this reads it.
+    #[must_use]
+    pub fn counting(mut self, read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) -> Self {
+        if let Some(part) = self.parts.last_mut() {
+            part.counts.push(Counts(Box::new(read)));
+        }
         self
     }
 

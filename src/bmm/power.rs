@@ -5,10 +5,12 @@
 
 mod address;
 mod command;
+mod counts;
 mod program;
 
 pub use address::{CommandAddress, PowerAddress, PowerAddressError, board_key, is_command_queue};
 pub use command::{CommandError, CommandFault, Programs};
+pub use counts::PowerCounts;
 
 use crate::layers::messages::{ManualAnswer, ManualWork, Reply};
 use crate::logic::ids::DeviceName;

@@ -106,6 +106,10 @@ pub struct Syslog {
     pub tcp: Vec<SocketAddr>,
     /// Log lines of devices and requests are kept so long.
     pub retention_days: u32,
+    /// Text of what boards say is kept up to so many mebibytes; then whoever says most loses the oldest of it.
+    pub max_mib: u32,
+    /// Kernel memory that lines may wait in for each UDP address, in mebibytes.
+    pub udp_buffer_mib: u32,
 }
 
 /// Reservations.
@@ -292,6 +296,10 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         udp: document.addresses(("syslog", "udp"), any(514)),
         tcp: document.addresses(("syslog", "tcp"), any(514)),
         retention_days: document.number(("syslog", "retention_days"), RETENTION_DAYS, 14),
+        // Some thirty million lines; with its index and free space half as much again on the disk.
+        max_mib: document.number(("syslog", "max_mib"), 16..=1_048_576, 4096),
+        // A second of 200,000 lines; setsockopt takes less than a gibibyte, for the kernel doubles it in an int.
+        udp_buffer_mib: document.number(("syslog", "udp_buffer_mib"), 1..=1000, 80),
     };
     let requests = Requests {
         retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),

@@ -6,7 +6,9 @@
 use super::messages::{BmmAnswer, BmmJob, ManualAnswer, ManualWork, Reply};
 use super::supervise::{self, Exit};
 use crate::bmm::answers::{Answers, tell};
-use crate::bmm::power::{Asker, PATIENCE, POWER_LIMIT, PowerJob, Programs, Task, Ways, is_command_queue};
+use crate::bmm::power::{
+    Asker, PATIENCE, POWER_LIMIT, PowerCounts, PowerJob, Programs, Task, Ways, is_command_queue,
+};
 use crate::bmm::probes::{Order, Ports, Probe, Probes};
 use crate::bmm::workers::{CheckOrder, Done, FromWorkers, Workers, may_hang};
 use crate::bmm::{CheckError, PingSockets};
@@ -16,6 +18,7 @@ use crate::logic::time::Timestamp;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, select};
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,6 +44,8 @@ pub struct BmmSettings {
     pub patience: Duration,
     /// Which programs switch the power of `command:` devices.
     pub programs: Programs,
+    /// Counts how operations on power end.
+    pub counts: Arc<PowerCounts>,
     /// How long workers may take to end; see [`STOP_LIMIT`].
     pub stop_limit: Duration,
 }
@@ -56,6 +61,7 @@ impl BmmSettings {
             pause,
             patience: PATIENCE,
             programs: Programs { folder: None, limit: POWER_LIMIT },
+            counts: Arc::default(),
             stop_limit: STOP_LIMIT,
         }
     }
@@ -106,7 +112,7 @@ impl From<Exit> for Ending {
 
 impl Bmm {
     fn new(settings: BmmSettings, answers: Sender<BmmAnswer>) -> io::Result<Self> {
-        let BmmSettings { ping, ports, rest_ms, pause, patience, programs, stop_limit } = settings;
+        let BmmSettings { ping, ports, rest_ms, pause, patience, programs, counts, stop_limit } = settings;
         for missing in ping.missing() {
             log::warn!("{missing}");
         }
@@ -118,7 +124,7 @@ impl Bmm {
             probes: Probes::new(ports),
             workers,
             back,
-            answers: Answers::new(answers),
+            answers: Answers::new(answers, counts),
             checks_waiting: VecDeque::new(),
             names_waiting: VecDeque::new(),
             stop_limit,

@@ -7,6 +7,7 @@ mod access;
 mod body;
 mod caller;
 mod lines;
+mod tail;
 mod transfers;
 mod watch;
 mod wire;
@@ -17,6 +18,7 @@ use self::body::{BodyIs, body_of, is_small, read_body};
 use self::lines::Lines;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, conditions, headers, respond};
+use super::journal::LogBell;
 use super::supervise::{Exit, spawn};
 use crate::api::call::{Call, Verb};
 use crate::api::events::Recent;
@@ -102,6 +104,8 @@ pub struct Parts {
     pub commands: Commands,
     /// The last changes, for those who watch.
     pub recent: Arc<Recent>,
+    /// Rung when device logs have grown, for those who follow one.
+    pub log_bell: Arc<LogBell>,
     /// Devices as the API shows them.
     pub shelf: Shelf,
     /// What time it is.
@@ -351,6 +355,7 @@ fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arriv
         }
         Answer::Now(reply) => respond(request, reply, &arrived),
         Answer::Later(watch) => watch::begin(shared, request, watch, arrived),
+        Answer::Tail(tail) => tail::begin(shared, request, tail, arrived),
     }
 }
 

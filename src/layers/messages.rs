@@ -13,7 +13,6 @@ use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
 use crate::store::{Deletion, DeviceEdit, NewRequest, StoreError};
 use crossbeam_channel::Sender;
-use std::net::IpAddr;
 
 /// Messages that may wait for the *lifeguard* thread: a rack of 80 boards says ten things each while it images, and a burst
 /// of a second's worth of group commits stands behind that.
@@ -206,11 +205,9 @@ pub enum BmmAnswer {
     BoardHealth { board: String, healthy: bool },
 }
 
-/// What the *journal* thread hears.
+/// What the *journal* thread hears. What boards say comes to it by the [`super::intake`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLine {
-    /// A syslog record, sender not yet matched to a device.
-    Syslog { from: IpAddr, hostname: Option<String>, at: Timestamp, message: String },
     /// The devices are others now, or elsewhere.
     DevicesChanged,
     /// A line of a known device.

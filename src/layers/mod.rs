@@ -7,6 +7,7 @@ pub mod bmm;
 pub mod changes;
 pub mod deadlines;
 pub mod http;
+pub mod intake;
 pub mod journal;
 pub mod lifeguard;
 pub mod messages;

@@ -1,58 +1,53 @@
-//! The *syslog* thread: what boards say, handed to the journal as lines that an operator wants to read.
+//! The *syslog* thread: what boards say, put down for the journal as lines that an operator wants to read.
 //!
-//! It matches no sender to a device and never waits: a line that the journal has no room for is dropped and counted, and the journal
-//! says how many. The time is ours; a board without a battery-backed clock lives in 1970.
+//! It matches no sender to a device and never waits: a datagram that finds no room is dropped and counted, and the journal says
+//! whose; a connection waits. The time is ours; a board without a battery-backed clock lives in 1970.
 
-use super::messages::JournalLine;
+use super::intake::{Intake, JournalIsGone};
 use super::supervise::Exit;
 use crate::clock::Clock;
-use crossbeam_channel::{Sender, TrySendError};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use syslogd::{Record, Server, Severity, Sink, Stopper};
 
 /// Hands records on.
 struct JournalSink {
-    lines: Sender<JournalLine>,
+    intake: Arc<Intake>,
     clock: Arc<dyn Clock>,
-    /// Lines that the journal had no room for.
-    lost: Arc<AtomicU64>,
     stopper: Stopper,
     journal_is_gone: bool,
 }
 
 impl Sink for JournalSink {
-    fn record(&mut self, from: SocketAddr, record: Record, _raw: &[u8]) {
-        let line = JournalLine::Syslog {
-            from: from.ip(),
-            at: self.clock.now(),
-            message: text_of(&record),
-            hostname: record.hostname,
-        };
-        match self.lines.try_send(line) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(TrySendError::Disconnected(_)) => {
-                if !std::mem::replace(&mut self.journal_is_gone, true)
-                    && let Err(error) = self.stopper.stop()
-                {
-                    log::warn!("the syslog receiver ends with its next line: {error}");
-                }
-            }
+    fn record(&mut self, from: SocketAddr, record: Record<'_>, _raw: &[u8]) {
+        let hostname = record.hostname.as_deref().unwrap_or_default();
+        self.intake.put(from.ip(), self.clock.now(), hostname, |text| write_text(text, &record));
+    }
+
+    fn idle(&mut self) {
+        if self.intake.ring() == Err(JournalIsGone)
+            && !std::mem::replace(&mut self.journal_is_gone, true)
+            && let Err(error) = self.stopper.stop()
+        {
+            log::warn!("the syslog receiver ends with its next line: {error}");
         }
+    }
+
+    fn dropped(&mut self, at: SocketAddr, count: u64) {
+        self.intake.dropped_by_kernel(at, count);
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.intake.has_room()
     }
 }
 
 /// `tag[pid]: message`, as in every system's log file; what is worse than a warning says so, because the severity is not kept.
-fn text_of(record: &Record) -> String {
-    let mut text = String::new();
+fn write_text(text: &mut String, record: &Record<'_>) {
     if let Some(tag) = &record.tag {
         text.push_str(tag);
         if let Some(pid) = &record.pid {
-            text.extend(["[", pid, "]"]);
+            text.extend(["[", &**pid, "]"]);
         }
         text.push_str(": ");
     }
@@ -63,13 +58,12 @@ fn text_of(record: &Record) -> String {
     if record.truncated {
         text.push('…');
     }
-    text
 }
 
 /// The thread's body. The server's own [`Stopper`] ends it.
-pub fn run(server: Server, lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lost: Arc<AtomicU64>) -> Exit {
+pub fn run(server: Server, intake: Arc<Intake>, clock: Arc<dyn Clock>) -> Exit {
     let stopper = server.stopper();
-    let mut sink = JournalSink { lines, clock, lost, stopper, journal_is_gone: false };
+    let mut sink = JournalSink { intake, clock, stopper, journal_is_gone: false };
     match server.run(&mut sink) {
         Ok(()) if sink.journal_is_gone => Exit::Lost("journal"),
         Ok(()) => Exit::Stopped,
@@ -79,10 +73,11 @@ pub fn run(server: Server, lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lo
 
 #[cfg(test)]
 mod tests {
+    use super::super::intake::Batch;
     use super::*;
     use crate::clock::ManualClock;
     use crate::logic::time::Timestamp;
-    use crossbeam_channel::{Receiver, bounded};
+    use crossbeam_channel::Receiver;
     use std::net::UdpSocket;
     use std::thread::JoinHandle;
     use std::time::Duration;
@@ -92,8 +87,8 @@ mod tests {
     struct Rig {
         board: UdpSocket,
         to: SocketAddr,
-        lines: Receiver<JournalLine>,
-        dropped: Arc<AtomicU64>,
+        intake: Arc<Intake>,
+        bell: Receiver<()>,
         stopper: Stopper,
         thread: JoinHandle<Exit>,
     }
@@ -103,12 +98,12 @@ mod tests {
         let server = Server::bind(&config).unwrap();
         let to = server.udp_addrs()[0];
         let stopper = server.stopper();
-        let (send, lines) = bounded(room);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let (intake, bell) = Intake::new(room);
+        let intake = Arc::new(intake);
         let clock = Arc::new(ManualClock::at(Timestamp(5)));
-        let counter = dropped.clone();
-        let thread = std::thread::spawn(move || run(server, send, clock, counter));
-        Rig { board: UdpSocket::bind("127.0.0.1:0").unwrap(), to, lines, dropped, stopper, thread }
+        let theirs = Arc::clone(&intake);
+        let thread = std::thread::spawn(move || run(server, theirs, clock));
+        Rig { board: UdpSocket::bind("127.0.0.1:0").unwrap(), to, intake, bell, stopper, thread }
     }
 
     impl Rig {
@@ -119,15 +114,15 @@ mod tests {
 
     #[test]
     fn a_datagram_becomes_a_line() {
-        let rig = start(10);
+        let rig = start(1000);
         rig.say("<13>Nov 22 13:00:00 panda-1 mobile-init[12]: partitioning");
-        let want = JournalLine::Syslog {
-            from: [127, 0, 0, 1].into(),
-            hostname: Some("panda-1".into()),
-            at: Timestamp(5),
-            message: "mobile-init[12]: partitioning".into(),
-        };
-        assert_eq!(rig.lines.recv_timeout(LONG), Ok(want));
+        rig.bell.recv_timeout(LONG).unwrap();
+        let mut batch = Batch::default();
+        assert!(rig.intake.exchange(&mut batch));
+        let line = batch.next_line().unwrap();
+        assert_eq!((line.from.to_string().as_str(), line.at), ("127.0.0.1", Timestamp(5)));
+        assert_eq!((line.hostname, line.message), ("panda-1", "mobile-init[12]: partitioning"));
+        assert_eq!(batch.next_line(), None);
         rig.stopper.stop().unwrap();
         assert_eq!(rig.thread.join().unwrap(), Exit::Stopped);
     }
@@ -141,10 +136,10 @@ mod tests {
         // A stop delivers what has arrived first.
         rig.stopper.stop().unwrap();
         assert_eq!(rig.thread.join().unwrap(), Exit::Stopped);
-        assert_eq!(rig.dropped.load(Ordering::Relaxed), 4);
+        assert_eq!(rig.intake.lost(), 4);
 
         let rig = start(1);
-        drop(rig.lines);
+        drop(rig.bell);
         rig.board.send_to(b"x", rig.to).unwrap();
         assert_eq!(rig.thread.join().unwrap(), Exit::Lost("journal"));
     }
@@ -158,7 +153,9 @@ mod tests {
             (b"just words", "just words"),
             (b"<165>1 2026-11-22T13:00:00Z board app 77 ID47 - hello", "app[77]: hello"),
         ] {
-            assert_eq!(text_of(&Record::parse(bytes)), want);
+            let mut text = String::new();
+            write_text(&mut text, &Record::parse(bytes));
+            assert_eq!(text, want);
         }
     }
 }

@@ -167,6 +167,19 @@ pub(super) trait Conn: Send {
         }
     }
 
+    /// As [`Self::transaction`], but on disk only with the next that is: the process may end right behind it, the power may
+    /// not. For what nobody has been told of. Databases that cannot do so make it durable at once.
+    fn transaction_soon<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<(T, Then)>,
+    ) -> Result<T>
+    where
+        Self: Sized,
+    {
+        self.transaction(doing, work)
+    }
+
     /// The first row of an answer.
     fn query_one(
         &mut self,

@@ -17,6 +17,8 @@ use crate::logic::time::Timestamp;
 const DOING: &str = "delete";
 /// Lines of a device's log that one transaction deletes at most: a few milliseconds.
 const LINES: usize = 1000;
+/// The same for pieces of a device's log: eight megabytes of text at most.
+const CHUNKS: usize = 128;
 /// Requests that one transaction deletes at most, each with the tens of lines that its log has: as long.
 const REQUESTS: usize = 50;
 /// Such transactions that one deletion of an image may take: a second or two. With more history than that it is to be repeated.
@@ -145,6 +147,10 @@ impl<C: Conn> Delete<'_, C> {
         let rows = self.c.query(sql::DEVICE_LOGS_OLDEST, args![stored.id, most(LINES)]).doing(DOING)?;
         for id in readable(rows, |row| Cells::new("device_logs", row).int("id")) {
             self.c.exec(sql::DEVICE_LOG_DELETE, args![id]).doing(DOING)?;
+        }
+        let chunks = self.c.query(sql::CHUNKS_OF_OLDEST, args![stored.id, most(CHUNKS)]).doing(DOING)?;
+        for id in readable(chunks, |row| Cells::new("device_log_chunks", row).int("id")) {
+            self.c.exec(sql::CHUNK_DELETE, args![id]).doing(DOING)?;
         }
         let environment = stored.record.info.environment;
         self.gone_with(sql::DEVICE_DELETE, args![name], ChangeData::DeviceGone(DeviceGone { environment }))

@@ -1,8 +1,9 @@
 //! The three logs: of devices, of requests, of senders that nobody knows; and how they are kept from growing for ever.
 
 use super::cells::{Cells, readable};
+use super::chunk::LogChunk;
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
-use super::rows::{DeviceLogLine, LogLine, StrayLogLine, TooOld};
+use super::rows::{DeviceLogLine, LogLine, StrayLogLine, StraySender, TooOld};
 use super::{Bell, Result, changes, requests, sql};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
@@ -12,6 +13,9 @@ pub(super) const MACHINE: &str = "statemachine";
 
 const READ: &str = "read a log";
 const APPEND: &str = "write a log";
+
+/// Pieces of device logs that are deleted at once: four megabytes of text at most, some milliseconds.
+const PIECES_AT_ONCE: usize = 64;
 
 /// A limit as SQL wants it; databases differ in how they say "none", but all can count this far.
 pub(super) fn at_most(limit: Option<usize>) -> i64 {
@@ -50,6 +54,76 @@ pub(super) fn append_devices<C: Conn>(c: &mut C, lines: &[DeviceLogLine]) -> Res
     })
 }
 
+pub(super) fn append_chunks<C: Conn>(c: &mut C, chunks: &[LogChunk], durable: bool) -> Result<()> {
+    let work = |c: &mut C| {
+        for chunk in chunks {
+            let (first, last) = chunk.span();
+            let (lines, bytes) = (at_most(Some(chunk.lines())), at_most(Some(chunk.text().len())));
+            let args = args![first, last, lines, bytes, chunk.text(), &chunk.device];
+            c.exec(sql::CHUNK_APPEND, args).doing(APPEND)?;
+        }
+        Ok(((), Then::Commit))
+    };
+    if durable { c.transaction(APPEND, work) } else { c.transaction_soon(APPEND, work) }
+}
+
+pub(super) fn note_senders<C: Conn>(c: &mut C, senders: &[StraySender], keep: usize) -> Result<()> {
+    c.transaction_soon(APPEND, |c| {
+        for StraySender { sender, hostname, lines, first, last } in senders {
+            let lines = i64::try_from(*lines).unwrap_or(i64::MAX);
+            let known = args![lines, *last, hostname, hostname, sender];
+            if c.exec(sql::STRAY_SENDER_UPDATE, known).doing(APPEND)? == 0 {
+                let new = args![lines, *last, hostname, sender, *first];
+                c.exec(sql::STRAY_SENDER_INSERT, new).doing(APPEND)?;
+            }
+        }
+        // Not more can be too many than have just come.
+        let beyond = args![at_most(Some(senders.len())), at_most(Some(keep))];
+        for Row(sender) in c.query(sql::STRAY_SENDERS_BEYOND, beyond).doing(APPEND)? {
+            c.exec(sql::STRAY_SENDER_DELETE, &sender).doing(APPEND)?;
+        }
+        Ok(((), Then::Commit))
+    })
+}
+
+/// Not negative, unless somebody else has written there.
+fn count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+pub(super) fn bytes<C: Conn>(c: &mut C) -> Result<u64> {
+    let row = c.query_one(sql::CHUNK_BYTES_ALL, &[]).doing(READ)?;
+    row.map_or(Ok(0), |row| Cells::new("device_log_chunks", row).int("bytes").map(count))
+}
+
+pub(super) fn largest<C: Conn>(c: &mut C) -> Result<Option<(i64, u64)>> {
+    let row = c.query_one(sql::CHUNK_BYTES_MOST, &[]).doing(READ)?;
+    let read = |row| {
+        let mut c = Cells::new("device_log_chunks", row);
+        Ok((c.int("device_id")?, count(c.int("bytes")?)))
+    };
+    row.map(read).transpose()
+}
+
+pub(super) fn drop_oldest<C: Conn>(c: &mut C, device: i64, bytes: u64) -> Result<u64> {
+    const DOING: &str = "make room for log lines";
+    c.transaction_soon(DOING, |c| {
+        let mut dropped = 0;
+        let oldest =
+            c.query(sql::CHUNKS_OLDEST, args![device, at_most(Some(PIECES_AT_ONCE))]).doing(DOING)?;
+        for row in oldest {
+            if dropped >= bytes {
+                break;
+            }
+            let mut cells = Cells::new("device_log_chunks", row);
+            let id = cells.int("id")?;
+            dropped += count(cells.int("bytes")?);
+            c.exec(sql::CHUNK_DELETE, args![id]).doing(DOING)?;
+        }
+        Ok((dropped, Then::Commit))
+    })
+}
+
 pub(super) fn append_stray<C: Conn>(c: &mut C, lines: &[StrayLogLine], keep: usize) -> Result<()> {
     c.transaction(APPEND, |c| {
         for StrayLogLine { at, sender, message } in lines {
@@ -65,7 +139,7 @@ pub(super) fn append_stray<C: Conn>(c: &mut C, lines: &[StrayLogLine], keep: usi
     })
 }
 
-fn decode(table: &'static str, row: Row) -> Result<LogLine> {
+pub(super) fn decode(table: &'static str, row: Row) -> Result<LogLine> {
     let mut c = Cells::new(table, row);
     Ok(LogLine {
         id: c.int("id")?,
@@ -76,23 +150,9 @@ fn decode(table: &'static str, row: Row) -> Result<LogLine> {
 }
 
 /// The newest come first from the database, because a limit cuts from the other end.
-fn oldest_first<T>(mut lines: Vec<T>) -> Vec<T> {
+pub(super) fn oldest_first<T>(mut lines: Vec<T>) -> Vec<T> {
     lines.reverse();
     lines
-}
-
-pub(super) fn of_device<C: Conn>(
-    c: &mut C,
-    name: &str,
-    since: Option<Timestamp>,
-    limit: Option<usize>,
-) -> Result<Vec<LogLine>> {
-    let since = since.unwrap_or(Timestamp(i64::MIN));
-    let rows = c.query(sql::DEVICE_LOG, args![name, since, at_most(limit)]).doing(READ)?;
-    let mut lines = oldest_first(readable(rows, |r| decode("device_logs", r)));
-    // What boards say is written in batches, so it is stored a moment after state changes that came later.
-    lines.sort_by_key(|l: &LogLine| l.at);
-    Ok(lines)
 }
 
 pub(super) fn of_request<C: Conn>(c: &mut C, id: RequestId, limit: Option<usize>) -> Result<Vec<LogLine>> {
@@ -101,7 +161,28 @@ pub(super) fn of_request<C: Conn>(c: &mut C, id: RequestId, limit: Option<usize>
 }
 
 pub(super) fn stray<C: Conn>(c: &mut C, limit: Option<usize>) -> Result<Vec<StrayLogLine>> {
-    let rows = c.query(sql::STRAY_LOG, args![at_most(limit)]).doing(READ)?;
+    stray_lines(c.query(sql::STRAY_LOG, args![at_most(limit)]).doing(READ)?)
+}
+
+pub(super) fn stray_of<C: Conn>(c: &mut C, sender: &str, limit: usize) -> Result<Vec<StrayLogLine>> {
+    stray_lines(c.query(sql::STRAY_LOG_OF, args![sender, at_most(Some(limit))]).doing(READ)?)
+}
+
+pub(super) fn stray_senders<C: Conn>(c: &mut C) -> Result<Vec<StraySender>> {
+    let rows = c.query(sql::STRAY_SENDERS, &[]).doing(READ)?;
+    Ok(readable(rows, |r| {
+        let mut c = Cells::new("stray_senders", r);
+        Ok(StraySender {
+            sender: c.text("sender")?,
+            hostname: c.text("hostname")?,
+            lines: count(c.int("lines")?),
+            first: c.time("first_at")?,
+            last: c.time("last_at")?,
+        })
+    }))
+}
+
+fn stray_lines(rows: Vec<Row>) -> Result<Vec<StrayLogLine>> {
     let lines = readable(rows, |r| {
         let mut c = Cells::new("stray_logs", r);
         c.int("id")?;
@@ -115,9 +196,11 @@ pub(super) fn stray<C: Conn>(c: &mut C, limit: Option<usize>) -> Result<Vec<Stra
 pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: usize) -> Result<bool> {
     const DOING: &str = "delete old log lines";
     changes::telling(c, bell, DOING, |c, news| {
-        let mut left = limit;
+        let (mut left, mut more) = (limit, false);
         for (old, delete) in sql::LOG_AGEING {
-            let rows = c.query(old, args![too_old.logs, at_most(Some(left))]).doing(DOING)?;
+            let most = if delete == sql::CHUNK_DELETE { left.min(PIECES_AT_ONCE) } else { left };
+            let rows = c.query(old, args![too_old.logs, at_most(Some(most))]).doing(DOING)?;
+            more |= rows.len() == most;
             for Row(id) in &rows {
                 c.exec(delete, id).doing(DOING)?;
             }
@@ -126,6 +209,6 @@ pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: us
         let requests = requests::delete_expired(c, news, too_old, limit)?;
         let changes = changes::delete_old(c, too_old.changes, limit)?;
         // A chunk that was filled to the brim may have left some; the next one finds out.
-        Ok((left == 0 || requests == limit || changes == limit, Then::Commit))
+        Ok((more || requests == limit || changes == limit, Then::Commit))
     })
 }

@@ -8,6 +8,7 @@ mod apply;
 mod boards;
 mod cells;
 mod changes;
+mod chunk;
 mod conn;
 mod delete;
 mod deletion;
@@ -19,6 +20,7 @@ mod logs;
 mod migrate;
 mod requests;
 mod rows;
+mod search;
 mod seed;
 mod sql;
 mod sqlite;
@@ -29,6 +31,7 @@ pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
     LastChanges, RequestNews,
 };
+pub use chunk::{CHUNK_BYTES, CHUNK_LINES, LogChunk};
 pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
@@ -204,7 +207,20 @@ pub trait Store: Send {
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
     /// Appends lines of senders that no device is known for; the oldest beyond `keep` are dropped.
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
-    /// Deletes at most `limit` log lines, as many requests and as many changes that are too old; true when there is more to do.
+    /// Appends pieces of device logs, `durable` before it returns, or else with the next durable write, whoever's: what is
+    /// lost then is lost with the power only. Pieces for devices that are gone are left out.
+    fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()>;
+    /// Adds to what is known of these senders (`lines` more); of those that were not heard for longest, all beyond `keep` are
+    /// forgotten.
+    fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
+    /// Bytes of text in all pieces of device logs.
+    fn log_bytes(&mut self) -> Result<u64>;
+    /// Whose pieces take most room, by the number that `drop_oldest_chunks` wants, and how many bytes; `None` without any.
+    fn largest_log(&mut self) -> Result<Option<(i64, u64)>>;
+    /// Deletes the oldest pieces of one device's log, as many as hold `bytes` but not more than a few dozen; returns the bytes
+    /// that they held.
+    fn drop_oldest_chunks(&mut self, device: i64, bytes: u64) -> Result<u64>;
+    /// Deletes at most `limit` log lines (a piece counts as one), as many requests and as many changes that are too old; true when there is more to do.
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool>;
 
     // What has changed.
@@ -229,6 +245,15 @@ pub trait Store: Send {
         since: Option<Timestamp>,
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>>;
+    /// Looks for lines in a device's log; nothing for a device that is not there.
+    fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage>;
+    /// How many lines from the network, and bytes of them, a device's log has behind a place; and the place before the last
+    /// piece of them, for whoever is too far behind to read all.
+    fn log_behind(&mut self, name: &str, place: Place) -> Result<(u64, u64, Place)>;
+    /// Senders that no device is known for, the last heard first.
+    fn stray_senders(&mut self) -> Result<Vec<StraySender>>;
+    /// The last `limit` lines of one of them, oldest first.
+    fn stray_log_of(&mut self, sender: &str, limit: usize) -> Result<Vec<StrayLogLine>>;
     /// The last `limit` lines (`None`: all) of senders that no device is known for, oldest first.
     fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>>;
     /// Requests of all servers, by number.

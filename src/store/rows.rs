@@ -8,6 +8,8 @@ use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Device, Install};
 use crate::logic::mozpool::{Kind, Request, Wanted};
 use crate::logic::time::Timestamp;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Free devices that have all in common that a search asks for before it chooses.
@@ -130,7 +132,7 @@ pub struct StrayLogLine {
 /// A stored log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Grows with every line of the table.
+    /// No other line of a device, or of a request, has it; of two lines of one kind the later one has the larger.
     pub id: i64,
     /// When.
     pub at: Timestamp,
@@ -138,6 +140,88 @@ pub struct LogLine {
     pub source: String,
     /// The text.
     pub message: String,
+}
+
+/// A place in a device's log: between what was written there before and after. Lines of the machine and lines from the network
+/// are numbered apart, each in the order in which they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Of lines that have a row of their own, those up to this number are before it.
+    pub row: i64,
+    /// The same for lines that came by syslog.
+    pub line: i64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.row, self.line)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = |part: &str| match part.bytes().all(|b| b.is_ascii_digit()) {
+            true => part.parse::<i64>().map_err(|_| ()),
+            false => Err(()),
+        };
+        let (row, line) = text.split_once('-').ok_or(())?;
+        Ok(Self { row: number(row)?, line: number(line)? })
+    }
+}
+
+/// Which lines of a device's log are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSearch {
+    /// At or after this time.
+    pub since: Option<Timestamp>,
+    /// With this text in the message; letters match whatever their case. Empty: all.
+    pub text: String,
+    /// So many at most.
+    pub limit: Option<usize>,
+    /// From where.
+    pub from: LogFrom,
+}
+
+/// Where a search in a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFrom {
+    /// At the end, backwards.
+    #[default]
+    End,
+    /// At this place, backwards.
+    Before(Place),
+    /// At this place, forwards.
+    After(Place),
+}
+
+/// What a search in a log has found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogPage {
+    /// Lines, oldest first.
+    pub lines: Vec<LogLine>,
+    /// Older lines are before this place.
+    pub before: Place,
+    /// Newer ones are behind this one.
+    pub after: Place,
+    /// There may be more in the direction of the search: the limit cut it, or it had looked at enough for one time.
+    pub more: bool,
+}
+
+/// Somebody who sends lines although no device is known for the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StraySender {
+    /// The address.
+    pub sender: String,
+    /// The last name that it gave itself; empty when it gave none.
+    pub hostname: String,
+    /// Lines that have come; not all of them are kept.
+    pub lines: u64,
+    /// When the first of them came.
+    pub first: Timestamp,
+    /// When the last of them came.
+    pub last: Timestamp,
 }
 
 /// Which devices a list is to hold; every part that is given must match.

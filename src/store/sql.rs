@@ -127,8 +127,40 @@ pub(super) const DEVICE_LOG_APPEND: &str =
     "INSERT INTO device_logs (device_id, at, source, message) SELECT id, ?, ?, ? FROM devices WHERE name = ?";
 pub(super) const REQUEST_LOG_APPEND: &str = "INSERT INTO request_logs (request_id, at, source, message) SELECT id, ?, ?, ? FROM requests WHERE id = ?";
 pub(super) const STRAY_LOG_APPEND: &str = "INSERT INTO stray_logs (at, sender, message) VALUES (?, ?, ?)";
-pub(super) const DEVICE_LOG: &str = "SELECT l.id, l.at, l.source, l.message FROM device_logs l \
-    WHERE l.device_id = (SELECT id FROM devices WHERE name = ?) AND l.at >= ? ORDER BY l.id DESC LIMIT ?";
+pub(super) const DEVICE_ID: &str = "SELECT id FROM devices WHERE name = ?";
+pub(super) const DEVICE_LOG_LAST: &str = "SELECT COALESCE(MAX(id), 0) FROM device_logs WHERE device_id = ?";
+pub(super) const DEVICE_LOG_BEFORE: &str = "SELECT id, at, source, message FROM device_logs \
+    WHERE device_id = ? AND id < ? AND at >= ? ORDER BY id DESC LIMIT ?";
+pub(super) const DEVICE_LOG_AFTER: &str = "SELECT id, at, source, message FROM device_logs \
+    WHERE device_id = ? AND id > ? AND at >= ? ORDER BY id LIMIT ?";
+// Pieces of device logs.
+pub(super) const CHUNK_APPEND: &str = "INSERT INTO device_log_chunks (device_id, first_at, last_at, lines, bytes, text) \
+    SELECT id, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const CHUNK_LAST: &str = "SELECT COALESCE(MAX(id), 0) FROM device_log_chunks WHERE device_id = ?";
+pub(super) const CHUNKS_BEFORE: &str = "SELECT id, first_at, text FROM device_log_chunks \
+    WHERE device_id = ? AND id <= ? AND last_at >= ? ORDER BY id DESC LIMIT ?";
+pub(super) const CHUNKS_AFTER: &str = "SELECT id, first_at, text FROM device_log_chunks \
+    WHERE device_id = ? AND id >= ? AND last_at >= ? ORDER BY id LIMIT ?";
+pub(super) const CHUNKS_BEHIND: &str = "SELECT COALESCE(SUM(lines), 0), COALESCE(SUM(bytes), 0), COALESCE(MAX(id), 0) \
+    FROM device_log_chunks WHERE device_id = ? AND id > ?";
+pub(super) const CHUNK_BYTES_ALL: &str = "SELECT COALESCE(SUM(bytes), 0) FROM device_log_chunks";
+pub(super) const CHUNK_BYTES_MOST: &str = "SELECT device_id, SUM(bytes) AS held FROM device_log_chunks \
+    GROUP BY device_id ORDER BY held DESC LIMIT 1";
+pub(super) const CHUNKS_OLDEST: &str =
+    "SELECT id, bytes FROM device_log_chunks WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const CHUNK_DELETE: &str = "DELETE FROM device_log_chunks WHERE id = ?";
+// Senders that no device is known for.
+pub(super) const STRAY_SENDER_UPDATE: &str = "UPDATE stray_senders SET lines = lines + ?, last_at = ?, \
+    hostname = CASE WHEN ? = '' THEN hostname ELSE ? END WHERE sender = ?";
+pub(super) const STRAY_SENDER_INSERT: &str =
+    "INSERT INTO stray_senders (lines, last_at, hostname, sender, first_at) VALUES (?, ?, ?, ?, ?)";
+pub(super) const STRAY_SENDERS_BEYOND: &str =
+    "SELECT sender FROM stray_senders ORDER BY last_at DESC, sender LIMIT ? OFFSET ?";
+pub(super) const STRAY_SENDER_DELETE: &str = "DELETE FROM stray_senders WHERE sender = ?";
+pub(super) const STRAY_SENDERS: &str =
+    "SELECT sender, hostname, lines, first_at, last_at FROM stray_senders ORDER BY last_at DESC, sender";
+pub(super) const STRAY_LOG_OF: &str =
+    "SELECT id, at, sender, message FROM stray_logs WHERE sender = ? ORDER BY id DESC LIMIT ?";
 pub(super) const REQUEST_LOG: &str =
     "SELECT id, at, source, message FROM request_logs WHERE request_id = ? ORDER BY id DESC LIMIT ?";
 pub(super) const STRAY_LOG: &str = "SELECT id, at, sender, message FROM stray_logs ORDER BY id DESC LIMIT ?";
@@ -136,10 +168,12 @@ pub(super) const STRAY_LOG_LAST_DROPPED: &str = "SELECT id FROM stray_logs ORDER
 pub(super) const STRAY_LOG_DROP: &str = "DELETE FROM stray_logs WHERE id <= ?";
 /// Per log table: the oldest lines before a time, and the deletion of one. Two steps, because MySQL cannot delete with a
 /// `LIMIT` inside `IN`.
-pub(super) const LOG_AGEING: [(&str, &str); 3] = [
+pub(super) const LOG_AGEING: [(&str, &str); 5] = [
     ("SELECT id FROM device_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM device_logs WHERE id = ?"),
     ("SELECT id FROM request_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM request_logs WHERE id = ?"),
     ("SELECT id FROM stray_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM stray_logs WHERE id = ?"),
+    ("SELECT id FROM device_log_chunks WHERE last_at < ? ORDER BY last_at LIMIT ?", CHUNK_DELETE),
+    ("SELECT sender FROM stray_senders WHERE last_at < ? ORDER BY last_at LIMIT ?", STRAY_SENDER_DELETE),
 ];
 
 // What there is to install, and on what.
@@ -195,6 +229,8 @@ pub(super) const RELAY_BOARD_UPDATE: &str =
 pub(super) const DEVICE_DELETE: &str = "DELETE FROM devices WHERE name = ?";
 pub(super) const DEVICE_LOGS_OLDEST: &str =
     "SELECT id FROM device_logs WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const CHUNKS_OF_OLDEST: &str =
+    "SELECT id FROM device_log_chunks WHERE device_id = ? ORDER BY id LIMIT ?";
 pub(super) const DEVICE_LOG_DELETE: &str = "DELETE FROM device_logs WHERE id = ?";
 pub(super) const HARDWARE_TYPE_DELETE: &str = "DELETE FROM hardware_types WHERE id = ?";
 pub(super) const IMAGE_DELETE: &str = "DELETE FROM images WHERE name = ?";

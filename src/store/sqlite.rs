@@ -4,7 +4,7 @@
 //! (in WAL mode `NORMAL` may lose the last commits with the power: sqlite.org/pragma.html#pragma_synchronous), `BEGIN
 //! IMMEDIATE` so that two writers meet at the beginning of a transaction, where waiting helps, and not in its middle.
 
-use super::conn::{Conn, ConnError, Row, Value};
+use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -155,6 +155,19 @@ impl Conn for Sqlite {
 
     fn commit(&mut self) -> Result<(), ConnError> {
         self.exec("COMMIT", &[]).map(|_| ())
+    }
+
+    fn transaction_soon<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Self) -> super::Result<(T, Then)>,
+    ) -> super::Result<T> {
+        // In WAL mode a commit that is not synchronous goes to the log file without a wait for the disk, and the next one that
+        // is, of any connection, syncs the whole file (sqlite.org/pragma.html#pragma_synchronous).
+        self.batch("PRAGMA synchronous = NORMAL").doing(doing)?;
+        let done = self.transaction(doing, work);
+        self.batch("PRAGMA synchronous = FULL").doing(doing)?;
+        done
     }
 
     fn rollback(&mut self) {

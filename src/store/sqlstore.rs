@@ -2,8 +2,8 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, RequestCommit, Result, Store, admin,
-    apply, boards, changes, delete, devices, export, logs, requests, rows::*,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
+    Store, admin, apply, boards, changes, delete, devices, export, logs, requests, rows::*, search,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::catalog::Catalog;
@@ -95,6 +95,21 @@ impl<C: Conn> Store for SqlStore<C> {
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()> {
         logs::append_stray(&mut self.conn, lines, keep)
     }
+    fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
+        logs::append_chunks(&mut self.conn, chunks, durable)
+    }
+    fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
+        logs::note_senders(&mut self.conn, senders, keep)
+    }
+    fn log_bytes(&mut self) -> Result<u64> {
+        logs::bytes(&mut self.conn)
+    }
+    fn largest_log(&mut self) -> Result<Option<(i64, u64)>> {
+        logs::largest(&mut self.conn)
+    }
+    fn drop_oldest_chunks(&mut self, device: i64, bytes: u64) -> Result<u64> {
+        logs::drop_oldest(&mut self.conn, device, bytes)
+    }
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
         logs::prune(&mut self.conn, &self.bell, too_old, limit)
     }
@@ -121,7 +136,20 @@ impl<C: Conn> Store for SqlStore<C> {
         since: Option<Timestamp>,
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>> {
-        logs::of_device(&mut self.conn, name, since, limit)
+        let search = LogSearch { since, limit, ..LogSearch::default() };
+        Ok(search::search(&mut self.conn, name, &search, usize::MAX)?.lines)
+    }
+    fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage> {
+        search::search(&mut self.conn, name, search, search::LOOKED_AT_MAX)
+    }
+    fn log_behind(&mut self, name: &str, place: Place) -> Result<(u64, u64, Place)> {
+        search::behind(&mut self.conn, name, place)
+    }
+    fn stray_senders(&mut self) -> Result<Vec<StraySender>> {
+        logs::stray_senders(&mut self.conn)
+    }
+    fn stray_log_of(&mut self, sender: &str, limit: usize) -> Result<Vec<StrayLogLine>> {
+        logs::stray_of(&mut self.conn, sender, limit)
     }
     fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>> {
         logs::stray(&mut self.conn, limit)

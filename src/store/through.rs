@@ -82,6 +82,11 @@ pass_on! {
     fn imaging_result(request: RequestId) -> Option<ImagingResult>;
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
     fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
+    fn append_log_chunks(chunks: &[LogChunk], durable: bool) -> ();
+    fn note_stray_senders(senders: &[StraySender], keep: usize) -> ();
+    fn log_bytes() -> u64;
+    fn largest_log() -> Option<(i64, u64)>;
+    fn drop_oldest_chunks(device: i64, bytes: u64) -> u64;
     fn prune(too_old: &TooOld, limit: usize) -> bool;
     fn changes(after: u64, limit: usize) -> ChangesPage;
     fn last_changes() -> LastChanges;
@@ -90,6 +95,10 @@ pass_on! {
     fn devices(filter: &DeviceFilter) -> Vec<DeviceView>;
     fn device(name: &str) -> Option<DeviceView>;
     fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
+    fn search_log(name: &str, search: &LogSearch) -> LogPage;
+    fn log_behind(name: &str, place: Place) -> (u64, u64, Place);
+    fn stray_senders() -> Vec<StraySender>;
+    fn stray_log_of(sender: &str, limit: usize) -> Vec<StrayLogLine>;
     fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
     fn requests(include_closed: bool) -> Vec<RequestView>;
     fn request(id: RequestId) -> Option<RequestView>;

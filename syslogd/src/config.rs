@@ -44,9 +44,10 @@ impl Default for Limits {
             idle: Duration::from_secs(1800),
             // What of a line is kept in the end; more would be read to be thrown away.
             frame_bytes: MAX_TEXT,
-            // A rack that boots at once sends thousands of lines in a second, and the kernel accounts about 1 KiB for
-            // a short datagram: this outlasts a second in which the sink is slow.
-            udp_buffer_bytes: 4 * 1024 * 1024,
+            // Two hundred thousand lines of 200 bytes: a large rack that panics at once, while we get no processor for a
+            // second. The kernel doubles the number and accounts 768 bytes for such a datagram. It is a limit: memory is
+            // taken only while lines wait.
+            udp_buffer_bytes: 80 * 1024 * 1024,
         }
     }
 }

@@ -66,19 +66,19 @@ impl Framer {
                 },
                 State::Counted(missing) => {
                     let (now, later) = bytes.split_at(missing.min(bytes.len()));
-                    self.keep(now);
                     bytes = later;
                     self.state = State::Counted(missing - now.len());
                     if missing == now.len() {
-                        self.end(deliver);
+                        self.end_with(now, deliver);
+                    } else {
+                        self.keep(now);
                     }
                 }
                 State::Line => match bytes.iter().position(|b| matches!(b, b'\n' | 0)) {
                     Some(at) => {
                         let (line, after) = bytes.split_at(at);
-                        self.keep(line);
                         bytes = after.get(1..).unwrap_or_default();
-                        self.end(deliver);
+                        self.end_with(line, deliver);
                     }
                     None => {
                         self.keep(bytes);
@@ -107,9 +107,20 @@ impl Framer {
         self.frame.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
+    /// The frame ends with these bytes. One that came in one piece, as most do, is delivered from where it lies.
+    fn end_with(&mut self, last: &[u8], deliver: &mut dyn FnMut(&[u8], bool)) {
+        if !self.frame.is_empty() || self.cut || last.len() > self.max {
+            self.keep(last);
+            return self.end(deliver);
+        }
+        if !is_blank(last) {
+            deliver(last, false);
+        }
+        self.state = START;
+    }
+
     fn end(&mut self, deliver: &mut dyn FnMut(&[u8], bool)) {
-        // Nothing between two ends is no frame: many senders put a line feed behind a counted frame, too.
-        if !self.frame.iter().all(|b| matches!(b, b'\r' | b' ')) {
+        if !is_blank(&self.frame) {
             deliver(&self.frame, self.cut);
         }
         self.frame.clear();
@@ -118,6 +129,11 @@ impl Framer {
         self.cut = false;
         self.state = START;
     }
+}
+
+/// Nothing between two ends is no frame: many senders put a line feed behind a counted frame, too.
+fn is_blank(frame: &[u8]) -> bool {
+    frame.iter().all(|b| matches!(b, b'\r' | b' '))
 }
 
 #[cfg(test)]

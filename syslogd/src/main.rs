@@ -128,7 +128,7 @@ impl Printer {
 }
 
 impl Sink for Printer {
-    fn record(&mut self, from: SocketAddr, record: Record, _raw: &[u8]) {
+    fn record(&mut self, from: SocketAddr, record: Record<'_>, _raw: &[u8]) {
         if self.failed.is_none() {
             let line = Line::new(from, &record);
             let done = serde_json::to_writer(&mut self.out, &line)
@@ -166,7 +166,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(from: SocketAddr, record: &'a Record) -> Self {
+    fn new(from: SocketAddr, record: &'a Record<'_>) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             received_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
@@ -174,7 +174,7 @@ impl<'a> Line<'a> {
             facility: record.facility.name(),
             severity: record.severity.name(),
             pri_given: record.pri_given,
-            timestamp: record.timestamp.as_ref().map(|t| t.text.as_str()),
+            timestamp: record.timestamp.as_ref().map(|t| &*t.text),
             timestamp_ms: record.timestamp.as_ref().and_then(|t| t.utc_ms),
             hostname: record.hostname.as_deref(),
             tag: record.tag.as_deref(),

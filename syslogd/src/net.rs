@@ -10,7 +10,7 @@ use crate::quiet::Quiet;
 use crate::record::Record;
 use crate::stats::Stats;
 use crate::tcp::{Connection, Portion, TcpPort};
-use crate::udp::{MAX_DATAGRAM, UdpPort};
+use crate::udp::{self, Datagram, UdpPort};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,11 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Datagrams read from one socket before the others get their turn; also the batch after which the sink may flush.
-const UDP_PORTION: usize = 256;
-/// Bytes read from one connection before the others get their turn: with all connections flooding, a round takes a few
-/// megabytes, and the datagrams that come meanwhile fit in their socket's buffer.
-const TCP_PORTION: usize = 16 * 1024;
+/// Reads of one socket before the others get their turn, each of many datagrams; also what the sink may flush after.
+const UDP_PORTION: usize = 4;
+/// Bytes read from one connection before the others get their turn: with all connections flooding, a round takes
+/// sixteen megabytes, and the datagrams that come meanwhile fit in their socket's buffer.
+const TCP_PORTION: usize = 64 * 1024;
+/// How long connections stay unread before the sink is asked for room again: short beside what lies in their buffers.
+const ROOM_REST: Duration = Duration::from_millis(5);
 /// Failed reads of one UDP socket after which we wait for the poll to speak of it again. A failed read may have
 /// consumed an error or a datagram, with good ones behind it; but a socket that only fails must not make us spin.
 const UDP_FAILURES: usize = 8;
@@ -32,8 +34,11 @@ const ACCEPT_PORTION: usize = 64;
 /// How long a listener rests when the system refuses it a connection. It stays readable all the while, so without a
 /// rest we would spin; a second is what a board's sender waits before it tries again.
 const ACCEPT_REST: Duration = Duration::from_secs(1);
-/// How long a stop may take to deliver what has already arrived. A flood would never end by itself.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a stop may take to deliver what has already arrived. A flood would never end by itself; all buffers of all
+/// connections take some seconds.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// A connection that says nothing for so long after our goodbye has said all: what its peer had sent is here by then.
+const STOP_QUIET: Duration = Duration::from_millis(100);
 /// Events taken from the kernel at once; those that do not fit come with the next poll.
 const EVENTS: usize = 256;
 const WAKER: Token = Token(0);
@@ -41,7 +46,19 @@ const WAKER: Token = Token(0);
 /// Takes the records. It is called by the receiving thread, which reads nothing meanwhile: it should not block.
 pub trait Sink {
     /// A record from this address (IPv4 even if it came through an IPv6 socket), and the bytes it was read from.
-    fn record(&mut self, from: SocketAddr, record: Record, raw: &[u8]);
+    /// Of a datagram that is longer than any line we keep, the bytes are cut, too.
+    fn record(&mut self, from: SocketAddr, record: Record<'_>, raw: &[u8]);
+
+    /// The kernel dropped so many datagrams at our address `at` since it last said so; nobody knows whose they were.
+    fn dropped(&mut self, at: SocketAddr, count: u64) {
+        let _ = (at, count);
+    }
+
+    /// Whether there is room for more. While there is none, connections are not read, so that their senders wait; datagrams
+    /// come all the same, for nobody can hold them back, and are the sink's to drop and count.
+    fn has_room(&mut self) -> bool {
+        true
+    }
 
     /// Called after every batch of records and before waiting: the moment to flush.
     fn idle(&mut self) {}
@@ -78,6 +95,8 @@ pub struct Server {
     next_token: usize,
     /// Sources that may have something to read. The poll speaks only when something is new (edge-triggered).
     ready: BTreeSet<Token>,
+    /// Connections with something to read that the sink had no room for.
+    held: BTreeSet<Token>,
     /// No connection becomes too silent before this.
     next_sweep: Option<Instant>,
     stats: Arc<Stats>,
@@ -125,10 +144,11 @@ impl Server {
             connections: BTreeMap::new(),
             next_token,
             ready: BTreeSet::new(),
+            held: BTreeSet::new(),
             next_sweep: None,
             stats: Arc::default(),
             quiet: Quiet::default(),
-            buffer: vec![0; MAX_DATAGRAM],
+            buffer: vec![0; udp::ROOM.max(TCP_PORTION)],
         })
     }
 
@@ -171,6 +191,7 @@ impl Server {
             self.ready.extend(events.iter().map(|event| event.token()).filter(|token| *token != WAKER));
             let now = Instant::now();
             self.wake_listeners(now);
+            self.release(sink);
             self.turn(sink, now);
             self.close_idle(sink, now);
         }
@@ -182,6 +203,9 @@ impl Server {
     fn timeout(&self, now: Instant) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
+        }
+        if !self.held.is_empty() {
+            return Some(ROOM_REST);
         }
         let deadlines = self.tcp.iter().filter_map(|port| port.paused_until).chain(self.next_sweep);
         deadlines.min().map(|at| at.saturating_duration_since(now))
@@ -197,6 +221,13 @@ impl Server {
         }
     }
 
+    /// Connections that were held back are ready again as soon as the sink has room.
+    fn release(&mut self, sink: &mut dyn Sink) {
+        if !self.held.is_empty() && sink.has_room() {
+            self.ready.append(&mut self.held);
+        }
+    }
+
     /// Gives every ready source its portion; those with more to read stay ready.
     fn turn(&mut self, sink: &mut dyn Sink, now: Instant) {
         if self.ready.is_empty() {
@@ -208,8 +239,12 @@ impl Server {
                 self.read_udp(index, sink, now)
             } else if index - self.udp.len() < self.tcp.len() {
                 self.accept(index - self.udp.len(), now)
-            } else {
+            } else if sink.has_room() {
                 self.read_tcp(token, sink, now)
+            } else {
+                self.stats.connections_held.one();
+                self.held.insert(token);
+                false
             };
             if more {
                 self.ready.insert(token);
@@ -223,14 +258,17 @@ impl Server {
         let mut desk = Desk { sink, stats: &self.stats, quiet: &mut self.quiet, now };
         let mut failures = 0;
         for _ in 0..UDP_PORTION {
-            match port.receive(&mut self.buffer) {
-                Ok(datagram) => {
-                    if datagram.dropped > 0 {
-                        desk.stats.dropped_by_kernel.add(datagram.dropped.into());
-                        desk.complain(port.addr, || format!("{} datagrams lost: too slow", datagram.dropped));
+            match port.receive(&mut self.buffer, &mut |datagram| desk.udp(&datagram)) {
+                Ok(got) => {
+                    if got.dropped > 0 {
+                        desk.stats.dropped_by_kernel.add(got.dropped.into());
+                        desk.complain(port.addr, || format!("{} datagrams lost: too slow", got.dropped));
+                        desk.sink.dropped(port.addr, got.dropped.into());
                     }
-                    let bytes = self.buffer.get(..datagram.len).unwrap_or_default();
-                    desk.udp(canonical(datagram.from), bytes);
+                    desk.stats.receive_errors.add(got.nameless as u64);
+                    if got.is_all {
+                        return false;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -363,17 +401,51 @@ impl Server {
     }
 
     /// The stop: reads what has arrived on all sockets, even on connections that were never accepted, then ends them.
+    ///
+    /// Peers are told goodbye first. Those that watch their connection close it, and then nothing of what they sent is lost;
+    /// of the others that is read which comes without a pause.
     fn drain(&mut self, sink: &mut dyn Sink) {
         let end = Instant::now() + STOP_LIMIT;
         let ports = self.udp.len() + self.tcp.len();
         self.ready.extend((1..=ports).map(Token).chain(self.connections.keys().copied()));
-        while !self.ready.is_empty() {
+        let mut events = Events::with_capacity(EVENTS);
+        let (mut greeted, mut heard) = (0, Instant::now());
+        loop {
             let now = Instant::now();
             if now >= end {
                 log::warn!("syslog: stopped while lines were still arriving");
                 break;
             }
+            self.release(sink);
             self.turn(sink, now);
+            for (token, connection) in self.connections.range(Token(greeted)..) {
+                connection.say_goodbye();
+                greeted = token.0 + 1;
+            }
+            if !self.ready.is_empty() {
+                heard = now;
+                continue;
+            }
+            if self.connections.is_empty() {
+                break;
+            }
+            if !self.held.is_empty() {
+                heard = now;
+            }
+            let quiet = now.saturating_duration_since(heard);
+            if quiet >= STOP_QUIET {
+                break;
+            }
+            let rest = if self.held.is_empty() { STOP_QUIET - quiet } else { ROOM_REST };
+            match self.poll.poll(&mut events, Some(rest)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                _ => {}
+            }
+            // Ports have had their turn: what comes there now has come after the stop. That we were woken is no news either.
+            self.ready.extend(events.iter().map(|event| event.token()).filter(|token| token.0 > ports));
+            if !self.ready.is_empty() {
+                heard = Instant::now();
+            }
         }
         let now = Instant::now();
         while let Some(token) = self.connections.keys().next().copied() {
@@ -392,14 +464,15 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn udp(&mut self, from: SocketAddr, bytes: &[u8]) {
-        if bytes.is_empty() {
+    fn udp(&mut self, datagram: &Datagram<'_>) {
+        let from = canonical(datagram.from);
+        if datagram.bytes.is_empty() {
             self.stats.malformed.one();
             self.complain(from, || "empty datagram".to_owned());
             return;
         }
         self.stats.received_udp.one();
-        self.deliver(from, bytes, false);
+        self.deliver(from, datagram.bytes, datagram.cut);
     }
 
     fn tcp(&mut self, from: SocketAddr, bytes: &[u8], cut: bool) {

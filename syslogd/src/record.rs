@@ -9,6 +9,7 @@ use crate::pri::{Facility, Severity};
 use crate::scan::Scan;
 use crate::stamp::{self, SenderTime};
 use crate::{kernel, pri, text};
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 /// A host name is at most this long (RFC 1035 2.3.4, RFC 5424 6.2.4); a longer word is not one.
@@ -19,8 +20,10 @@ const MAX_TAG: usize = 64;
 const MAX_PID: usize = 32;
 
 /// What a sender said. All of it is a claim; the source address is the receiver's to add.
+///
+/// It borrows from the bytes of the message where they are plain ASCII, as most are: reading such a line allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct Record<'a> {
     /// Who speaks; [`Facility::USER`] without a PRI (RFC 3164 4.3.3), [`Facility::KERN`] for netconsole lines.
     pub facility: Facility,
     /// How bad it is; [`Severity::Notice`] without a PRI.
@@ -28,29 +31,55 @@ pub struct Record {
     /// Whether the line had a valid PRI, so that both values above are the sender's and not a default.
     pub pri_given: bool,
     /// When, by the sender's clock.
-    pub timestamp: Option<SenderTime>,
+    pub timestamp: Option<SenderTime<'a>>,
     /// HOSTNAME: a name or an address, as it stood.
-    pub hostname: Option<String>,
+    pub hostname: Option<Cow<'a, str>>,
     /// TAG (RFC 3164) or APP-NAME (RFC 5424): the program.
-    pub tag: Option<String>,
+    pub tag: Option<Cow<'a, str>>,
     /// PROCID: mostly a number, but not always.
-    pub pid: Option<String>,
+    pub pid: Option<Cow<'a, str>>,
     /// MSGID (RFC 5424).
-    pub msgid: Option<String>,
+    pub msgid: Option<Cow<'a, str>>,
     /// STRUCTURED-DATA (RFC 5424) as it stood, brackets and escapes included.
-    pub structured_data: Option<String>,
+    pub structured_data: Option<Cow<'a, str>>,
     /// The rest of the line: what a person wants to read.
-    pub message: String,
+    pub message: Cow<'a, str>,
     /// Whether we know that a part of the line is lost.
     pub truncated: bool,
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// Reads one message, without its framing. Any bytes give a record.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        let (text, truncated) = text::clean(bytes);
-        let mut scan = Scan(&text);
+    pub fn parse(bytes: &'a [u8]) -> Self {
+        match text::clean(bytes) {
+            (Cow::Borrowed(text), truncated) => Self::read(text, truncated),
+            (Cow::Owned(text), truncated) => Record::read(&text, truncated).into_owned(),
+        }
+    }
+
+    /// The same, which outlives the bytes.
+    #[must_use]
+    pub fn into_owned(self) -> Record<'static> {
+        let own = |field: Option<Cow<'a, str>>| field.map(|text| Cow::Owned(text.into_owned()));
+        Record {
+            facility: self.facility,
+            severity: self.severity,
+            pri_given: self.pri_given,
+            timestamp: self.timestamp.map(SenderTime::into_owned),
+            hostname: own(self.hostname),
+            tag: own(self.tag),
+            pid: own(self.pid),
+            msgid: own(self.msgid),
+            structured_data: own(self.structured_data),
+            message: Cow::Owned(self.message.into_owned()),
+            truncated: self.truncated,
+        }
+    }
+
+    /// Reads cleaned text.
+    fn read(text: &'a str, truncated: bool) -> Self {
+        let mut scan = Scan(text);
         let pri = pri::take(&mut scan);
         let (facility, severity) = pri.unwrap_or((Facility::USER, Severity::Notice));
         let mut record = Self {
@@ -63,19 +92,19 @@ impl Record {
             pid: None,
             msgid: None,
             structured_data: None,
-            message: String::new(),
+            message: Cow::Borrowed(""),
             truncated,
         };
         let message = if pri.is_none()
             && let Some((facility, severity, message)) = kernel::recognise(scan.0)
         {
             (record.facility, record.severity) = (facility, severity);
-            record.tag = Some("kernel".to_owned());
+            record.tag = Some(Cow::Borrowed("kernel"));
             message
         } else {
             record.rfc5424(scan).unwrap_or_else(|| record.rfc3164(scan))
         };
-        record.message = message.trim_start().to_owned();
+        record.message = Cow::Borrowed(message.trim_start());
         record
     }
 
@@ -83,7 +112,7 @@ impl Record {
     ///
     /// Version 1 and a time stamp make it one. With the nil stamp the whole header must be there: `<13>1 - no` is a
     /// sentence. Otherwise fields that a cut removed stay empty.
-    fn rfc5424<'a>(&mut self, scan: Scan<'a>) -> Option<&'a str> {
+    fn rfc5424(&mut self, scan: Scan<'a>) -> Option<&'a str> {
         let mut s = scan;
         if !(self.pri_given && s.eat('1') && s.eat(' ')) {
             return None;
@@ -103,7 +132,7 @@ impl Record {
             }
             *field = nil(s.token());
         }
-        let [hostname, tag, pid, msgid] = fields.map(|f| f.map(str::to_owned));
+        let [hostname, tag, pid, msgid] = fields.map(|f| f.map(Cow::Borrowed));
         s.eat(' ');
         let structured_data = take_structured_data(&mut s);
         if timestamp.is_none() && structured_data.is_none() {
@@ -111,12 +140,12 @@ impl Record {
         }
         self.timestamp = timestamp;
         (self.hostname, self.tag, self.pid, self.msgid) = (hostname, tag, pid, msgid);
-        self.structured_data = structured_data.and_then(nil).map(str::to_owned);
+        self.structured_data = structured_data.and_then(nil).map(Cow::Borrowed);
         Some(s.0)
     }
 
     /// Reads what follows the PRI by RFC 3164 and returns CONTENT.
-    fn rfc3164<'a>(&mut self, mut s: Scan<'a>) -> &'a str {
+    fn rfc3164(&mut self, mut s: Scan<'a>) -> &'a str {
         self.timestamp = stamp::take(&mut s);
         s.run(|c| c == ' ');
         // What looks like `tag:` is one, although the RFC wants a host name here: busybox and every C library write
@@ -126,7 +155,7 @@ impl Record {
             let word = ahead.token();
             // A lone word is the message, not a host with nothing to say.
             if (word == "-" || is_hostname(word)) && ahead.eat(' ') {
-                self.hostname = nil(word).map(str::to_owned);
+                self.hostname = nil(word).map(Cow::Borrowed);
                 ahead.run(|c| c == ' ');
                 self.take_tag(&mut ahead);
                 s = ahead;
@@ -136,7 +165,7 @@ impl Record {
     }
 
     /// Takes `tag:`, `tag[pid]:` or `tag[pid]`, if that comes next.
-    fn take_tag(&mut self, s: &mut Scan<'_>) -> bool {
+    fn take_tag(&mut self, s: &mut Scan<'a>) -> bool {
         let mut ahead = *s;
         let tag = ahead.run(|c| c.is_ascii_alphanumeric() || "_-./@+()#~*".contains(c));
         if tag.is_empty() || tag.len() > MAX_TAG {
@@ -157,8 +186,8 @@ impl Record {
             None => colon && ahead.at_gap(),
         };
         if is_tag {
-            self.tag = Some(tag.to_owned());
-            self.pid = pid.map(str::to_owned);
+            self.tag = Some(Cow::Borrowed(tag));
+            self.pid = pid.map(Cow::Borrowed);
             *s = ahead;
         }
         is_tag

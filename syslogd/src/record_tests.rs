@@ -6,7 +6,7 @@ use crate::text::MAX_TEXT;
 /// A record in one line: `facility.severity|stamp|host|tag|pid|message`, a `-` where there is nothing; then what is rare.
 fn shown(bytes: &[u8]) -> String {
     let r = Record::parse(bytes);
-    let or = |field: &Option<String>| field.clone().unwrap_or_else(|| "-".into());
+    let or = |field: &Option<Cow<'_, str>>| field.as_deref().unwrap_or("-").to_owned();
     let mut out = format!(
         "{}.{}|{}|{}|{}|{}|{}",
         r.facility,
@@ -113,7 +113,7 @@ fn the_stamp_is_utc_when_it_can_be_known() {
 }
 
 /// No byte of any part may drive a terminal or a page, and no part is longer than the text may be.
-fn assert_sane(record: &Record) {
+fn assert_sane(record: &Record<'_>) {
     let stamp = record.timestamp.as_ref().map(|t| &t.text);
     let options = [&record.hostname, &record.tag, &record.pid, &record.msgid, &record.structured_data];
     for part in options.into_iter().flatten().chain(stamp).chain([&record.message]) {

@@ -4,21 +4,30 @@
 //! 1970 anyway, so whoever stores a record should go by the time of receipt and show this one beside it.
 
 use crate::scan::Scan;
+use std::borrow::Cow;
 
 /// When the sender says it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SenderTime {
+pub struct SenderTime<'a> {
     /// As it stood in the line, for example `Jan  1 00:00:07`.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// Milliseconds since 1970 in UTC, if the stamp has a year and a zone; leap seconds count as the second after.
     pub utc_ms: Option<i64>,
+}
+
+impl SenderTime<'_> {
+    /// The same, which outlives the text.
+    #[must_use]
+    pub fn into_owned(self) -> SenderTime<'static> {
+        SenderTime { text: Cow::Owned(self.text.into_owned()), utc_ms: self.utc_ms }
+    }
 }
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Takes a stamp of either kind, and the colon that some routers put behind it.
-pub(crate) fn take(scan: &mut Scan<'_>) -> Option<SenderTime> {
+pub(crate) fn take<'a>(scan: &mut Scan<'a>) -> Option<SenderTime<'a>> {
     let mut ahead = *scan;
     let stamp = take_bsd(&mut ahead).or_else(|| take_iso(&mut ahead))?;
     let mut behind_colon = ahead;
@@ -33,7 +42,7 @@ pub(crate) fn take(scan: &mut Scan<'_>) -> Option<SenderTime> {
 }
 
 /// `Mmm dd hh:mm:ss`, the day padded with a blank, a zero or nothing; with a year before or behind the time, too.
-fn take_bsd(scan: &mut Scan<'_>) -> Option<SenderTime> {
+fn take_bsd<'a>(scan: &mut Scan<'a>) -> Option<SenderTime<'a>> {
     let start = scan.0;
     let mut s = *scan;
     let (month, rest) = s.0.split_at_checked(3)?;
@@ -59,13 +68,13 @@ fn take_bsd(scan: &mut Scan<'_>) -> Option<SenderTime> {
     {
         s = with_year;
     }
-    let text = start.strip_suffix(s.0)?.to_owned();
+    let text = Cow::Borrowed(start.strip_suffix(s.0)?);
     *scan = s;
     Some(SenderTime { text, utc_ms: None })
 }
 
 /// `YYYY-MM-DDThh:mm:ss[.fraction][Z|±hh:mm|±hhmm]` (RFC 3339, and without a zone).
-pub(crate) fn take_iso(scan: &mut Scan<'_>) -> Option<SenderTime> {
+pub(crate) fn take_iso<'a>(scan: &mut Scan<'a>) -> Option<SenderTime<'a>> {
     let start = scan.0;
     let mut s = *scan;
     let year = s.number(4, 4)?;
@@ -83,7 +92,7 @@ pub(crate) fn take_iso(scan: &mut Scan<'_>) -> Option<SenderTime> {
     let time_ms = take_time(&mut s)?;
     let zone_min = take_zone(&mut s);
     let utc_ms = zone_min.map(|min| days_since_1970(year, month, day) * 86_400_000 + time_ms - min * 60_000);
-    let text = start.strip_suffix(s.0)?.to_owned();
+    let text = Cow::Borrowed(start.strip_suffix(s.0)?);
     *scan = s;
     Some(SenderTime { text, utc_ms })
 }
@@ -188,7 +197,7 @@ mod tests {
         for (text, want, rest) in table {
             let mut scan = Scan(text);
             let got = take(&mut scan);
-            let got = got.as_ref().map(|t| (t.text.as_str(), t.utc_ms));
+            let got = got.as_ref().map(|t| (&*t.text, t.utc_ms));
             assert_eq!(got, *want, "{text:?}");
             assert_eq!(scan.0, if want.is_some() { *rest } else { *text }, "{text:?}");
         }

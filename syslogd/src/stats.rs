@@ -52,6 +52,8 @@ counters! {
     connections_refused,
     /// Connections closed because nothing came for too long.
     connections_idle,
+    /// Times that connections were left unread because the sink had no room; their senders waited, nothing was lost.
+    connections_held,
     /// Times that the system would not give us a connection, for example because of too many open files.
     accept_errors,
     /// Reads that failed, by UDP or TCP.

@@ -6,7 +6,7 @@ use crate::frame::Framer;
 use mio::net::{TcpListener, TcpStream};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A board that lost power never closes its connection. The kernel asks after this silence in seconds, …
@@ -15,6 +15,10 @@ const KEEPALIVE_IDLE_S: u32 = 60;
 const KEEPALIVE_INTERVAL_S: u32 = 10;
 /// … and gives up after so many questions: two minutes, about what a power cycle and a boot take.
 const KEEPALIVE_PROBES: u32 = 6;
+
+/// Kernel memory for what one connection has sent and we have not read, doubled by the kernel: some thousand lines. It is
+/// also what must be read at a stop.
+const CONNECTION_BUFFER: usize = 256 * 1024;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -30,6 +34,10 @@ impl TcpPort {
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;
+        // Connections inherit it. Left alone, the kernel gives each up to six megabytes, for which there is nothing to gain.
+        if let Err(error) = setsockopt(&listener, sockopt::RcvBuf, &CONNECTION_BUFFER) {
+            log::debug!("tcp {addr}: the receive buffer stays as it is: {error}");
+        }
         Ok(Self { listener, addr, paused_until: None })
     }
 }
@@ -92,6 +100,12 @@ impl Connection {
                 _ => Portion::Broken(error),
             },
         }
+    }
+
+    /// Tells the peer that we are leaving, so that it sends no more and closes; what it has sent is still read.
+    pub(crate) fn say_goodbye(&self) {
+        // A peer that has gone already needs no goodbye.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// The end: delivers a frame that had begun.

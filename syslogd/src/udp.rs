@@ -1,17 +1,24 @@
-//! One UDP socket: bound with a large buffer, read one datagram at a time (RFC 5426).
+//! One UDP socket: bound with a large buffer, read many datagrams at a time (RFC 5426).
 //!
-//! It knows no syslog. `receive` is the only place that reads, shaped so that one system call may fetch many later.
+//! It knows no syslog. `receive` is the only place that reads.
 
+use crate::text::MAX_TEXT;
 use mio::net::UdpSocket;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrStorage, getsockopt, recvmsg, setsockopt, sockopt,
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt, sockopt,
 };
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
-/// Room for every datagram that IP can carry (65,507 bytes of payload in IPv4, 65,527 in IPv6).
-pub(crate) const MAX_DATAGRAM: usize = 65_536;
+/// Room for one datagram: what is kept of a line in the end, and some padding around it. What is longer arrives cut.
+const SLOT: usize = MAX_TEXT + 1024;
+/// Datagrams that one system call may bring: its cost is a small part of theirs then, and the room for them is a megabyte.
+const SLOTS: usize = 128;
+/// So many are asked for at first. A quiet socket need not prepare for a flood at every line.
+const SLOTS_FIRST: usize = 8;
+/// The room that [`UdpPort::receive`] wants.
+pub(crate) const ROOM: usize = SLOT * SLOTS;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -20,17 +27,29 @@ pub(crate) struct UdpPort {
     pub(crate) addr: SocketAddr,
     /// The kernel's count of dropped datagrams when we last heard of it; it wraps.
     dropped: u32,
-    /// Where recvmsg puts that count.
-    control: Vec<u8>,
+    /// Datagrams that the next read makes room for: twice as many as the last one brought.
+    slots: usize,
 }
 
-/// What one read brought, besides the bytes in the caller's buffer.
+/// One datagram.
 #[derive(Debug)]
-pub(crate) struct Datagram {
+pub(crate) struct Datagram<'a> {
     pub(crate) from: SocketAddr,
-    pub(crate) len: usize,
-    /// How many datagrams the kernel dropped since the one before.
+    pub(crate) bytes: &'a [u8],
+    /// It was longer than what we have room for.
+    pub(crate) cut: bool,
+}
+
+/// What one read brought.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) datagrams: usize,
+    /// How many datagrams the kernel dropped since the read before.
     pub(crate) dropped: u32,
+    /// Datagrams without a source that we understand.
+    pub(crate) nameless: usize,
+    /// There was room for more than came.
+    pub(crate) is_all: bool,
 }
 
 impl UdpPort {
@@ -54,27 +73,45 @@ impl UdpPort {
         if let Err(error) = setsockopt(&socket, sockopt::RxqOvfl, &1) {
             log::warn!("udp {addr}: the kernel will not count dropped datagrams: {error}");
         }
-        Ok(Self { socket, addr, dropped: 0, control: nix::cmsg_space!(u32) })
+        Ok(Self { socket, addr, dropped: 0, slots: SLOTS_FIRST })
     }
 
-    /// Reads one datagram; `WouldBlock` when there is none.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Datagram> {
+    /// Reads what is there, up to what `room` (of [`ROOM`] bytes) holds; `WouldBlock` when there is nothing.
+    pub(crate) fn receive(
+        &mut self,
+        room: &mut [u8],
+        deliver: &mut dyn FnMut(Datagram<'_>),
+    ) -> io::Result<Received> {
         let fd = self.socket.as_raw_fd();
-        let control = &mut self.control;
-        let (from, len, total) = self.socket.try_io(|| {
-            let mut parts = [IoSliceMut::new(buffer)];
-            let message = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(control), MsgFlags::MSG_DONTWAIT)?;
-            let total = message.cmsgs()?.find_map(|c| match c {
-                ControlMessageOwned::RxqOvfl(total) => Some(total),
-                _ => None,
-            });
-            Ok((message.address.as_ref().and_then(source), message.bytes, total))
+        // New for every read: the kernel writes into them how much it has used, and takes that for what there is the next time,
+        // which after a read without a drop count is no room for one.
+        let mut headers =
+            MultiHeaders::<SockaddrStorage>::preallocate(self.slots, Some(nix::cmsg_space!(u32)));
+        let slots = room.chunks_exact_mut(SLOT).take(self.slots);
+        let mut slots: Vec<[IoSliceMut<'_>; 1]> = slots.map(|slot| [IoSliceMut::new(slot)]).collect();
+        let mut got = Received { datagrams: 0, dropped: 0, nameless: 0, is_all: false };
+        let mut total = self.dropped;
+        self.socket.try_io(|| {
+            let flags = MsgFlags::MSG_DONTWAIT;
+            for message in recvmmsg(fd, &mut headers, slots.iter_mut(), flags, None)? {
+                got.datagrams += 1;
+                if let Some(ControlMessageOwned::RxqOvfl(count)) = message.cmsgs()?.next() {
+                    total = count;
+                }
+                let Some(from) = message.address.as_ref().and_then(source) else {
+                    got.nameless += 1;
+                    continue;
+                };
+                let bytes = message.iovs().next().unwrap_or_default();
+                deliver(Datagram { from, bytes, cut: message.flags.contains(MsgFlags::MSG_TRUNC) });
+            }
+            Ok(())
         })?;
-        let from = from.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        let total = total.unwrap_or(self.dropped);
-        let dropped = total.wrapping_sub(self.dropped);
+        got.dropped = total.wrapping_sub(self.dropped);
         self.dropped = total;
-        Ok(Datagram { from, len, dropped })
+        got.is_all = got.datagrams < self.slots;
+        self.slots = (got.datagrams * 2).clamp(SLOTS_FIRST, SLOTS);
+        Ok(got)
     }
 }
 

@@ -102,6 +102,9 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
         Is(r#"200 {"success":false}"#)),
     ("GET relay/relay-1/test", NOTHING, "", Is(r#"200 {"success":true}"#)),
     ("GET device/panda-0001/log?timeperiod=60&limit=1", NOTHING, "", Keys("/log/0", "id timestamp source message")),
+    ("GET device/panda-0001/log", NOTHING, "", Keys("", "log before after more")),
+    ("GET log/unknown", NOTHING, "", Keys("/senders/0", "address hostname lines first last log")),
+    ("GET log/unknown?limit=1", NOTHING, "", Keys("/senders/0/log/0", "timestamp message")),
     ("GET device/panda-0001/bootconfig", NOTHING, "", Is("200 null")),
     ("GET device/panda-0002/bootconfig", NOTHING, "", Is(r#"200 {"b2gbase":null}"#)),
     ("POST device/panda-0001/set-comments", NOTHING, r#"{"comments":"x"}"#, Is("200 null")),
@@ -204,7 +207,7 @@ enum Whose {
 }
 
 fn names_a_thing(route: &Route) -> bool {
-    matches!(route.run, Run::Device(_) | Run::Request(_) | Run::Board(_))
+    matches!(route.run, Run::Device(_) | Run::Log(_) | Run::Request(_) | Run::Board(_))
 }
 
 fn target(route: &Route, whose: Whose) -> String {

@@ -10,6 +10,7 @@ mod boards;
 mod calls;
 mod cases;
 mod daemon;
+mod document;
 mod floor;
 mod goals;
 mod lab;

@@ -1,5 +1,6 @@
 //! What was measured, as rows; as Markdown between the markers of a document; as JSON.
 
+use crate::document::grouped;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io;
@@ -102,11 +103,7 @@ impl Report {
     /// # Errors
     /// It cannot be read or written, or has no markers.
     pub(crate) fn rewrite(&self, path: &Path) -> io::Result<()> {
-        let text = std::fs::read_to_string(path)?;
-        let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-        let (before, after) = parts
-            .ok_or_else(|| io::Error::other(format!("{} lacks the line {BEGIN} or {END}", path.display())))?;
-        std::fs::write(path, format!("{before}{BEGIN}\n{}{END}{after}", self.markdown()))
+        crate::document::rewrite(path, BEGIN, END, &self.markdown())
     }
 
     /// Writes everything as JSON.
@@ -122,19 +119,4 @@ impl Report {
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]
 pub(crate) fn to_f64(n: usize) -> f64 {
     n as f64
-}
-
-/// A number with its thousands set apart.
-fn grouped(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let (whole, rest) =
-        text.split_once('.').map_or((text.as_str(), String::new()), |(w, r)| (w, format!(".{r}")));
-    let mut out = String::new();
-    for (i, c) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) && !out.ends_with('-') {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out + &rest
 }

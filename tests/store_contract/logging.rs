@@ -1,7 +1,9 @@
 //! The logs, and how old things go.
 
 use crate::*;
-use mozpool::store::{DeviceLogLine, StrayLogLine, TooOld};
+use mozpool::store::{
+    Deletion, DeviceLogLine, LogChunk, LogFrom, LogPage, LogSearch, Place, StrayLogLine, StraySender, TooOld,
+};
 
 fn line(device: &str, at: Timestamp, message: &str) -> DeviceLogLine {
     DeviceLogLine { device: device.into(), at, source: "syslog".into(), message: message.into() }
@@ -108,4 +110,174 @@ pub(crate) fn old_requests_go_with_log_and_claim(world: &World) {
     assert!(!store.prune(&older(never, T0.plus_s(10_000)), 10).unwrap());
     assert_eq!(store.requests(true).unwrap(), []);
     assert!(request(&mut *store, "here").id > requests[2].id, "a number is never given twice");
+}
+
+fn chunk(device: &str, lines: &[(i64, &str)]) -> LogChunk {
+    let mut chunk = LogChunk::new(device.into(), T0.plus_ms(lines[0].0));
+    for (ms, message) in lines {
+        chunk.push(T0.plus_ms(*ms), message);
+    }
+    chunk
+}
+
+fn search(text: &str, limit: usize, from: LogFrom) -> LogSearch {
+    LogSearch { text: text.into(), limit: Some(limit), from, since: None }
+}
+
+pub(crate) fn lines_of_both_kinds_are_one_log_in_pages(world: &World) {
+    let mut store = world.with_lab();
+    // The machine's lines are even, the board's odd.
+    for n in 0..50 {
+        store.append_device_log(&[line("panda-1", T0.plus_ms(2 * n), &format!("m{}", 2 * n))]).unwrap();
+    }
+    for n in 0..10 {
+        let lines: Vec<(i64, String)> =
+            (0..5).map(|i| (10 * n + 2 * i + 1, format!("m{}", 10 * n + 2 * i + 1))).collect();
+        let lines: Vec<(i64, &str)> = lines.iter().map(|(ms, m)| (*ms, m.as_str())).collect();
+        store.append_log_chunks(&[chunk("panda-1", &lines), chunk("panda-2", &lines)], n % 2 == 0).unwrap();
+    }
+    store.append_log_chunks(&[chunk("nope", &[(0, "x")])], true).unwrap();
+    let want: Vec<String> = (0..100).map(|n| format!("m{n}")).collect();
+    let all = store.device_log("panda-1", None, None).unwrap();
+    assert_eq!(messages(&all), want);
+    assert!(all.iter().all(|l| l.source == "syslog"));
+    let ids: std::collections::BTreeSet<i64> = all.iter().map(|l| l.id).collect();
+    assert!(ids.len() == 100 && ids.iter().all(|id| *id < 1 << 53));
+    assert_eq!(messages(&store.device_log("panda-1", Some(T0.plus_ms(91)), Some(4)).unwrap()), want[96..]);
+
+    // Backwards in pages of every size, and forwards from each place.
+    for size in [1, 7, 64, 99, 100, 1000] {
+        let mut got = Vec::new();
+        let mut from = LogFrom::End;
+        loop {
+            let page = store.search_log("panda-1", &search("", size, from)).unwrap();
+            let newer = store.search_log("panda-1", &search("", 1000, LogFrom::After(page.after))).unwrap();
+            assert_eq!(messages(&newer.lines), got, "{size}");
+            got.splice(0..0, messages(&page.lines).into_iter().map(str::to_owned));
+            from = LogFrom::Before(page.before);
+            assert_eq!(page.more, got.len() < 100, "{size}: {}", got.len());
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(got, want, "{size}");
+        let mut got = Vec::new();
+        let mut place = Place::default();
+        loop {
+            let page = store.search_log("panda-1", &search("", size, LogFrom::After(place))).unwrap();
+            got.extend(messages(&page.lines).into_iter().map(str::to_owned));
+            place = page.after;
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(got, want, "{size}");
+        assert_eq!(place, store.search_log("panda-1", &search("", 1, LogFrom::End)).unwrap().after);
+    }
+    assert_eq!(store.search_log("nope", &search("", 5, LogFrom::End)).unwrap(), LogPage::default());
+    let far = Place { row: i64::MAX, line: i64::MAX };
+    assert_eq!(store.search_log("panda-1", &search("", 5, LogFrom::After(far))).unwrap().lines, []);
+    let page = store.search_log("panda-1", &search("", 5, LogFrom::Before(far))).unwrap();
+    assert_eq!(messages(&page.lines), want[95..]);
+
+    let start = Place::default();
+    let (lines, bytes, place) = store.log_behind("panda-1", start).unwrap();
+    assert!(lines == 50 && bytes > 50 * 4, "{lines} {bytes}");
+    let last = store.search_log("panda-1", &search("", 1000, LogFrom::After(place))).unwrap();
+    let odd: Vec<String> =
+        messages(&last.lines).iter().filter(|m| !want.contains(&(**m).into())).map(|m| (*m).into()).collect();
+    assert_eq!(odd, [""; 0]);
+    assert_eq!(last.lines.iter().filter(|l| l.id > 1 << 40).count(), 5, "the last piece is left");
+}
+
+pub(crate) fn a_text_is_found_in_a_log_whatever_its_case(world: &World) {
+    let mut store = world.with_lab();
+    store.append_device_log(&[line("panda-1", T0, "PXE Error 50%"), line("panda-1", T0, "nothing")]).unwrap();
+    let pieces = [
+        chunk("panda-1", &[(1, "kernel: error -5"), (2, "all well"), (3, "Grüße ERRORS")]),
+        chunk("panda-1", &[(4, "well again")]),
+        chunk("panda-2", &[(4, "an error elsewhere")]),
+    ];
+    store.append_log_chunks(&pieces, true).unwrap();
+    let mut found = |text: &str, limit| {
+        let page = store.search_log("panda-1", &search(text, limit, LogFrom::End)).unwrap();
+        (messages(&page.lines).into_iter().map(str::to_owned).collect::<Vec<_>>(), page.more)
+    };
+    let three = ["PXE Error 50%", "kernel: error -5", "Grüße ERRORS"].map(str::to_owned);
+    assert_eq!(found("eRRor", 10), (three.to_vec(), false));
+    assert_eq!(found("error", 2), (three[1..].to_vec(), true));
+    assert_eq!(found("GRÜSSE", 10), (vec![], false));
+    assert_eq!(found("GRÜß", 10), (three[2..].to_vec(), false));
+    assert_eq!(found("50%", 10), (three[..1].to_vec(), false));
+    // Neither wildcards nor the times in a piece are text.
+    assert_eq!(found("_", 10), (vec![], false));
+    assert_eq!(found("3 G", 10), (vec![], false));
+    let forwards =
+        store.search_log("panda-1", &search("error", 1, LogFrom::After(Place::default()))).unwrap();
+    assert_eq!((messages(&forwards.lines), forwards.more), (vec!["PXE Error 50%"], true));
+}
+
+pub(crate) fn pieces_go_by_age_by_size_and_with_their_device(world: &World) {
+    let mut store = world.with_lab();
+    let text = "x".repeat(1000);
+    let piece = |device: &str, s: i64| chunk(device, &[(1000 * s, text.as_str())]);
+    assert_eq!((store.log_bytes().unwrap(), store.largest_log().unwrap()), (0, None));
+    let pieces: Vec<_> =
+        (0..10).map(|s| piece("panda-1", s)).chain((0..4).map(|s| piece("panda-2", s))).collect();
+    store.append_log_chunks(&pieces, true).unwrap();
+    let one = pieces[0].text().len() as u64;
+    assert_eq!(store.log_bytes().unwrap(), 14 * one);
+    let (device, bytes) = store.largest_log().unwrap().unwrap();
+    assert_eq!(bytes, 10 * one);
+    assert_eq!(store.drop_oldest_chunks(device, 2 * one - 1).unwrap(), 2 * one);
+    let left = |store: &mut dyn mozpool::store::Store, device: &str| {
+        store
+            .device_log(device, None, None)
+            .unwrap()
+            .iter()
+            .map(|l| (l.at.0 - T0.0) / 1000)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(left(&mut *store, "panda-1"), [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert!(!store.prune(&older(T0.plus_s(3), Timestamp(i64::MIN)), 100).unwrap());
+    assert_eq!(
+        (left(&mut *store, "panda-1"), left(&mut *store, "panda-2")),
+        (vec![3, 4, 5, 6, 7, 8, 9], vec![3])
+    );
+    let what = Deletion::Device("panda-1".into());
+    store.delete(&what, true, false, T0).unwrap();
+    assert_eq!(store.log_bytes().unwrap(), one, "only the other one's is left");
+    assert_eq!(store.drop_oldest_chunks(device, one).unwrap(), 0);
+}
+
+pub(crate) fn unknown_senders_are_counted_and_the_silent_ones_forgotten(world: &World) {
+    let mut store = world.open();
+    let sender = |n: u8, hostname: &str, lines, first: u32, last: u32| StraySender {
+        sender: format!("10.0.0.{n}"),
+        hostname: hostname.into(),
+        lines,
+        first: T0.plus_s(first),
+        last: T0.plus_s(last),
+    };
+    store.note_stray_senders(&[sender(1, "", 2, 0, 1), sender(2, "two", 1, 1, 1)], 3).unwrap();
+    store.note_stray_senders(&[sender(1, "one", 3, 5, 6), sender(2, "", 1, 5, 5)], 3).unwrap();
+    let (one, two) = (sender(1, "one", 5, 0, 6), sender(2, "two", 2, 1, 5));
+    assert_eq!(store.stray_senders().unwrap(), [one.clone(), two]);
+    store.note_stray_senders(&[sender(3, "", 1, 7, 7), sender(4, "", 1, 8, 8)], 3).unwrap();
+    assert_eq!(store.stray_senders().unwrap(), [sender(4, "", 1, 8, 8), sender(3, "", 1, 7, 7), one]);
+    let says = |n: u8, message: &str| StrayLogLine {
+        at: T0,
+        sender: format!("10.0.0.{n}"),
+        message: message.into(),
+    };
+    store.append_stray_log(&[says(1, "a"), says(3, "b"), says(1, "c"), says(1, "d")], 100).unwrap();
+    let of = |store: &mut dyn mozpool::store::Store, sender| {
+        store.stray_log_of(sender, 2).unwrap().into_iter().map(|l| l.message).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of(&mut *store, "10.0.0.1"), of(&mut *store, "10.0.0.3")),
+        (vec!["c".into(), "d".into()], vec!["b".to_owned()])
+    );
+    store.prune(&older(T0.plus_s(8), Timestamp(i64::MIN)), 100).unwrap();
+    assert_eq!(store.stray_senders().unwrap(), [sender(4, "", 1, 8, 8)]);
 }

@@ -1,8 +1,9 @@
 //! The limits of a server, each with the reason for its number.
 //! It refuses to know how they are set: the program that embeds the server has its own configuration.
 
+use crate::batch::Batching;
 use crate::options::{BLKSIZE, Most};
-use crate::transfer::Timing;
+use crate::timing::Timing;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::net::IpAddr;
@@ -32,6 +33,8 @@ pub struct Config {
     /// the same second; Linux charges about 1 KiB for a small packet, so this holds some 4,000 requests. What does
     /// not fit costs each of those boards a second or more. Without CAP_NET_ADMIN `net.core.rmem_max` limits it.
     pub receive_buffer: usize,
+    /// How windows are sent. Other than the best is for kernels and networks with a fault.
+    pub batching: Batching,
     /// When packets are repeated and transfers given up.
     pub timing: Timing,
 }
@@ -44,6 +47,7 @@ impl Default for Config {
             max_transfers: 2048,
             max_transfers_per_address: 64,
             receive_buffer: 4 << 20,
+            batching: Batching::default(),
             timing: Timing::default(),
         }
     }

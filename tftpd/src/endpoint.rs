@@ -2,6 +2,7 @@
 //! It refuses to know the transfer; it sends to the peer it is told and reports whom packets come from.
 //! It is not connected, so that strangers can be told ERROR 5; ip(7) IP_RECVERR still reports a peer that is gone.
 
+use crate::batch::Batching;
 use crate::listener::address_of;
 use mio::net::UdpSocket;
 use nix::libc;
@@ -15,6 +16,10 @@ const MAX_REPORTS: usize = 64;
 
 pub(crate) struct Endpoint {
     pub(crate) socket: UdpSocket,
+    /// How windows are sent to this client, once one was.
+    pub(crate) batching: Option<Batching>,
+    /// The length at which the kernel cuts what is sent on this socket; 0 while it does not.
+    pub(crate) segment: i32,
 }
 
 /// What became of a packet.
@@ -36,15 +41,13 @@ impl Endpoint {
         } else {
             setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
         }
-        Ok(Self { socket })
+        Ok(Self { socket, batching: None, segment: 0 })
     }
 
     pub(crate) fn send(&self, bytes: &[u8], peer: SocketAddr) -> Sent {
         match self.socket.send_to(bytes, peer) {
             Ok(_) => Sent::Done,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
-            // Unreachable networks, firewalls and full queues pass; until then it is a lost packet like others.
-            Err(_) => Sent::Lost,
+            Err(e) => Sent::of(&e),
         }
     }
 

@@ -7,13 +7,14 @@
 //! | part | what it holds |
 //! |---|---|
 //! | [`packet`], [`options`], [`name`] | the words of the protocol: bytes to values and back |
-//! | `transfer`, `sessions` | pure state machines: one transfer, and the table of all of them |
+//! | `transfer`, `timing`, `sessions` | pure state machines: one transfer, its timer, and the table of all of them |
 //! | [`source`], [`content`], [`root`] | where the bytes come from |
-//! | [`net`], `requests`, `serving`, `listener`, `endpoint` | the only code that touches sockets and the clock |
+//! | [`net`], `requests`, `serving`, `listener`, `endpoint`, `batch` | the only code that touches sockets and the clock |
 //! | [`client`] | a blocking client with limits |
 //!
 //! RFC 1350 (octet and netascii reads), 2347 (OACK), 2348 (blksize), 2349 (tsize, timeout), 7440 (windowsize).
 
+mod batch;
 pub mod client;
 pub mod config;
 pub mod content;
@@ -30,8 +31,10 @@ mod serving;
 mod sessions;
 pub mod source;
 pub mod stats;
+mod timing;
 mod transfer;
 
+pub use batch::Batching;
 pub use client::{FetchError, FetchOptions, Fetched, fetch};
 pub use config::Config;
 pub use content::Content;
@@ -41,4 +44,5 @@ pub use packet::Mode;
 pub use root::{Root, RootError};
 pub use source::{Refusal, Request, Source, TransferRecord};
 pub use stats::Stats;
-pub use transfer::{Outcome, Timing};
+pub use timing::Timing;
+pub use transfer::Outcome;

@@ -119,7 +119,7 @@ impl Core {
                 return Err(Refusal::Busy.answer());
             }
         };
-        let io = Io { endpoint, blocks, name, queued: false, blocked: false };
+        let io = Io { endpoint, blocks, name, size, queued: false, blocked: false };
         let slot = self.sessions.insert(key, manner, transfer, io, now);
         self.stats.active.set(self.sessions.len() as u64);
         self.enqueue(slot);

@@ -2,6 +2,7 @@
 //! It refuses to decide: what an ACK means stands in `transfer`, whose deadline is next in `sessions`.
 //! It reads the clock and moves packets; one buffer serves all transfers, and no turn is unbounded.
 
+use crate::batch::{MAX_BYTES, MAX_PACKETS, Sender};
 use crate::config::Config;
 use crate::content::Blocks;
 use crate::endpoint::{Endpoint, Sent};
@@ -17,13 +18,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Packets taken in and sent before the next transfer has its turn: a window of 64 goes out in one, and no client
-/// can keep the thread to itself.
+/// Packets taken in before the next transfer has its turn; sent is one run. No client can keep the thread to itself.
 const RECEIVES_PER_TURN: usize = 16;
-const SENDS_PER_TURN: usize = 64;
 /// A request has at most 512 bytes (RFC 2347); longer packets are known as such and refused.
 const INBOX: usize = 1500;
-/// The largest packet that can be sent: RFC 2348's largest block and its header.
+/// The largest packet that can be sent: RFC 2348's largest block and its header. It is longer than a run of several.
 const OUTBOX: usize = DATA_HEADER + 65464;
 
 /// Everything but the request sockets.
@@ -38,8 +37,9 @@ pub(crate) struct Core {
     pub(crate) quiet: Quiet,
     pub(crate) first_transfer: usize,
     pub(crate) inbox: Vec<u8>,
-    /// The DATA packet on its way.
+    /// The DATA packets on their way.
     pub(crate) outbox: Vec<u8>,
+    pub(crate) sender: Sender,
     /// The small packet on its way: OACK or ERROR.
     pub(crate) control: Vec<u8>,
 }
@@ -49,6 +49,8 @@ pub(crate) struct Io {
     pub(crate) endpoint: Endpoint,
     pub(crate) blocks: Blocks,
     pub(crate) name: String,
+    /// Bytes of the file, where known.
+    pub(crate) size: Option<u64>,
     /// It stands in `ready`.
     pub(crate) queued: bool,
     /// Its send buffer was full, and it waits for room.
@@ -73,6 +75,7 @@ impl Core {
             first_transfer,
             inbox: vec![0; INBOX],
             outbox: vec![0; OUTBOX],
+            sender: Sender::new(config.batching),
             control: Vec::new(),
             config,
         }
@@ -181,49 +184,62 @@ impl Core {
         Ok(true)
     }
 
-    /// Sends a turn of packets. `Ok(true)`: more are due. `Err`: the transfer is over.
+    /// Sends a turn of packets: one run, so that no window makes others wait for long. `Ok(true)`: more are due.
+    /// `Err`: the transfer is over.
     pub(crate) fn send(&mut self, slot: Slot, now: Instant) -> Result<bool, Outcome> {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(false) };
         let (peer, transfer, io) = (session.key.peer, &mut session.transfer, &mut session.payload);
-        for _ in 0..SENDS_PER_TURN {
-            if io.blocked {
-                return Ok(false); // An event will say when there is room.
-            }
-            let Some(output) = transfer.output() else { return Ok(false) };
-            let (sent, len) = match output {
-                Output::OptionAck => {
-                    packet::encode_option_ack(&mut self.control, transfer.granted());
-                    (io.endpoint.send(&self.control, peer), 0)
-                }
-                Output::Block(block) => {
-                    let (header, payload) = self.outbox.split_at_mut(DATA_HEADER);
-                    header.copy_from_slice(&data_header((block & 0xffff) as u16));
-                    let len = io.blocks.read(block, payload).map_err(|cause| {
-                        log::error!("file={} cannot be read: {cause}", io.name);
-                        Outcome::ReadFailed
-                    })?;
-                    (io.endpoint.send(&self.outbox[..DATA_HEADER + len], peer), len)
-                }
-            };
-            match sent {
-                Sent::Done => {}
-                Sent::Lost if io.endpoint.peer_is_gone(peer) => return Err(Outcome::PeerUnreachable),
-                Sent::Lost => {}
-                Sent::Blocked => {
-                    io.blocked = true;
-                    let token = Token(self.first_transfer + slot);
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    if let Err(e) = self.registry.reregister(&mut io.endpoint.socket, token, interest) {
-                        // Its timer will try again.
-                        log::debug!("peer={peer} cannot wait for room to send: {e}");
-                        io.blocked = false;
-                    }
-                    return Ok(false);
-                }
-            }
-            transfer.sent(output, len, now);
+        if io.blocked {
+            return Ok(false); // An event will say when there is room.
         }
-        Ok(transfer.output().is_some())
+        let stride = DATA_HEADER + transfer.blksize();
+        let most = u16::try_from((MAX_BYTES / stride).clamp(1, MAX_PACKETS)).expect("as many as a run has");
+        let Some(output) = transfer.output(most) else { return Ok(false) };
+        let sent = match output {
+            Output::OptionAck => {
+                packet::encode_option_ack(&mut self.control, transfer.granted());
+                let sent = io.endpoint.send(&self.control, peer);
+                if sent != Sent::Blocked {
+                    transfer.sent(output, 0, now);
+                }
+                sent
+            }
+            Output::Blocks { first, count } => {
+                let out = &mut self.outbox[..usize::from(count) * stride];
+                let (count, len) = io.blocks.read_run(first, DATA_HEADER, out).map_err(|cause| {
+                    log::error!("file={} cannot be read: {cause}", io.name);
+                    Outcome::ReadFailed
+                })?;
+                let packets = &mut out[..usize::from(count) * DATA_HEADER + len];
+                for (block, packet) in (first..).zip(packets.chunks_mut(stride)) {
+                    packet[..DATA_HEADER].copy_from_slice(&data_header((block & 0xffff) as u16));
+                }
+                let (gone, sent) = self.sender.send(&mut io.endpoint, packets, stride, peer);
+                let gone = if sent == Sent::Blocked { u16::try_from(gone).unwrap_or(count) } else { count };
+                if gone > 0 {
+                    let len = len.min(usize::from(gone) * transfer.blksize());
+                    transfer.sent(Output::Blocks { first, count: gone }, len, now);
+                }
+                sent
+            }
+        };
+        match sent {
+            Sent::Done => {}
+            Sent::Lost if io.endpoint.peer_is_gone(peer) => return Err(Outcome::PeerUnreachable),
+            Sent::Lost => {}
+            Sent::Blocked => {
+                io.blocked = true;
+                let token = Token(self.first_transfer + slot);
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if let Err(e) = self.registry.reregister(&mut io.endpoint.socket, token, interest) {
+                    // Its timer will try again.
+                    log::debug!("peer={peer} cannot wait for room to send: {e}");
+                    io.blocked = false;
+                }
+                return Ok(false);
+            }
+        }
+        Ok(transfer.output(1).is_some())
     }
 
     /// There is room in the send buffer again.
@@ -264,6 +280,8 @@ impl Core {
             peer,
             local: session.key.local,
             bytes: transfer.bytes(),
+            size: io.size,
+            round_trip: transfer.round_trip(),
             duration: session.started.elapsed(),
             retransmissions: transfer.retransmissions(),
             options: *transfer.granted(),

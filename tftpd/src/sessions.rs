@@ -196,7 +196,8 @@ impl<T> Sessions<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::{Acked, Outcome, Timing};
+    use crate::timing::Timing;
+    use crate::transfer::{Acked, Outcome};
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
@@ -217,7 +218,7 @@ mod tests {
 
     fn pump(transfer: &mut Transfer, now: Instant) -> u32 {
         let mut n = 0;
-        while let Some(output) = transfer.output() {
+        while let Some(output) = transfer.output(1) {
             transfer.sent(output, 512, now);
             n += 1;
         }
@@ -265,7 +266,7 @@ mod tests {
         let b = begin(&mut s, "10.0.0.2:1", "f", t0 + 10 * MS).unwrap();
         assert_eq!(s.next_deadline(), Some(t0 + 100 * MS));
         assert_eq!(s.pop_due(t0 + 99 * MS), None);
-        // `a` hears from its client at 50 ms, so `b` is first at 110 ms.
+        // `a` hears from its client at 50 ms, so it waits 150 ms from then on, and `b` is first at 110 ms.
         let transfer = &mut s.get_mut(a).unwrap().transfer;
         assert_eq!(transfer.on_ack(1, t0 + 50 * MS), Acked::Moved);
         pump(transfer, t0 + 50 * MS);
@@ -277,14 +278,14 @@ mod tests {
         assert_eq!(transfer.on_deadline(t0 + 110 * MS), None);
         assert_eq!(pump(transfer, t0 + 110 * MS), 1);
         s.requeue(b);
-        assert_eq!(s.next_deadline(), Some(t0 + 150 * MS));
+        assert_eq!(s.next_deadline(), Some(t0 + 200 * MS));
         // Back-off has put `b` at 310 ms; an ACK brings its next deadline forward again.
         let transfer = &mut s.get_mut(b).unwrap().transfer;
         assert_eq!(transfer.on_ack(1, t0 + 120 * MS), Acked::Moved);
         pump(transfer, t0 + 120 * MS);
         s.reschedule(b);
-        assert_eq!(s.pop_due(t0 + 150 * MS), Some(a));
-        assert_eq!(s.get_mut(a).unwrap().transfer.on_deadline(t0 + 150 * MS), None);
+        assert_eq!(s.pop_due(t0 + 200 * MS), Some(a));
+        assert_eq!(s.get_mut(a).unwrap().transfer.on_deadline(t0 + 200 * MS), None);
         s.requeue(a);
         assert_eq!(s.pop_due(t0 + 220 * MS), Some(b));
     }

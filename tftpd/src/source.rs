@@ -62,6 +62,10 @@ pub struct TransferRecord {
     pub local: IpAddr,
     /// Bytes of file sent, each counted once.
     pub bytes: u64,
+    /// Bytes that the file has, where that is known before its end (not in netascii).
+    pub size: Option<u64>,
+    /// The smoothed round-trip time to the client; zero when none was measured.
+    pub round_trip: Duration,
     /// From the request to the end.
     pub duration: Duration,
     /// Packets that were sent again.

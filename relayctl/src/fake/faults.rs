@@ -45,6 +45,8 @@ pub enum Misbehaviour {
     Dribble(Duration),
     /// Acknowledges, but its relays do not move.
     StuckRelay,
+    /// Obeys, and the last byte of its answer is another: of a packet, the checksum.
+    Garbled,
     /// Answers the two-way test with 86, and nothing else.
     ConfigurationMode,
 }
@@ -126,7 +128,14 @@ pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, ho
         |obey, bytes| Response { obey, answer: Answer::Bytes { bytes, after: Duration::ZERO, each: false } };
     match (how, command) {
         // The last two concern connections, not commands.
-        (Misbehaviour::None | Misbehaviour::Refuse | Misbehaviour::CloseAfterAccept, _) => says(true, good),
+        // Garbled on its way, once it is whole.
+        (
+            Misbehaviour::None
+            | Misbehaviour::Refuse
+            | Misbehaviour::CloseAfterAccept
+            | Misbehaviour::Garbled,
+            _,
+        ) => says(true, good),
         (Misbehaviour::Mute, _) => says(true, vec![]),
         (Misbehaviour::Garbage(byte), _) => says(false, vec![byte]),
         (Misbehaviour::HalfReply, Command::Switch { bank, .. } | Command::SwitchBank { bank, .. }) => {

@@ -283,7 +283,7 @@ impl Server {
                 }
             };
             let bytes: Vec<u8> = client.pending.drain(..len).collect();
-            let (answer, changes) = {
+            let (answer, changes, garbled) = {
                 let mut state = self.shared.lock();
                 state.note(Sender::Client, &bytes);
                 let how = state.plan.take();
@@ -297,10 +297,11 @@ impl Server {
                 let before = bank.map_or(BankStatus(0), |bank| *state.bank(bank));
                 state.commands += 1;
                 if bank.is_some_and(|bank| bank > self.banks) {
-                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, vec![])
+                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, vec![], false)
                 } else {
                     let response = respond(command, before, dialect, how);
-                    (response.answer, if response.obey { state.switch(command) } else { vec![] })
+                    let changes = if response.obey { state.switch(command) } else { vec![] };
+                    (response.answer, changes, how == Misbehaviour::Garbled)
                 }
             };
             // The relay has moved before the board says so.
@@ -309,7 +310,10 @@ impl Server {
             match answer {
                 Answer::Bytes { bytes, .. } if bytes.is_empty() => {}
                 Answer::Bytes { bytes, after, each } => {
-                    let bytes = if knows_packets { wrap(&bytes) } else { bytes };
+                    let mut bytes = if knows_packets { wrap(&bytes) } else { bytes };
+                    if let (true, Some(last)) = (garbled, bytes.last_mut()) {
+                        *last ^= 0x20;
+                    }
                     let each = each.then_some(after);
                     client.answer = Some(Pending { due: now + after, bytes, each });
                 }

@@ -63,6 +63,11 @@ impl Page {
     }
 }
 
+/// What a stream that is not of changes begins with.
+pub fn stream_retry() -> String {
+    format!("retry: {RETRY_MS}\n\n")
+}
+
 /// The beginning of a stream.
 pub fn stream_begin(after: u64) -> String {
     format!("retry: {RETRY_MS}\nid: {after}\n\n")

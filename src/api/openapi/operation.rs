@@ -66,7 +66,7 @@ fn follows(route: &Route) -> Vec<u16> {
     if route.guarded() {
         statuses.push(403);
     }
-    if matches!(route.run, Run::Device(_) | Run::Request(_) | Run::Board(_)) {
+    if matches!(route.run, Run::Device(_) | Run::Log(_) | Run::Request(_) | Run::Board(_)) {
         statuses.push(404);
     }
     if route.verb != Verb::Get {

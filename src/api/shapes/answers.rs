@@ -90,6 +90,11 @@ const SERVICE: Shape = Shape {
             Kind::Whole(0, None),
             "Messages that may wait for it; beyond that callers get 503.",
         ),
+        optional(
+            "counters",
+            Kind::Object,
+            "What it has counted since it started, by name; names may be added.",
+        ),
     ],
     example: r#"{"name": "lifeguard", "state": "running", "listens": [], "queued": 0, "queue_max": 4096}"#,
 };
@@ -219,6 +224,62 @@ pub const REQUEST_STATUS: Shape = Shape {
     bases: &[],
     fields: &[needed("state", REQUEST_STATE_KIND, ""), needed("log", LINES, "Oldest first.")],
     example: r#"{"state": "pending", "log": []}"#,
+};
+
+/// `device/…/log`
+pub const LOG_PAGE: Shape = Shape {
+    name: "LogPage",
+    doc: "Lines of a log, and where it goes on.",
+    bases: &[&LOG],
+    fields: &[
+        needed("before", Kind::Text, "Older lines are before this place; for `before`."),
+        needed("after", Kind::Text, "Newer lines are behind this place; for `after`."),
+        needed(
+            "more",
+            Kind::Bool,
+            "There may be more lines in the direction of the search: the limit cut it, or it had looked at enough.",
+        ),
+    ],
+    example: r#"{"log": [], "before": "12-4096", "after": "99-8191", "more": false}"#,
+};
+
+const UNKNOWN_LINE: Shape = Shape {
+    name: "UnknownLine",
+    doc: "A line of a sender that no device is known for.",
+    bases: &[],
+    fields: &[
+        needed("timestamp", Kind::OldTime, "When it came."),
+        needed("message", Kind::Text, "The first 1024 bytes of it."),
+    ],
+    example: "",
+};
+
+const UNKNOWN_SENDER: Shape = Shape {
+    name: "UnknownSender",
+    doc: "Somebody who sends syslog lines although no device is known for the address.",
+    bases: &[],
+    fields: &[
+        needed(
+            "address",
+            Kind::Text,
+            "Where they come from; `syslog` and `others` stand for what has no single address.",
+        ),
+        needed("hostname", Kind::OrNull(&Kind::Text), "The last name that it gave itself."),
+        needed("lines", Kind::Whole(0, None), "How many have come; not all of them are kept."),
+        needed("first", Kind::Time, "When the first came."),
+        needed("last", Kind::Time, "When the last came."),
+        needed("log", Kind::List(&Kind::Of(&UNKNOWN_LINE)), "Some of the last lines, oldest first."),
+    ],
+    example: "",
+};
+
+/// `log/unknown`
+pub const UNKNOWN: Shape = Shape {
+    name: "UnknownSenders",
+    doc: "Who sends syslog lines although no device is known for the address.",
+    bases: &[],
+    fields: &[needed("senders", Kind::List(&Kind::Of(&UNKNOWN_SENDER)), "The last heard first.")],
+    example: r#"{"senders": []}"#,
 };
 
 /// `…/log`

@@ -203,7 +203,31 @@ pub const DEVICE_STATE: &[Query] = &[flag("cache", "The answer may be kept for f
 /// Of `device/…/log`.
 pub const DEVICE_LOG: &[Query] = &[
     query("timeperiod", Kind::Whole(0, None), "Only lines of the last so many seconds; 0 is no limit."),
-    query("limit", Kind::Whole(0, None), "The last so many lines; 0 is no limit."),
+    query(
+        "limit",
+        Kind::Whole(0, None),
+        "So many lines, the last ones unless `after` is given; 0 is as many as one answer holds.",
+    ),
+    query("q", Kind::Text, "Only lines with this text in the message; letters match whatever their case."),
+    query("before", PLACE, "Only lines before this place, which an answer named: the page of older ones."),
+    query("after", PLACE, "Only lines that were stored behind this place: what has come since."),
+    flag(
+        "follow",
+        "A stream of server-sent events that goes on as the log grows, after the last `limit` lines or behind `after`; any value but `0`, `no` and `false`.",
+    ),
+];
+
+/// A place in a log.
+const PLACE: Kind = Kind::Text;
+
+/// Of `log/unknown`.
+pub const UNKNOWN_SENDERS: &[Query] = &[
+    query(
+        "limit",
+        Kind::Whole(0, None),
+        "The last so many lines of each sender, 1000 at most; 10 unless given.",
+    ),
+    query("address", Kind::Text, "Only the sender with this address."),
 ];
 
 /// Of a device's events, for boards that can only GET; the body's keys win.

@@ -22,11 +22,11 @@ use tiny_http::{HTTPVersion, Request};
 const STACK_BYTES: usize = 256 << 10;
 /// A stream on which nothing happens says that it lives four times, 15 seconds apart, before anybody would take it for dead: so
 /// proxies keep it, and a client that is gone is noticed.
-const HEARTBEATS: u32 = 4;
+pub(super) const HEARTBEATS: u32 = 4;
 /// Changes that are written at once.
 const PIECE: usize = 100;
 /// A client that takes longer than this for one piece is so far behind that it had better come back.
-const PIECE_WAIT: Duration = Duration::from_secs(30);
+pub(super) const PIECE_WAIT: Duration = Duration::from_secs(30);
 
 /// Gives the watcher a thread, or says that there is none.
 pub(super) fn begin(shared: &Arc<Shared>, request: Request, watch: Watch, mut arrived: Arrived) {
@@ -125,19 +125,20 @@ fn catch_up(
 }
 
 /// An answer without an end, in pieces (RFC 9112 section 7.1). HTTP/1.0 has no pieces: there the connection's end is its own.
-struct Stream {
+pub(super) struct Stream {
     writer: Box<dyn Write + Send>,
     pieces: bool,
-    sent: u64,
+    /// Bytes of text.
+    pub(super) sent: u64,
 }
 
 impl Stream {
-    fn new(request: Request) -> Self {
+    pub(super) fn new(request: Request) -> Self {
         let pieces = *request.http_version() >= HTTPVersion(1, 1);
         Self { writer: request.into_writer(), pieces, sent: 0 }
     }
 
-    fn begin(&mut self, date: &str) -> io::Result<()> {
+    pub(super) fn begin(&mut self, date: &str) -> io::Result<()> {
         let (version, framing) =
             if self.pieces { ("1.1", "Transfer-Encoding: chunked") } else { ("1.0", "Connection: close") };
         // The last line is for nginx, which would keep back what is to be seen at once.
@@ -148,7 +149,7 @@ impl Stream {
         self.writer.write_all(head.as_bytes())
     }
 
-    fn send(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn send(&mut self, text: &str) -> io::Result<()> {
         if self.pieces {
             self.writer.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())?;
         } else {
@@ -159,7 +160,7 @@ impl Stream {
         Ok(())
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    pub(super) fn end(&mut self) -> io::Result<()> {
         if self.pieces {
             self.writer.write_all(b"0\r\n\r\n")?;
         }

@@ -3,19 +3,25 @@
 //! Pure: time comes in, what is due goes out. It knows no store and no thread.
 
 use super::senders::Senders;
+use super::strays::Aside;
+use crate::layers::intake::{Line, Losses};
 use crate::layers::messages::JournalLine;
 use crate::logic::ids::DeviceName;
 use crate::logic::time::Timestamp;
-use crate::store::{DeviceLogLine, StrayLogLine};
-use std::collections::BTreeMap;
+use crate::store::{DeviceLogLine, LogChunk, StrayLogLine, StraySender};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Lines after which a batch is written at once. One transaction of this size costs a few milliseconds; larger ones save nothing.
+/// Lines of the layers after which a batch is written at once. One transaction of this size costs a few milliseconds; larger
+/// ones save nothing.
 pub const BATCH_LINES: usize = 500;
+/// The same in bytes, for what comes from the network: some milliseconds in which nobody else can write.
+pub const BATCH_BYTES: usize = 4 << 20;
 /// How long the first line of a batch waits for others: short enough for whoever watches a board's log.
 pub const BATCH_WAIT: Duration = Duration::from_millis(200);
-/// Bytes of text that are kept while the store does not answer: some minutes of a rack that talks a lot.
+/// Bytes of text that are kept while the store does not answer: some minutes of a rack that talks a lot. What comes from the
+/// network has more room where it waits before it comes here.
 pub const BACKLOG_BYTES: usize = 16 * 1024 * 1024;
 /// What a line costs beyond its text, about; so that empty lines are not free.
 const LINE_BYTES: usize = 160;
@@ -24,7 +30,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
 /// What `add` did with a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// It waits to be written to a device's log.
     Device,
@@ -36,15 +42,32 @@ pub enum Added {
     News,
 }
 
+/// What is to be written now. Whoever has written a part of it says so with the `…_written` of its name.
+#[derive(Debug)]
+pub struct Due<'a> {
+    /// Lines of the layers.
+    pub lines: &'a [DeviceLogLine],
+    /// What boards say.
+    pub chunks: &'a [LogChunk],
+    /// Some of what unknown senders say.
+    pub stray: &'a [StrayLogLine],
+    /// Who they are.
+    pub senders: &'a [StraySender],
+}
+
 /// The lines that wait.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    device: Vec<DeviceLogLine>,
-    stray: Vec<StrayLogLine>,
+    lines: Vec<DeviceLogLine>,
+    /// Pieces that take more lines.
+    open: HashMap<DeviceName, LogChunk>,
+    /// Pieces that do not.
+    full: Vec<LogChunk>,
+    aside: Aside,
     /// What they take in memory, about.
     bytes: usize,
-    /// Lines that found no room, by device; `None`: of unknown senders. One number for each device that exists.
-    lost: BTreeMap<Option<DeviceName>, u64>,
+    /// Lines that found no room, by device. One number for each device that exists.
+    lost: BTreeMap<DeviceName, u64>,
     /// When the next batch is due.
     due: Option<Instant>,
     /// The wait after the last failure; `None` while all is well.
@@ -52,66 +75,125 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Takes a line in.
-    pub fn add(&mut self, line: JournalLine, senders: &Senders, now: Instant) -> Added {
-        let (device, stray_from, at, source, message) = match line {
-            JournalLine::DevicesChanged => return Added::News,
-            JournalLine::Device { device, at, source, message } => (Some(device), None, at, source, message),
-            JournalLine::Syslog { from, hostname, at, message } => {
-                let device = senders.device(from, hostname.as_deref()).cloned();
-                let stray_from = if device.is_none() { Some(from) } else { None };
-                (device, stray_from, at, "syslog", message)
-            }
-        };
+    /// Takes a line of a layer in.
+    pub fn add(&mut self, line: JournalLine, now: Instant) -> Added {
+        let JournalLine::Device { device, at, source, message } = line else { return Added::News };
         if self.bytes + LINE_BYTES + message.len() > BACKLOG_BYTES {
             *self.lost.entry(device).or_default() += 1;
             return Added::Lost;
         }
-        self.bytes += LINE_BYTES + message.len();
+        self.push(device, at, source, message);
         self.due.get_or_insert(now + BATCH_WAIT);
-        match (device, stray_from) {
-            (Some(device), _) => {
-                self.device.push(DeviceLogLine { device, at, source: source.to_owned(), message });
-                Added::Device
-            }
-            (None, from) => {
-                let from = from.expect("only a syslog line has no device");
-                self.stray.push(StrayLogLine { at, sender: from.to_string(), message });
-                Added::Stray(from)
-            }
-        }
+        Added::Device
     }
 
-    /// Writes aside that a sender had to drop so many lines before they came here.
-    pub fn note_drops(&mut self, sender: &str, count: u64, at: Timestamp, now: Instant) {
-        let message = format!("{count} lines lost: the journal could not keep up");
-        // Bounded by the caller, who asks at most once per batch; must not be lost with the lines.
+    fn push(&mut self, device: DeviceName, at: Timestamp, source: &str, message: String) {
         self.bytes += LINE_BYTES + message.len();
+        self.lines.push(DeviceLogLine { device, at, source: source.to_owned(), message });
+    }
+
+    /// Takes a line from the network in. The caller asks [`Self::is_full`] before.
+    pub fn add_syslog(&mut self, line: &Line<'_>, senders: &Senders, now: Instant) -> Added {
         self.due.get_or_insert(now + BATCH_WAIT);
-        self.stray.push(StrayLogLine { at, sender: sender.to_owned(), message });
+        let Some(device) = senders.device(line.from, line.hostname) else {
+            self.aside.add(line);
+            return Added::Stray(line.from);
+        };
+        let chunk = match self.open.get_mut(device) {
+            Some(chunk) if chunk.fits(line.at, line.message.len()) => chunk,
+            other => {
+                self.bytes += LINE_BYTES;
+                let new = LogChunk::new(device.clone(), line.at);
+                match other {
+                    Some(chunk) => {
+                        self.full.push(std::mem::replace(chunk, new));
+                        chunk
+                    }
+                    None => self.open.entry(device.clone()).or_insert(new),
+                }
+            }
+        };
+        let before = chunk.text().len();
+        chunk.push(line.at, line.message);
+        self.bytes += chunk.text().len() - before;
+        Added::Device
+    }
+
+    /// Whether what is here should be written before more is taken from the network. While the store fails, half of the room
+    /// is for the layers.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= if self.is_failing() { BACKLOG_BYTES / 2 } else { BATCH_BYTES }
+    }
+
+    /// Lines from the network were lost before they came here: says so where they are missing.
+    pub fn note_losses(&mut self, losses: &Losses, senders: &Senders, at: Timestamp, now: Instant) {
+        if losses.is_empty() {
+            return;
+        }
+        // As many at most as the intake counts one by one.
+        for (from, count) in &losses.by_sender {
+            let message = format!("{count} lines lost: they came faster than they could be stored");
+            match senders.device(*from, "").cloned() {
+                Some(device) => self.push(device, at, "journal", message),
+                None => self.aside.remark(&from.to_string(), at, message),
+            }
+        }
+        if losses.of_others > 0 {
+            let message = format!(
+                "{} lines of many senders lost: they came faster than they could be stored",
+                losses.of_others
+            );
+            self.aside.remark("syslog", at, message);
+        }
+        for (to, count) in &losses.by_kernel {
+            let message = format!("{count} datagrams to udp {to} lost in the kernel, nobody knows whose");
+            self.aside.remark("syslog", at, message);
+        }
+        self.due.get_or_insert(now + BATCH_WAIT);
     }
 
     /// When [`Self::next`] will have something; `None`: not before another line comes.
     pub fn due(&self) -> Option<Instant> {
         // While the store fails, a full batch waits for the retry like every other.
-        let full = self.retry.is_none() && self.lines() >= BATCH_LINES;
+        let full = self.retry.is_none() && (self.lines.len() >= BATCH_LINES || self.is_full());
         self.due.map(|due| if full { due - BATCH_WAIT } else { due })
     }
 
-    /// The next batch, oldest lines first, if it is due or `all` is to go; it stays here until [`Self::written`].
-    pub fn next(&self, now: Instant, all: bool) -> Option<(&[DeviceLogLine], &[StrayLogLine])> {
-        if self.lines() == 0 || !(all || self.due().is_some_and(|due| due <= now)) {
+    /// The next batch, oldest lines first, if it is due or `all` is to go; it stays here until it is said to be written.
+    pub fn next(&mut self, now: Instant, all: bool) -> Option<Due<'_>> {
+        if self.is_empty() || !(all || self.due().is_some_and(|due| due <= now)) {
             return None;
         }
-        let device = &self.device[..self.device.len().min(BATCH_LINES)];
-        Some((device, &self.stray[..self.stray.len().min(BATCH_LINES)]))
+        self.full.extend(self.open.drain().map(|(_, chunk)| chunk));
+        let mut bytes = 0;
+        let fit = |chunk: &&LogChunk| {
+            bytes += chunk.text().len();
+            bytes <= BATCH_BYTES
+        };
+        let chunks = self.full.iter().take_while(fit).count().max(1).min(self.full.len());
+        Some(Due {
+            lines: &self.lines[..self.lines.len().min(BATCH_LINES)],
+            chunks: &self.full[..chunks],
+            stray: self.aside.lines(),
+            senders: self.aside.senders(),
+        })
     }
 
-    /// So many of the oldest lines are on disk.
-    pub fn written(&mut self, device: usize, stray: usize) {
-        let text = self.device.drain(..device).map(|l| l.message.len()).sum::<usize>()
-            + self.stray.drain(..stray).map(|l| l.message.len()).sum::<usize>();
-        self.bytes = self.bytes.saturating_sub(text + (device + stray) * LINE_BYTES);
+    /// So many of the oldest lines of layers are on disk.
+    pub fn lines_written(&mut self, lines: usize) {
+        let text: usize = self.lines.drain(..lines).map(|l| l.message.len()).sum();
+        self.bytes = self.bytes.saturating_sub(text + lines * LINE_BYTES);
+    }
+
+    /// So many of the oldest pieces are on disk.
+    pub fn chunks_written(&mut self, chunks: usize) {
+        let text: usize = self.full.drain(..chunks).map(|c| c.text().len()).sum();
+        self.bytes = self.bytes.saturating_sub(text + chunks * LINE_BYTES);
+    }
+
+    /// What was kept aside is on disk: the lines, and with `senders` who sent them.
+    pub fn aside_written(&mut self, senders: bool) {
+        if senders { self.aside.senders_written() } else { self.aside.lines_written() }
     }
 
     /// A whole batch went well. What was lost meanwhile is now said, where it is missing; `at` is the time of those lines.
@@ -119,16 +201,10 @@ impl Backlog {
         self.retry = None;
         for (device, count) in std::mem::take(&mut self.lost) {
             let message = format!("{count} lines lost: the store did not answer");
-            self.bytes += LINE_BYTES + message.len();
-            match device {
-                Some(device) => {
-                    self.device.push(DeviceLogLine { device, at, source: "journal".into(), message });
-                }
-                None => self.stray.push(StrayLogLine { at, sender: "unknown senders".into(), message }),
-            }
+            self.push(device, at, "journal", message);
         }
         // What is left has waited long enough.
-        self.due = if self.lines() == 0 { None } else { Some(now) };
+        self.due = if self.is_empty() { None } else { Some(now) };
     }
 
     /// The store failed: the batch stays and is due again later. Gives the wait.
@@ -144,9 +220,15 @@ impl Backlog {
         self.retry.is_some()
     }
 
+    fn is_empty(&self) -> bool {
+        let aside = self.aside.lines().is_empty() && self.aside.senders().is_empty();
+        self.lines.is_empty() && self.open.is_empty() && self.full.is_empty() && aside
+    }
+
     /// Lines that wait.
     pub fn lines(&self) -> usize {
-        self.device.len() + self.stray.len()
+        let chunks = self.open.values().chain(&self.full).map(LogChunk::lines);
+        self.lines.len() + chunks.sum::<usize>() + self.aside.lines().len()
     }
 
     /// Lines that were lost and not yet said to be.
@@ -158,7 +240,6 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
 
     const DEVICE: &str = "panda-1";
 
@@ -171,43 +252,68 @@ mod tests {
         }
     }
 
-    fn syslog(from: [u8; 4], message: &str) -> JournalLine {
-        JournalLine::Syslog { from: from.into(), hostname: None, at: Timestamp(7), message: message.into() }
+    fn syslog(from: [u8; 4], message: &str) -> Line<'_> {
+        Line { from: from.into(), hostname: "", at: Timestamp(7), message }
     }
 
     fn senders() -> Senders {
         Senders::new(&[(DEVICE.into(), "10.0.0.1".into())], &HashMap::new())
     }
 
+    /// Says that all of the next batch is on disk; gives its sizes.
+    fn write(backlog: &mut Backlog, now: Instant) -> Option<(usize, usize, usize)> {
+        let due = backlog.next(now, false)?;
+        let sizes = (due.lines.len(), due.chunks.len(), due.stray.len());
+        backlog.lines_written(sizes.0);
+        backlog.chunks_written(sizes.1);
+        backlog.aside_written(false);
+        backlog.aside_written(true);
+        backlog.recovered(Timestamp(9), now);
+        Some(sizes)
+    }
+
     #[test]
     fn lines_wait_a_little_for_others_and_a_full_batch_does_not() {
         let (senders, start) = (senders(), Instant::now());
         let mut backlog = Backlog::default();
-        assert_eq!((backlog.due(), backlog.next(start, true)), (None, None));
-        assert_eq!(backlog.add(syslog([10, 0, 0, 1], "a"), &senders, start), Added::Device);
+        assert!(backlog.due().is_none() && backlog.next(start, true).is_none());
+        assert_eq!(backlog.add_syslog(&syslog([10, 0, 0, 1], "a"), &senders, start), Added::Device);
+        let half = start + BATCH_WAIT / 2;
         assert_eq!(
-            backlog.add(syslog([10, 0, 0, 9], "b"), &senders, start + BATCH_WAIT / 2),
+            backlog.add_syslog(&syslog([10, 0, 0, 9], "b"), &senders, half),
             Added::Stray([10, 0, 0, 9].into())
         );
+        assert_eq!(backlog.add(line("c"), half), Added::Device);
         assert_eq!(backlog.due(), Some(start + BATCH_WAIT), "the first line counts");
-        assert_eq!(backlog.next(start + BATCH_WAIT / 2, false), None);
-        let (device, stray) = backlog.next(start + BATCH_WAIT, false).unwrap();
-        assert_eq!((&*device[0].device, &*device[0].source, &*device[0].message), (DEVICE, "syslog", "a"));
-        assert_eq!((&*stray[0].sender, &*stray[0].message), ("10.0.0.9", "b"));
-        backlog.written(1, 1);
-        backlog.recovered(Timestamp(8), start + BATCH_WAIT);
+        assert!(backlog.next(half, false).is_none());
+        let due = backlog.next(start + BATCH_WAIT, false).unwrap();
+        assert_eq!((&*due.chunks[0].device, due.chunks[0].text()), (DEVICE, "0 a\n"));
+        assert_eq!((&*due.stray[0].sender, &*due.stray[0].message), ("10.0.0.9", "b"));
+        assert_eq!((&*due.lines[0].message, due.senders[0].lines), ("c", 1));
+        assert_eq!(write(&mut backlog, start + BATCH_WAIT), Some((1, 1, 1)));
         assert_eq!((backlog.lines(), backlog.bytes, backlog.due()), (0, 0, None));
 
         for n in 0..=BATCH_LINES {
             let is_full = backlog.due().is_some_and(|due| due <= start);
             assert_eq!(is_full, n >= BATCH_LINES, "after {n} lines");
-            backlog.add(line(&n.to_string()), &senders, start);
+            backlog.add(line(&n.to_string()), start);
         }
-        let (device, _) = backlog.next(start, false).unwrap();
-        assert_eq!((device.len(), &*device[0].message), (BATCH_LINES, "0"));
-        backlog.written(BATCH_LINES, 0);
-        backlog.recovered(Timestamp(8), start);
-        assert_eq!(backlog.next(start, false).map(|(d, _)| d.len()), Some(1));
+        assert_eq!(write(&mut backlog, start), Some((BATCH_LINES, 0, 0)));
+        assert_eq!(write(&mut backlog, start), Some((1, 0, 0)));
+
+        let text = "x".repeat(200);
+        let mut lines = 0;
+        while !backlog.is_full() {
+            assert_ne!(backlog.due(), Some(start));
+            backlog.add_syslog(&syslog([10, 0, 0, 1], &text), &senders, start);
+            lines += 1;
+        }
+        assert!((BATCH_BYTES / 210..BATCH_BYTES / 200).contains(&lines), "{lines}");
+        assert_eq!(backlog.due(), Some(start));
+        let (_, chunks, _) = write(&mut backlog, start).unwrap();
+        assert!(chunks >= BATCH_BYTES / crate::store::CHUNK_BYTES, "{chunks}");
+        while write(&mut backlog, start).is_some() {}
+        assert_eq!((backlog.lines(), backlog.bytes, backlog.due()), (0, 0, None));
     }
 
     #[test]
@@ -218,33 +324,57 @@ mod tests {
         let mut waits = Vec::new();
         let mut lost = 0;
         while lost < 3 {
-            lost += u64::from(backlog.add(line(&text), &senders, start) == Added::Lost);
+            lost += u64::from(backlog.add(line(&text), start) == Added::Lost);
         }
-        assert_eq!(backlog.add(syslog([10, 0, 0, 9], &text), &senders, start), Added::Lost);
+        assert!(backlog.is_full(), "no more is taken from the network");
         assert!(backlog.bytes <= BACKLOG_BYTES && backlog.bytes > BACKLOG_BYTES - 9000);
-        assert_eq!(backlog.lost(), 4);
+        assert_eq!(backlog.lost(), 3);
         for _ in 0..8 {
             waits.push(backlog.failed(start).as_millis());
-            assert_eq!(backlog.next(start + BATCH_WAIT, false), None, "it rests although the batch is full");
+            assert!(backlog.next(start + BATCH_WAIT, false).is_none(), "it rests although the batch is full");
             assert!(backlog.is_failing());
         }
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+        assert!(backlog.is_full(), "it is as full as it may be");
 
         let later = start + RETRY_LAST;
         let kept = backlog.lines();
+        backlog.add_syslog(&syslog([10, 0, 0, 1], "y"), &senders, later);
         let mut seen = 0;
-        let mut last = Vec::new();
-        while let Some((device, stray)) = backlog.next(later, false) {
-            let sizes = (device.len(), stray.len());
-            last = device.iter().map(|l| format!("{} {}", l.source, l.message)).collect();
-            last.extend(stray.iter().map(|l| format!("{} {}", l.sender, l.message)));
-            seen += sizes.0 + sizes.1;
-            backlog.written(sizes.0, sizes.1);
-            backlog.recovered(Timestamp(9), later);
+        let mut last = String::new();
+        while let Some(due) = backlog.next(later, false) {
+            last = due.lines.last().map(|l| format!("{} {}", l.source, l.message)).unwrap_or_default();
+            seen += write(&mut backlog, later).unwrap().0;
         }
-        assert_eq!(seen, kept + 2);
+        assert_eq!(seen, kept + 1);
         assert_eq!((backlog.bytes, backlog.lost(), backlog.is_failing()), (0, 0, false));
-        // The line of strays comes with the first batch that has room for it; the device's, in its order, with the last.
-        assert_eq!(last.last().map(String::as_str), Some("journal 3 lines lost: the store did not answer"));
+        assert_eq!(last, "journal 3 lines lost: the store did not answer");
+    }
+
+    #[test]
+    fn losses_are_said_where_lines_are_missing() {
+        let (senders, now) = (senders(), Instant::now());
+        let mut backlog = Backlog::default();
+        backlog.note_losses(&Losses::default(), &senders, Timestamp(8), now);
+        assert_eq!(backlog.due(), None);
+        let losses = Losses {
+            by_sender: [([10, 0, 0, 1].into(), 4), ([10, 0, 0, 9].into(), 5)].into(),
+            of_others: 6,
+            by_kernel: [("0.0.0.0:514".parse().unwrap(), 7)].into(),
+        };
+        backlog.note_losses(&losses, &senders, Timestamp(8), now);
+        let due = backlog.next(now + BATCH_WAIT, false).unwrap();
+        let lines: Vec<String> =
+            due.lines.iter().map(|l| format!("{} {} {}", l.device, l.source, l.message)).collect();
+        assert_eq!(lines, ["panda-1 journal 4 lines lost: they came faster than they could be stored"]);
+        let stray: Vec<String> = due.stray.iter().map(|l| format!("{} {}", l.sender, l.message)).collect();
+        assert_eq!(
+            stray,
+            [
+                "10.0.0.9 5 lines lost: they came faster than they could be stored",
+                "syslog 6 lines of many senders lost: they came faster than they could be stored",
+                "syslog 7 datagrams to udp 0.0.0.0:514 lost in the kernel, nobody knows whose",
+            ]
+        );
     }
 }

@@ -5,27 +5,35 @@
 
 pub mod backlog;
 pub mod names;
+mod room;
 pub mod senders;
 pub mod strays;
 
+use super::intake::{Batch, Intake};
 use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
 use crate::logic::ids::DeviceName;
-use crate::store::{ChangeKind, DeviceLogLine, Result, Store, StrayLogLine, TooOld};
+use crate::store::{ChangeKind, DeviceLogLine, LogChunk, Result, Store, StrayLogLine, StraySender, TooOld};
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use names::LookUp;
+use room::Room;
 use senders::{Addresses, Senders};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strays::Strays;
 
 /// Lines of unknown senders that are kept: enough to see what a new rack says, little enough for a port scan not to matter.
 pub const STRAYS_KEPT: usize = 10_000;
+/// Unknown senders that are remembered: some large racks.
+pub const STRAY_SENDERS_KEPT: usize = 1_000;
+/// Lines from the network are on the disk, and not only with the system, after this time at most: a sync for every batch would
+/// make a flood wait for the disk.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
 /// How often old lines are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Rows deleted at once: some milliseconds, in which lines wait.
@@ -58,6 +66,16 @@ pub trait LogStore: Send {
     fn append_device_log(&mut self, lines: &[DeviceLogLine]) -> Result<()>;
     /// See [`Store::append_stray_log`].
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
+    /// See [`Store::append_log_chunks`].
+    fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()>;
+    /// See [`Store::note_stray_senders`].
+    fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
+    /// See [`Store::log_bytes`].
+    fn log_bytes(&mut self) -> Result<u64>;
+    /// See [`Store::largest_log`].
+    fn largest_log(&mut self) -> Result<Option<(i64, u64)>>;
+    /// See [`Store::drop_oldest_chunks`].
+    fn drop_oldest_chunks(&mut self, device: i64, bytes: u64) -> Result<u64>;
     /// See [`Store::prune`].
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool>;
 }
@@ -75,6 +93,21 @@ impl LogStore for Box<dyn Store> {
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()> {
         (**self).append_stray_log(lines, keep)
     }
+    fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
+        (**self).append_log_chunks(chunks, durable)
+    }
+    fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
+        (**self).note_stray_senders(senders, keep)
+    }
+    fn log_bytes(&mut self) -> Result<u64> {
+        (**self).log_bytes()
+    }
+    fn largest_log(&mut self) -> Result<Option<(i64, u64)>> {
+        (**self).largest_log()
+    }
+    fn drop_oldest_chunks(&mut self, device: i64, bytes: u64) -> Result<u64> {
+        (**self).drop_oldest_chunks(device, bytes)
+    }
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
         (**self).prune(too_old, limit)
     }
@@ -87,6 +120,8 @@ pub struct Settings {
     pub server: String,
     /// Log lines are kept so long after they came.
     pub log_retention_days: u32,
+    /// Text of what boards say is kept up to so many bytes.
+    pub log_bytes_max: u64,
     /// Requests are kept so long after they expired.
     pub request_retention_days: u32,
 }
@@ -96,12 +131,69 @@ pub struct Settings {
 pub struct Stats {
     /// Lines on disk.
     pub written: AtomicU64,
-    /// Of those, lines of unknown senders.
+    /// Lines of unknown senders; not all of them are kept.
     pub strays: AtomicU64,
-    /// Lines that are lost, here or on the way here.
+    /// Lines that are lost, here or on the way here; not those that the kernel dropped before we saw them.
     pub lost: AtomicU64,
     /// Writes that the store refused.
     pub failures: AtomicU64,
+    /// Bytes of text of what boards say, in the store.
+    pub bytes: AtomicU64,
+    /// Bytes of it that were deleted because there were more than may be.
+    pub bytes_dropped: AtomicU64,
+}
+
+impl Stats {
+    /// Every counter with its name, for whoever shows them all.
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        [
+            ("written", &self.written),
+            ("strays", &self.strays),
+            ("lost", &self.lost),
+            ("failures", &self.failures),
+            ("bytes", &self.bytes),
+            ("bytes_dropped", &self.bytes_dropped),
+        ]
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+        .to_vec()
+    }
+}
+
+/// Rung after every write, for those who follow a log: they wait for another number of writes.
+#[derive(Debug, Default)]
+pub struct LogBell {
+    writes: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl LogBell {
+    /// How often something was written.
+    pub fn writes(&self) -> u64 {
+        *self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is written after it was `seen` times, or until then; returns how often it was.
+    pub fn wait(&self, seen: u64, limit: Duration) -> u64 {
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.rung.wait_timeout_while(writes, limit, |writes| *writes == seen);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn ring(&self) {
+        *self.writes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.rung.notify_all();
+    }
+}
+
+/// Where lines come from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Those of the layers.
+    pub lines: Receiver<JournalLine>,
+    /// Those of the network …
+    pub intake: Arc<Intake>,
+    /// … of which this tells.
+    pub bell: Receiver<()>,
 }
 
 /// The thread's state.
@@ -109,9 +201,8 @@ pub struct Journal<S = Box<dyn Store>> {
     store: S,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    /// Lines that others had to drop on their way here, since we last looked.
-    dropped: Arc<AtomicU64>,
     stats: Arc<Stats>,
+    bell: Arc<LogBell>,
     look_up: LookUp,
     devices: Vec<(DeviceName, String)>,
     /// Of `devices`; `None` before they are read.
@@ -119,6 +210,11 @@ pub struct Journal<S = Box<dyn Store>> {
     found: Addresses,
     senders: Senders,
     backlog: Backlog,
+    /// Lines from the network that are not in the backlog yet.
+    in_hand: Batch,
+    /// When what was written last was on the disk for sure.
+    synced: Instant,
+    room: Room,
     strays: Strays,
     refreshed: Instant,
     refresh_at: Instant,
@@ -132,21 +228,25 @@ struct Names {
 }
 
 impl<S: LogStore> Journal<S> {
-    /// A journal that writes to `store`; `dropped` counts lines that found its queue full.
-    pub fn new(store: S, clock: Arc<dyn Clock>, settings: Settings, dropped: Arc<AtomicU64>) -> Self {
+    /// A journal that writes to `store`.
+    pub fn new(store: S, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let now = Instant::now();
+        let room = Room::new(settings.log_bytes_max, now);
         Self {
             store,
             settings,
             clock,
-            dropped,
             stats: Arc::default(),
+            bell: Arc::default(),
             look_up: names::system,
             devices: Vec::new(),
             version: None,
             found: Addresses::new(),
             senders: Senders::default(),
             backlog: Backlog::default(),
+            in_hand: Batch::default(),
+            synced: now,
+            room,
             strays: Strays::default(),
             refreshed: now,
             refresh_at: now,
@@ -159,8 +259,13 @@ impl<S: LogStore> Journal<S> {
         self.stats.clone()
     }
 
-    /// The thread's body: ends when `stop` is told or dropped, after it has written what is in `lines`.
-    pub fn run(mut self, lines: &Receiver<JournalLine>, stop: &Receiver<()>) -> Exit {
+    /// Rung after its writes.
+    pub fn bell(&self) -> Arc<LogBell> {
+        self.bell.clone()
+    }
+
+    /// The thread's body: ends when `stop` is told or dropped, after it has written what is in its inbox.
+    pub fn run(mut self, inbox: &Inbox, stop: &Receiver<()>) -> Exit {
         let (stop_names, names_stop) = bounded(0);
         // Of one place each: a round that is not over yet makes the next one pointless.
         let ((ask, asked), (answer, found), look_up) = (bounded(1), bounded(1), self.look_up);
@@ -171,15 +276,16 @@ impl<S: LogStore> Journal<S> {
             Ok(thread) => thread,
             Err(error) => return Exit::Failed(format!("there is no thread to look names up with: {error}")),
         };
-        let exit = self.listen(lines, stop, &Names { ask, found });
-        self.finish(lines);
+        let exit = self.listen(inbox, stop, &Names { ask, found });
+        self.finish(inbox);
         drop(stop_names);
         // A panic there has ended us with its name already.
         let _ = names.join();
         exit
     }
 
-    fn listen(&mut self, lines: &Receiver<JournalLine>, stop: &Receiver<()>, names: &Names) -> Exit {
+    fn listen(&mut self, inbox: &Inbox, stop: &Receiver<()>, names: &Names) -> Exit {
+        let Inbox { lines, intake, bell } = inbox;
         let start = Instant::now();
         // Lines that came while the daemon started must not be strays because names are not looked up yet.
         let mut first = true;
@@ -187,15 +293,20 @@ impl<S: LogStore> Journal<S> {
             if let Err(exit) = self.refresh(names) {
                 return exit;
             }
+            let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
+            let more = !is_early && self.sort(intake);
             self.write(false);
             self.prune();
-            let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
-            let mut wake = self.refresh_at.min(self.prune_at);
+            self.make_room();
+            let mut wake = self.refresh_at.min(self.prune_at).min(self.room.wake());
             wake = self.backlog.due().map_or(wake, |due| due.min(wake));
+            if more && !self.backlog.is_full() {
+                wake = Instant::now();
+            }
             if is_early {
                 wake = wake.min(start + FIRST_NAMES);
             }
-            let nothing = crossbeam_channel::never();
+            let (nothing, deaf) = (crossbeam_channel::never(), crossbeam_channel::never());
             select_biased! {
                 recv(stop) -> _ => return Exit::Stopped,
                 recv(names.found) -> found => match found {
@@ -206,11 +317,12 @@ impl<S: LogStore> Journal<S> {
                     }
                     Err(_) => return Exit::Lost("names"),
                 },
-                recv(at(wake)) -> _ => {}
                 recv(if is_early { &nothing } else { lines }) -> line => match line {
                     Ok(line) => self.take(line, lines),
                     Err(_) => return Exit::Lost("everybody who has something to say"),
                 },
+                recv(if is_early || more { &deaf } else { bell }) -> _ => {}
+                recv(at(wake)) -> _ => {}
             }
         }
     }
@@ -262,15 +374,25 @@ impl<S: LogStore> Journal<S> {
         let now = Instant::now();
         let more = lines.try_iter().take(BATCH_LINES - 1);
         for line in std::iter::once(first).chain(more) {
-            match self.backlog.add(line, &self.senders, now) {
-                Added::Device => {}
+            match self.backlog.add(line, now) {
+                Added::Device | Added::Stray(_) => {}
                 // What comes behind it may be a new device's.
                 Added::News => {
                     self.refresh_at = now;
                     break;
                 }
                 Added::Lost => self.count(|s| &s.lost, 1),
-                Added::Stray(from) => {
+            }
+        }
+    }
+
+    /// Takes what came from the network, until there is enough to be written; true when there is more.
+    fn sort(&mut self, intake: &Intake) -> bool {
+        let now = Instant::now();
+        loop {
+            while !self.backlog.is_full() {
+                let Some(line) = self.in_hand.next_line() else { break };
+                if let Added::Stray(from) = self.backlog.add_syslog(&line, &self.senders, now) {
                     if let Some(count) = self.strays.note(from, now) {
                         log::warn!(
                             "syslog from {from}: no device has this address or name; lines={count} kept aside"
@@ -280,45 +402,87 @@ impl<S: LogStore> Journal<S> {
                     self.refresh_at = self.refresh_at.min(self.refreshed + REFRESH_REST);
                 }
             }
+            if self.backlog.is_full() {
+                return true;
+            }
+            if !intake.exchange(&mut self.in_hand) {
+                return false;
+            }
+            let losses = self.in_hand.take_losses();
+            if !losses.is_empty() {
+                let lost = losses.by_sender.values().sum::<u64>() + losses.of_others;
+                let by_kernel: u64 = losses.by_kernel.values().sum();
+                log::warn!("syslog lines are lost; no_room={lost} kernel={by_kernel}");
+                self.stats.lost.fetch_add(lost, Ordering::Relaxed);
+                self.backlog.note_losses(&losses, &self.senders, self.clock.now(), now);
+            }
         }
     }
 
     /// Writes the batch that is due, or with `all` everything; false when the store fails.
     fn write(&mut self, all: bool) -> bool {
-        while let Some((device, stray)) = self.backlog.next(Instant::now(), all) {
-            let (devices, strays) = (device.len(), stray.len());
-            let result = if devices == 0 { Ok(()) } else { self.store.append_device_log(device) };
-            let (written, result) = match result {
-                Ok(()) if strays == 0 => (devices, Ok(())),
-                Ok(()) => (devices, self.store.append_stray_log(stray, STRAYS_KEPT)),
-                Err(error) => (0, Err(error)),
-            };
-            let now = Instant::now();
-            let was_failing = self.backlog.is_failing();
-            if let Err(error) = result {
-                self.backlog.written(written, 0);
-                self.count(|s| &s.written, written);
-                let wait = self.backlog.failed(now);
-                self.count(|s| &s.failures, 1);
-                let lines = self.backlog.lines();
-                log::error!("{error}; lines={lines} wait, the next try is in {} ms", wait.as_millis());
-                return false;
+        let mut wrote = false;
+        let fine = loop {
+            match self.write_batch(all) {
+                Ok(true) => wrote = true,
+                Ok(false) => break true,
+                Err(error) => {
+                    let wait = self.backlog.failed(Instant::now());
+                    self.count(|s| &s.failures, 1);
+                    let lines = self.backlog.lines();
+                    log::error!("{error}; lines={lines} wait, the next try is in {} ms", wait.as_millis());
+                    break false;
+                }
             }
-            self.backlog.written(devices, strays);
-            self.count(|s| &s.written, devices + strays);
-            self.count(|s| &s.strays, strays);
-            if was_failing {
-                log::info!("the store takes log lines again; lost={}", self.backlog.lost());
-            }
-            self.backlog.recovered(self.clock.now(), now);
-            let dropped = self.dropped.swap(0, Ordering::Relaxed);
-            if dropped > 0 {
-                log::warn!("the journal could not keep up; lost={dropped}");
-                self.stats.lost.fetch_add(dropped, Ordering::Relaxed);
-                self.backlog.note_drops("syslog", dropped, self.clock.now(), now);
-            }
+        };
+        if wrote {
+            self.bell.ring();
         }
-        true
+        fine
+    }
+
+    /// Writes one batch, if there is one. What is written of it before the store fails is not written again.
+    fn write_batch(&mut self, all: bool) -> Result<bool> {
+        let begun = Instant::now();
+        let was_failing = self.backlog.is_failing();
+        let Some(due) = self.backlog.next(begun, all) else { return Ok(false) };
+        let (lines, chunks) = (due.lines.len(), due.chunks.len());
+        let (stray, senders) = (due.stray.len(), due.senders.len());
+        let strays = due.senders.iter().map(|s| s.lines).sum::<u64>();
+        let in_chunks = due.chunks.iter().map(LogChunk::lines).sum::<usize>();
+        let bytes = due.chunks.iter().map(|c| c.text().len() as u64).sum::<u64>();
+        if lines > 0 {
+            self.store.append_device_log(due.lines)?;
+            self.synced = begun;
+        }
+        // The pieces are asked for again, for what was written must be taken away first; nothing comes in between.
+        self.backlog.lines_written(lines);
+        self.count(|s| &s.written, lines);
+        if let Some(due) = self.backlog.next(begun, true).filter(|_| chunks > 0) {
+            let durable = all || begun.duration_since(self.synced) >= SYNC_EVERY;
+            self.store.append_log_chunks(due.chunks.get(..chunks).unwrap_or(due.chunks), durable)?;
+            if durable {
+                self.synced = begun;
+            }
+            self.room.grown(bytes);
+        }
+        self.backlog.chunks_written(chunks);
+        self.count(|s| &s.written, in_chunks);
+        if let Some(due) = self.backlog.next(begun, true).filter(|_| stray > 0) {
+            self.store.append_stray_log(due.stray, STRAYS_KEPT)?;
+        }
+        self.backlog.aside_written(false);
+        self.count(|s| &s.written, stray);
+        if let Some(due) = self.backlog.next(begun, true).filter(|_| senders > 0) {
+            self.store.note_stray_senders(due.senders, STRAY_SENDERS_KEPT)?;
+        }
+        self.backlog.aside_written(true);
+        self.stats.strays.fetch_add(strays, Ordering::Relaxed);
+        if was_failing {
+            log::info!("the store takes log lines again; lost={}", self.backlog.lost());
+        }
+        self.backlog.recovered(self.clock.now(), Instant::now());
+        Ok(true)
     }
 
     /// Deletes a few rows that are too old, when it is time. While the store fails, lines have the first try.
@@ -340,7 +504,11 @@ impl<S: LogStore> Journal<S> {
         };
         let wait = match self.store.prune(&too_old, PRUNE_ROWS) {
             Ok(true) => PRUNE_REST,
-            Ok(false) => PRUNE_EVERY,
+            Ok(false) => {
+                // Devices are deleted with their logs, so it is counted again.
+                self.room.recount();
+                PRUNE_EVERY
+            }
             Err(error) => {
                 log::warn!("old log lines stay for now: {error}");
                 PRUNE_RETRY
@@ -349,27 +517,52 @@ impl<S: LogStore> Journal<S> {
         self.prune_at = Instant::now() + wait;
     }
 
-    /// Takes what is still in the queue, and writes everything.
-    fn finish(&mut self, lines: &Receiver<JournalLine>) {
+    /// Deletes the oldest of what boards say when there is more of it than may be.
+    fn make_room(&mut self) {
+        let now = Instant::now();
+        if now < self.room.wake() || self.backlog.is_failing() {
+            return;
+        }
+        match self.room.step(&mut self.store, now) {
+            Ok(dropped) => {
+                self.stats.bytes_dropped.fetch_add(dropped, Ordering::Relaxed);
+                self.stats.bytes.store(self.room.held(), Ordering::Relaxed);
+            }
+            Err(error) => {
+                log::warn!("log lines stay although there are too many: {error}");
+                self.room.rest(now + PRUNE_RETRY);
+            }
+        }
+    }
+
+    /// Takes what is still in the inbox, and writes everything.
+    fn finish(&mut self, inbox: &Inbox) {
         if self.devices.is_empty() {
             // Told to end before it had begun.
             self.devices = self.store.devices_of(&self.settings.server).unwrap_or_default();
             self.senders = Senders::new(&self.devices, &self.found);
         }
         for _ in 0..=JOURNAL_QUEUE / BATCH_LINES {
-            let Ok(line) = lines.try_recv() else { break };
-            self.take(line, lines);
+            let Ok(line) = inbox.lines.try_recv() else { break };
+            self.take(line, &inbox.lines);
             self.write(false);
         }
-        for last in 1..=LAST_TRIES {
+        let mut tries = 0;
+        loop {
+            let more = self.sort(&inbox.intake);
             if self.write(true) {
+                if !more {
+                    break;
+                }
+                continue;
+            }
+            tries += 1;
+            if tries == LAST_TRIES {
+                let (waiting, _) = inbox.intake.used();
+                log::error!("lines={} and bytes={waiting} of device logs are lost", self.backlog.lines());
                 break;
             }
-            if last == LAST_TRIES {
-                log::error!("lines={} of device logs are lost", self.backlog.lines());
-            } else {
-                std::thread::sleep(LAST_REST);
-            }
+            std::thread::sleep(LAST_REST);
         }
     }
 

@@ -46,18 +46,20 @@ impl Senders {
         }
     }
 
-    /// The device that a line from this address, which claims this name, belongs to.
-    pub fn device(&self, from: IpAddr, hostname: Option<&str>) -> Option<&DeviceName> {
-        let claimed = hostname.and_then(|name| self.named(name));
+    /// The device that a line from this address, which claims this name (or none: empty), belongs to.
+    pub fn device(&self, from: IpAddr, hostname: &str) -> Option<&DeviceName> {
         match self.by_address.get(&from.to_canonical()).map(Vec::as_slice) {
             Some([device]) => Some(device),
-            Some(devices) => claimed.filter(|device| devices.contains(device)),
-            None => claimed,
+            Some(devices) => self.named(hostname).filter(|device| devices.contains(device)),
+            None => self.named(hostname),
         }
     }
 
     /// By the whole name, or by its first label.
     fn named(&self, hostname: &str) -> Option<&DeviceName> {
+        if hostname.is_empty() {
+            return None;
+        }
         let name = hostname.trim_end_matches('.').to_ascii_lowercase();
         let label = || name.split_once('.').and_then(|(label, _)| self.by_name.get(label));
         self.by_name.get(&name).or_else(label)
@@ -106,7 +108,7 @@ mod tests {
             ("10.9.9.9", Some(""), None),
             ("10.9.9.9", None, None),
         ] {
-            let got = senders.device(from.parse().unwrap(), hostname).map(|d| &**d);
+            let got = senders.device(from.parse().unwrap(), hostname.unwrap_or_default()).map(|d| &**d);
             assert_eq!(got, want, "{from} {hostname:?}");
         }
     }
@@ -115,7 +117,7 @@ mod tests {
     fn a_short_name_wins_over_another_devices_fqdn() {
         for devices in [[("a", "b"), ("b", "")], [("b", ""), ("a", "b")]] {
             let senders = Senders::new(&self::devices(&devices), &Addresses::new());
-            assert_eq!(senders.device([10, 0, 0, 9].into(), Some("b")).map(|d| &**d), Some("b"));
+            assert_eq!(senders.device([10, 0, 0, 9].into(), "b").map(|d| &**d), Some("b"));
         }
     }
 }

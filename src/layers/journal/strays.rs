@@ -1,7 +1,11 @@
-//! Who sends lines although no device is known for them: one log line per source and minute, with a count.
+//! Who sends lines although no device is known for them: how many, and some of what they say.
 //!
-//! Pure. Its memory is bounded; when it is full of fresh sources, further ones are kept aside like all strays, but not logged.
+//! Pure. Its memory is bounded: of a sender that floods, and of a flood of senders, a part is kept and all is counted. The log
+//! hears of each source once a minute.
 
+use crate::layers::intake::Line;
+use crate::logic::time::Timestamp;
+use crate::store::{StrayLogLine, StraySender};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -10,6 +14,14 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_secs(60);
 /// Sources remembered: several times a large rack.
 const SOURCES_MAX: usize = 1024;
+/// Lines of one sender that are kept of one batch: enough to see what it is.
+const LINES_OF_ONE: u64 = 20;
+/// Lines that are kept of one batch.
+const LINES_MAX: usize = 500;
+/// Bytes of one line that are kept.
+const LINE_BYTES_MAX: usize = 1024;
+/// The sender of lines of senders that were too many at once.
+const OTHERS: &str = "others";
 
 /// Sources, each with the time of its last log line and the lines since.
 #[derive(Debug, Default)]
@@ -35,6 +47,74 @@ impl Strays {
         }
         self.0.insert(source, (now, 0));
         Some(1)
+    }
+}
+
+/// Lines of unknown senders on their way to the store.
+#[derive(Debug, Default)]
+pub struct Aside {
+    lines: Vec<StrayLogLine>,
+    senders: Vec<StraySender>,
+    /// Where a sender stands in that list.
+    places: HashMap<String, usize>,
+}
+
+impl Aside {
+    /// Takes a line in; counts it in any case.
+    pub fn add(&mut self, line: &Line<'_>) {
+        let sender = line.from.to_string();
+        let sender = if self.places.len() < SOURCES_MAX || self.places.contains_key(&sender) {
+            sender
+        } else {
+            OTHERS.to_owned()
+        };
+        let place = *self.places.entry(sender).or_insert_with_key(|sender| {
+            self.senders.push(StraySender {
+                sender: sender.clone(),
+                hostname: String::new(),
+                lines: 0,
+                first: line.at,
+                last: line.at,
+            });
+            self.senders.len() - 1
+        });
+        let Some(known) = self.senders.get_mut(place) else { return };
+        known.lines += 1;
+        known.last = line.at;
+        if !line.hostname.is_empty() && known.hostname != line.hostname {
+            line.hostname.clone_into(&mut known.hostname);
+        }
+        if known.lines <= LINES_OF_ONE && self.lines.len() < LINES_MAX {
+            let end = line.message.floor_char_boundary(LINE_BYTES_MAX);
+            let message = line.message.get(..end).unwrap_or_default().to_owned();
+            self.lines.push(StrayLogLine { at: line.at, sender: known.sender.clone(), message });
+        }
+    }
+
+    /// A line of our own, about lines that are gone. It is kept in any case; the caller has few.
+    pub fn remark(&mut self, sender: &str, at: Timestamp, message: String) {
+        self.lines.push(StrayLogLine { at, sender: sender.to_owned(), message });
+    }
+
+    /// Lines to be stored.
+    pub fn lines(&self) -> &[StrayLogLine] {
+        &self.lines
+    }
+
+    /// Senders to be counted.
+    pub fn senders(&self) -> &[StraySender] {
+        &self.senders
+    }
+
+    /// The lines are on disk.
+    pub fn lines_written(&mut self) {
+        self.lines.clear();
+    }
+
+    /// The senders are on disk.
+    pub fn senders_written(&mut self) {
+        self.senders.clear();
+        self.places.clear();
     }
 }
 
@@ -66,5 +146,32 @@ mod tests {
         assert_eq!((logged, strays.0.len()), (SOURCES_MAX, SOURCES_MAX));
         assert_eq!(strays.note(source(99_999), start + REST), Some(1), "the old ones make room");
         assert_eq!(strays.0.len(), 1);
+    }
+
+    #[test]
+    fn all_is_counted_and_a_part_is_kept() {
+        let mut aside = Aside::default();
+        let long = "ä".repeat(2000);
+        let mut add = |from: u32, at, hostname, message: &str| {
+            let from = Ipv4Addr::from_bits(from).into();
+            aside.add(&Line { from, at: Timestamp(at), hostname, message });
+        };
+        for n in 0..30 {
+            add(1, n, if n == 3 { "rack-7" } else { "" }, &long);
+        }
+        for n in 2..3000 {
+            add(n, 50, "", "x");
+        }
+        let first = &aside.senders()[0];
+        assert_eq!((&*first.sender, &*first.hostname, first.lines), ("0.0.0.1", "rack-7", 30));
+        assert_eq!((first.first, first.last), (Timestamp(0), Timestamp(29)));
+        assert_eq!(aside.lines().iter().filter(|l| l.sender == "0.0.0.1").count(), 20);
+        assert_eq!(aside.lines()[0].message.len(), 1024);
+        assert_eq!((aside.lines().len(), aside.senders().len()), (LINES_MAX, SOURCES_MAX + 1));
+        let others = aside.senders().last().unwrap();
+        assert_eq!((&*others.sender, others.lines), (OTHERS, 2999 - SOURCES_MAX as u64));
+        aside.lines_written();
+        aside.senders_written();
+        assert!(aside.lines().is_empty() && aside.senders().is_empty() && aside.places.is_empty());
     }
 }

@@ -3,11 +3,13 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::logic::time::Timestamp;
-use crate::store::StoreError;
+use crate::store::{CHUNK_BYTES, StoreError};
 use crossbeam_channel::bounded;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
+/// Room for what boards say in these tests.
+const INTAKE: usize = 1 << 20;
 /// More than anything here takes; a test that reaches it has failed.
 const LONG: Duration = Duration::from_secs(20);
 const NOW: Timestamp = Timestamp(100 * DAY_MS);
@@ -19,6 +21,11 @@ struct Shelf {
     failures_to_come: u32,
     prunes: Vec<(i64, i64, i64)>,
     prunes_to_come: u32,
+    /// Of pieces, whether the disk has them.
+    durable: Vec<bool>,
+    /// Bytes of each device's pieces.
+    held: BTreeMap<i64, u64>,
+    senders: Vec<String>,
 }
 
 /// A store that writes to a shelf and tells of each write.
@@ -58,6 +65,35 @@ impl LogStore for Fake {
         assert_eq!(keep, STRAYS_KEPT);
         self.put(lines.iter().map(|l| format!("? {} {}", l.sender, l.message)).collect())
     }
+    fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
+        let line =
+            |c: &LogChunk, l: &str| format!("{} syslog {}", c.device, l.split_once(' ').expect("a time").1);
+        let lines = chunks.iter().flat_map(|c| c.text().lines().map(|l| line(c, l))).collect();
+        self.put(lines)?;
+        self.shelf.lock().unwrap().durable.push(durable);
+        Ok(())
+    }
+    fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
+        assert_eq!(keep, STRAY_SENDERS_KEPT);
+        let shown = senders.iter().map(|s| format!("{} {} {}", s.sender, s.hostname, s.lines));
+        self.shelf.lock().unwrap().senders.extend(shown);
+        Ok(())
+    }
+    fn log_bytes(&mut self) -> Result<u64> {
+        Ok(self.shelf.lock().unwrap().held.values().sum())
+    }
+    fn largest_log(&mut self) -> Result<Option<(i64, u64)>> {
+        let shelf = self.shelf.lock().unwrap();
+        Ok(shelf.held.iter().max_by_key(|(_, bytes)| **bytes).map(|(d, b)| (*d, *b)))
+    }
+    fn drop_oldest_chunks(&mut self, device: i64, bytes: u64) -> Result<u64> {
+        let mut shelf = self.shelf.lock().unwrap();
+        let held = shelf.held.get_mut(&device).unwrap();
+        // Pieces are whole.
+        let dropped = bytes.next_multiple_of(CHUNK_BYTES as u64).min(*held);
+        *held -= dropped;
+        Ok(dropped)
+    }
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
         assert_eq!(limit, PRUNE_ROWS);
         let mut shelf = self.shelf.lock().unwrap();
@@ -78,7 +114,8 @@ struct Rig {
     /// After each look at the devices.
     listed: Receiver<()>,
     lines: Option<Sender<JournalLine>>,
-    dropped: Arc<AtomicU64>,
+    intake: Arc<Intake>,
+    bell: Arc<LogBell>,
     stats: Arc<Stats>,
     stop: Sender<()>,
     thread: JoinHandle<Exit>,
@@ -100,20 +137,27 @@ fn start_with(shelf: Shelf) -> Rig {
     let fake = Fake { shelf: shelf.clone(), wrote: tell, listed: tell_listed };
     let (lines, lines_in) = bounded(JOURNAL_QUEUE);
     let (stop, stop_in) = bounded(1);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let settings = Settings { server: "imaging-1".into(), log_retention_days: 14, request_retention_days: 7 };
-    let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings, dropped.clone());
+    let (intake, bell) = Intake::new(INTAKE);
+    let intake = Arc::new(intake);
+    let settings = Settings {
+        server: "imaging-1".into(),
+        log_retention_days: 14,
+        log_bytes_max: 100 << 20,
+        request_retention_days: 7,
+    };
+    let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings);
     journal.look_up = |name| if name == "panda-2.lab" { vec![[10, 0, 0, 2].into()] } else { Vec::new() };
     let stats = journal.stats();
-    let thread = std::thread::spawn(move || journal.run(&lines_in, &stop_in));
-    Rig { shelf, wrote, listed, lines: Some(lines), dropped, stats, stop, thread }
+    let inbox = Inbox { lines: lines_in, intake: Arc::clone(&intake), bell };
+    let bell = journal.bell();
+    let thread = std::thread::spawn(move || journal.run(&inbox, &stop_in));
+    Rig { shelf, wrote, listed, lines: Some(lines), intake, bell, stats, stop, thread }
 }
 
 impl Rig {
     fn say(&self, from: [u8; 4], message: &str) {
-        let line =
-            JournalLine::Syslog { from: from.into(), hostname: None, at: NOW, message: message.into() };
-        self.lines.as_ref().unwrap().send_timeout(line, LONG).unwrap();
+        self.intake.put(from.into(), NOW, "", |text| text.push_str(message));
+        self.intake.ring().unwrap();
     }
 
     /// Ends the journal and gives what is on the shelf.
@@ -194,7 +238,9 @@ fn a_store_that_fails_loses_nothing_when_it_comes_back() {
     rig.say([10, 0, 0, 9], "b");
     rig.wrote.recv_timeout(LONG).expect("tried again after half a second and one more");
     let stats = rig.stats.clone();
+    let shelf = rig.shelf.clone();
     assert_eq!(rig.stop(), ["panda-1 syslog a", "? 10.0.0.9 b"]);
+    assert_eq!(shelf.lock().unwrap().senders, ["10.0.0.9  1"]);
     assert_eq!(stats.failures.load(Ordering::Relaxed), 2);
 }
 
@@ -209,13 +255,69 @@ fn at_the_end_a_failing_store_is_tried_again_and_given_up() {
 }
 
 #[test]
-fn what_others_dropped_is_said() {
+fn what_found_no_room_is_said_where_it_is_missing() {
     let rig = start(0, 0);
-    rig.dropped.store(37, Ordering::Relaxed);
-    rig.say([10, 0, 0, 1], "a");
-    let stats = rig.stats.clone();
-    assert_eq!(rig.stop(), ["panda-1 syslog a", "? syslog 37 lines lost: the journal could not keep up"]);
-    assert_eq!(stats.lost.load(Ordering::Relaxed), 37);
+    // So much that some is lost, whenever the journal comes to take it.
+    for _ in 0..3 {
+        rig.intake.put([10, 0, 0, 1].into(), NOW, "", |text| text.push_str(&"x".repeat(INTAKE)));
+    }
+    rig.intake.dropped_by_kernel("0.0.0.0:514".parse().unwrap(), 3);
+    rig.intake.ring().unwrap();
+    let (intake, stats) = (rig.intake.clone(), rig.stats.clone());
+    let lines = rig.stop();
+    let lost = intake.lost();
+    assert!(lost > 0 && stats.lost.load(Ordering::Relaxed) == lost);
+    let said = lines.iter().filter(|l| l.starts_with("panda-1 journal ")).map(|l| {
+        let count = l.split(' ').nth(2).unwrap().parse::<u64>().unwrap();
+        assert!(l.ends_with("lines lost: they came faster than they could be stored"), "{l}");
+        count
+    });
+    assert_eq!(said.sum::<u64>(), lost);
+    let want = "? syslog 3 datagrams to udp 0.0.0.0:514 lost in the kernel, nobody knows whose";
+    assert!(lines.iter().any(|l| l == want), "{lines:.100?}");
+}
+
+#[test]
+fn a_flood_is_written_whole_and_the_disk_is_not_asked_every_time() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let seen = rig.bell.writes();
+    let text = "y".repeat(1000);
+    for n in 0..20_000 {
+        // The sender can wait, as one by TCP does.
+        while !rig.intake.has_room() {
+            std::thread::yield_now();
+        }
+        rig.say([10, 0, 0, 1], &format!("{n} {text}"));
+    }
+    assert_ne!(rig.bell.wait(seen, LONG), seen, "those who follow are told");
+    let shelf = rig.shelf.clone();
+    let lines = rig.stop();
+    assert_eq!(lines.len(), 20_000);
+    assert!(lines.iter().enumerate().all(|(n, l)| l.starts_with(&format!("panda-1 syslog {n} "))));
+    let shelf = shelf.lock().unwrap();
+    assert!(shelf.durable.len() > 3 && shelf.durable.contains(&false), "{:?}", shelf.durable);
+    assert_eq!(shelf.durable.last(), Some(&true), "the last ones are on the disk");
+}
+
+#[test]
+fn whoever_holds_most_makes_room() {
+    let mib = 1 << 20;
+    let held = [(1, 80 * mib), (2, 10 * mib), (3, 30 * mib)].into();
+    let rig = start_with(Shelf { held, ..Shelf::default() });
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let end = Instant::now() + LONG;
+    while rig.stats.bytes.load(Ordering::Relaxed) > 100 * mib || rig.stats.bytes.load(Ordering::Relaxed) == 0
+    {
+        assert!(Instant::now() < end, "{:?}", rig.stats);
+        std::thread::yield_now();
+    }
+    let (stats, shelf) = (rig.stats.clone(), rig.shelf.clone());
+    rig.stop();
+    let shelf = shelf.lock().unwrap();
+    assert_eq!((shelf.held[&2], shelf.held[&3]), (10 * mib, 30 * mib));
+    assert_eq!(stats.bytes_dropped.load(Ordering::Relaxed), 80 * mib - shelf.held[&1]);
+    assert!(shelf.held[&1] >= 58 * mib, "not more than it must: {}", shelf.held[&1]);
 }
 
 #[test]

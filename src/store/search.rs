@@ -1,0 +1,302 @@
+//! Lines of one device's log: from the end, before a place, behind a place; with a text in them.
+//!
+//! Two tables hold them: what the machines say has a row per line, what boards say lies in pieces (`chunk`). Both are read a
+//! little at a time and merged by time, so that the last hundred lines of a million cost a hundred. The text is looked for
+//! here and not by the database: what is a letter's other case is then no matter of the database's kind or collation.
+
+use super::cells::{Cells, readable};
+use super::chunk::{self, chunk_of, last_of};
+use super::conn::{Conn, Doing, Row, args};
+use super::logs::{at_most, decode, oldest_first};
+use super::rows::{LogFrom, LogLine, LogPage, LogSearch, Place};
+use super::{Result, sql};
+use crate::logic::time::Timestamp;
+use std::collections::VecDeque;
+
+const READ: &str = "read a log";
+/// Bytes of text that one search looks at; a larger log is searched by several calls, each from where the last one ended. A
+/// fraction of a second.
+pub(super) const LOOKED_AT_MAX: usize = 256 << 20;
+/// Rows read at once, at first and at most.
+const ROWS: (usize, usize) = (64, 1024);
+/// Pieces read at once, at first and at most: four megabytes.
+const PIECES: (usize, usize) = (2, 64);
+
+pub(super) fn search<C: Conn>(
+    c: &mut C,
+    name: &str,
+    search: &LogSearch,
+    looked_at_max: usize,
+) -> Result<LogPage> {
+    let Some(device) = number(c, sql::DEVICE_ID, args![name])? else { return Ok(LogPage::default()) };
+    let row = number(c, sql::DEVICE_LOG_LAST, args![device])?.unwrap_or(0);
+    let line = number(c, sql::CHUNK_LAST, args![device])?.map_or(0, last_of);
+    let last = Place { row, line };
+    let (from, forward) = match search.from {
+        LogFrom::End => (Place { row: row + 1, line: line + 1 }, false),
+        LogFrom::Before(place) => (place, false),
+        LogFrom::After(place) => (place, true),
+    };
+    let wanted = Wanted {
+        device,
+        forward,
+        since: search.since.unwrap_or(Timestamp(i64::MIN)),
+        text: Needle::new(&search.text),
+        looked_at_max,
+    };
+    let limit = search.limit.unwrap_or(usize::MAX);
+    let mut rows = Source::new(from.row, ROWS);
+    let mut pieces = Source::new(from.line, PIECES);
+    let mut lines = Vec::new();
+    let mut cut = false;
+    loop {
+        rows.fill(&wanted, |source| read_rows(c, source, &wanted))?;
+        pieces.fill(&wanted, |source| read_pieces(c, source, &wanted))?;
+        let row_first = match (rows.ahead.front(), pieces.ahead.front()) {
+            (None, None) => break,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(row), Some(line)) if forward => row.line.at <= line.line.at,
+            (Some(row), Some(line)) => row.line.at > line.line.at,
+        };
+        if lines.len() == limit {
+            cut = true;
+            break;
+        }
+        // Whoever had to stop has perhaps what belongs between these.
+        if rows.stopped || pieces.stopped {
+            break;
+        }
+        lines.extend(if row_first { rows.take() } else { pieces.take() });
+    }
+    let more = cut || rows.stopped || pieces.stopped;
+    let reached = Place { row: rows.reached(forward), line: pieces.reached(forward) };
+    let page = if forward {
+        LogPage {
+            lines,
+            before: Place { row: from.row.saturating_add(1), line: from.line.saturating_add(1) },
+            after: reached,
+            more,
+        }
+    } else {
+        let after = match search.from {
+            LogFrom::End => last,
+            _ => Place { row: from.row.saturating_sub(1), line: from.line.saturating_sub(1) },
+        };
+        LogPage { lines: oldest_first(lines), before: reached, after, more }
+    };
+    Ok(sorted(page))
+}
+
+/// Lines come from the network a moment late, and one may stand behind what the machine said after it.
+fn sorted(mut page: LogPage) -> LogPage {
+    page.lines.sort_by_key(|l| l.at);
+    page
+}
+
+pub(super) fn behind<C: Conn>(c: &mut C, name: &str, place: Place) -> Result<(u64, u64, Place)> {
+    let Some(device) = number(c, sql::DEVICE_ID, args![name])? else { return Ok((0, 0, place)) };
+    let passed = args![device, chunk_of(place.line)];
+    let Some(row) = c.query_one(sql::CHUNKS_BEHIND, passed).doing(READ)? else { return Ok((0, 0, place)) };
+    let mut cells = Cells::new("device_log_chunks", row);
+    let (lines, bytes, last) = (cells.int("lines")?, cells.int("bytes")?, cells.int("id")?);
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let line = if last > 0 { last_of(last - 1).max(place.line) } else { place.line };
+    Ok((count(lines), count(bytes), Place { line, ..place }))
+}
+
+fn number<C: Conn>(c: &mut C, sql: &'static str, args: &[super::conn::Value]) -> Result<Option<i64>> {
+    c.query_one(sql, args).doing(READ)?.map(|row| Cells::new("device_logs", row).int("id")).transpose()
+}
+
+struct Wanted {
+    device: i64,
+    forward: bool,
+    since: Timestamp,
+    text: Needle,
+    looked_at_max: usize,
+}
+
+/// A line, and its number in its table.
+struct Ahead {
+    number: i64,
+    line: LogLine,
+}
+
+/// One of the two tables, read in one direction.
+struct Source {
+    /// What was read and not yet taken.
+    ahead: VecDeque<Ahead>,
+    /// Everything up to here was read: lines on the other side of this number are next.
+    at: i64,
+    /// How much is read at once, and at most.
+    portion: usize,
+    portion_max: usize,
+    looked_at: usize,
+    done: bool,
+    /// It had looked at enough for one time.
+    stopped: bool,
+}
+
+impl Source {
+    fn new(at: i64, (portion, portion_max): (usize, usize)) -> Self {
+        let ahead = VecDeque::new();
+        Self { ahead, at, portion, portion_max, looked_at: 0, done: false, stopped: false }
+    }
+
+    /// Reads until a line is there, or there are none.
+    fn fill(&mut self, wanted: &Wanted, mut read: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        while self.ahead.is_empty() && !self.done && !self.stopped {
+            if self.looked_at > wanted.looked_at_max {
+                self.stopped = true;
+                return Ok(());
+            }
+            read(self)?;
+            self.portion = (self.portion * 4).min(self.portion_max);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Option<LogLine> {
+        self.ahead.pop_front().map(|a| a.line)
+    }
+
+    /// Where this direction goes on: before or behind which number.
+    fn reached(&self, forward: bool) -> i64 {
+        match self.ahead.front() {
+            Some(next) if forward => next.number - 1,
+            Some(next) => next.number + 1,
+            None => self.at,
+        }
+    }
+}
+
+fn read_rows<C: Conn>(c: &mut C, source: &mut Source, wanted: &Wanted) -> Result<()> {
+    let sql = if wanted.forward { sql::DEVICE_LOG_AFTER } else { sql::DEVICE_LOG_BEFORE };
+    let args = args![wanted.device, source.at, wanted.since, at_most(Some(source.portion))];
+    let rows = c.query(sql, args).doing(READ)?;
+    source.done = rows.len() < source.portion;
+    let begin = source.at;
+    for line in readable(rows, |row| decode("device_logs", row)) {
+        source.at = line.id;
+        source.looked_at += line.message.len();
+        if wanted.text.is_in(&line.message) {
+            source.ahead.push_back(Ahead { number: line.id, line });
+        }
+    }
+    // Rows of which none can be read are the end: asking again would bring the same ones.
+    source.done |= source.at == begin;
+    Ok(())
+}
+
+fn read_pieces<C: Conn>(c: &mut C, source: &mut Source, wanted: &Wanted) -> Result<()> {
+    let (sql, first) = match wanted.forward {
+        true => (sql::CHUNKS_AFTER, chunk_of(source.at.saturating_add(1))),
+        false => (sql::CHUNKS_BEFORE, chunk_of(source.at.saturating_sub(1))),
+    };
+    let args = args![wanted.device, first, wanted.since, at_most(Some(source.portion))];
+    let rows = c.query(sql, args).doing(READ)?;
+    source.done = rows.len() < source.portion;
+    let pieces = readable(rows, |Row(cells)| {
+        let mut c = Cells::new("device_log_chunks", Row(cells));
+        Ok((c.int("id")?, c.time("first_at")?, c.text("text")?))
+    });
+    source.done |= pieces.is_empty();
+    for (id, first_at, text) in pieces {
+        let begin = source.at;
+        source.at = if wanted.forward { last_of(id) } else { last_of(id - 1) + 1 };
+        source.looked_at += text.len();
+        if !wanted.text.may_be_in(&text) {
+            continue;
+        }
+        let is_new = |number: i64| if wanted.forward { number > begin } else { number < begin };
+        let found = chunk::lines(id, first_at, &text)
+            .filter(|l| is_new(l.number) && l.at >= wanted.since && wanted.text.is_in(l.message))
+            .map(|l| Ahead {
+                number: l.number,
+                line: LogLine {
+                    id: chunk::FIRST_LINE_ID + l.number,
+                    at: l.at,
+                    source: "syslog".to_owned(),
+                    message: l.message.to_owned(),
+                },
+            });
+        if wanted.forward {
+            source.ahead.extend(found);
+        } else {
+            let mut found: Vec<Ahead> = found.collect();
+            found.reverse();
+            source.ahead.extend(found);
+        }
+    }
+    Ok(())
+}
+
+/// A text that is looked for, whatever the case of its letters.
+struct Needle {
+    lower: String,
+}
+
+impl Needle {
+    fn new(text: &str) -> Self {
+        Self { lower: text.to_lowercase() }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        if self.lower.is_empty() {
+            return true;
+        }
+        if text.is_ascii() {
+            // What is not ASCII may have an ASCII lower case (the Kelvin sign), but not the other way round.
+            return self.lower.is_ascii() && contains_ascii(text.as_bytes(), self.lower.as_bytes());
+        }
+        text.to_lowercase().contains(&self.lower)
+    }
+
+    /// Quickly, of many lines: false means that none of them has it.
+    fn may_be_in(&self, text: &str) -> bool {
+        self.lower.is_empty() || !text.is_ascii() || self.is_in(text)
+    }
+}
+
+/// `lower` is lower case already.
+fn contains_ascii(text: &[u8], lower: &[u8]) -> bool {
+    let [first, rest @ ..] = lower else { return true };
+    let (a, b) = (*first, first.to_ascii_uppercase());
+    let mut text = text;
+    while let Some(at) = text.iter().position(|c| *c == a || *c == b) {
+        text = text.get(at + 1..).unwrap_or_default();
+        match text.get(..rest.len()) {
+            Some(here) if here.eq_ignore_ascii_case(rest) => return true,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_whatever_its_case() {
+        for (needle, text, want) in [
+            ("", "x", true),
+            ("ERR", "an error", true),
+            ("err", "AN ERROR", true),
+            ("abc", "aabc", true),
+            ("abc", "ab", false),
+            ("abc", "ab abd", false),
+            ("b", "abc", true),
+            ("grün", "GRÜN", true),
+            ("grün", "grun", false),
+            ("GR", "größer", true),
+            ("%", "100 %", true),
+            ("_", "abc", false),
+        ] {
+            assert_eq!(Needle::new(needle).is_in(text), want, "{needle:?} in {text:?}");
+            assert!(!want || Needle::new(needle).may_be_in(text), "{needle:?} in {text:?}");
+        }
+    }
+}
