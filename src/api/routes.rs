@@ -221,7 +221,7 @@ pub const ROUTES: &[Route] = &[
         .named("getDeviceState", Devices).query(shapes::DEVICE_STATE).gives(&[ok(&shapes::DEVICE_STATE_ONLY)]),
     get("/api/device/{device}/log", Any, Log(logs::of_device), "Log lines; `limit` of them, of the last `timeperiod` seconds, with a text in them; also as the log grows.")
         .named("getDeviceLog", Devices).query(shapes::DEVICE_LOG)
-        .more("One answer holds 50,000 lines at most, and a search looks at 256 MiB of what boards say; `more` and the places lead on.")
+        .more("One answer holds 50,000 lines and 16 MiB at most, and a search looks at 256 MiB of what boards say; `more` and the places lead on.")
         .gives(&[one_of(
             &[("application/json", Kind::Of(&shapes::LOG_PAGE)), ("text/event-stream", Kind::Text)],
             "Lines; in a stream an event `line` for each, `skipped` where there were too many, and ids from which it goes on.",

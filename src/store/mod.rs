@@ -245,7 +245,7 @@ pub trait Store: Send {
         since: Option<Timestamp>,
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>>;
-    /// Looks for lines in a device's log; nothing for a device that is not there.
+    /// Looks for lines in a device's log, at as much of it as a call may take; nothing for a device that is not there.
     fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage>;
     /// How many lines from the network, and bytes of them, a device's log has behind a place; and the place before the last
     /// piece of them, for whoever is too far behind to read all.

@@ -14,20 +14,29 @@ use crate::logic::time::Timestamp;
 use std::collections::VecDeque;
 
 const READ: &str = "read a log";
-/// Bytes of text that one search looks at; a larger log is searched by several calls, each from where the last one ended. A
-/// fraction of a second.
-pub(super) const LOOKED_AT_MAX: usize = 256 << 20;
+/// How much one search may take, in bytes of text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// That it looks at.
+    pub(super) looked_at: usize,
+    /// That it finds.
+    pub(super) answer: usize,
+}
+
+impl Bounds {
+    /// For calls from outside. A larger log is searched by several, each from where the last one ended: a fraction of a second,
+    /// and an answer that fits in memory some times over.
+    pub(super) const CALL: Self = Self { looked_at: 256 << 20, answer: 16 << 20 };
+    /// For whoever wants all and knows what he does.
+    pub(super) const NONE: Self = Self { looked_at: usize::MAX, answer: usize::MAX };
+}
+
 /// Rows read at once, at first and at most.
 const ROWS: (usize, usize) = (64, 1024);
 /// Pieces read at once, at first and at most: four megabytes.
 const PIECES: (usize, usize) = (2, 64);
 
-pub(super) fn search<C: Conn>(
-    c: &mut C,
-    name: &str,
-    search: &LogSearch,
-    looked_at_max: usize,
-) -> Result<LogPage> {
+pub(super) fn search<C: Conn>(c: &mut C, name: &str, search: &LogSearch, bounds: Bounds) -> Result<LogPage> {
     let Some(device) = number(c, sql::DEVICE_ID, args![name])? else { return Ok(LogPage::default()) };
     let row = number(c, sql::DEVICE_LOG_LAST, args![device])?.unwrap_or(0);
     let line = number(c, sql::CHUNK_LAST, args![device])?.map_or(0, last_of);
@@ -42,13 +51,13 @@ pub(super) fn search<C: Conn>(
         forward,
         since: search.since.unwrap_or(Timestamp(i64::MIN)),
         text: Needle::new(&search.text),
-        looked_at_max,
+        looked_at_max: bounds.looked_at,
     };
     let limit = search.limit.unwrap_or(usize::MAX);
     let mut rows = Source::new(from.row, ROWS);
     let mut pieces = Source::new(from.line, PIECES);
     let mut lines = Vec::new();
-    let mut cut = false;
+    let (mut cut, mut bytes) = (false, 0);
     loop {
         rows.fill(&wanted, |source| read_rows(c, source, &wanted))?;
         pieces.fill(&wanted, |source| read_pieces(c, source, &wanted))?;
@@ -59,7 +68,7 @@ pub(super) fn search<C: Conn>(
             (Some(row), Some(line)) if forward => row.line.at <= line.line.at,
             (Some(row), Some(line)) => row.line.at > line.line.at,
         };
-        if lines.len() == limit {
+        if lines.len() == limit || bytes > bounds.answer {
             cut = true;
             break;
         }
@@ -67,7 +76,9 @@ pub(super) fn search<C: Conn>(
         if rows.stopped || pieces.stopped {
             break;
         }
-        lines.extend(if row_first { rows.take() } else { pieces.take() });
+        let line = if row_first { rows.take() } else { pieces.take() };
+        bytes += line.as_ref().map_or(0, |l| l.message.len());
+        lines.extend(line);
     }
     let more = cut || rows.stopped || pieces.stopped;
     let reached = Place { row: rows.reached(forward), line: pieces.reached(forward) };

@@ -134,14 +134,14 @@ pub(super) const DEVICE_LOG_BEFORE: &str = "SELECT id, at, source, message FROM 
 pub(super) const DEVICE_LOG_AFTER: &str = "SELECT id, at, source, message FROM device_logs \
     WHERE device_id = ? AND id > ? AND at >= ? ORDER BY id LIMIT ?";
 // Pieces of device logs.
-pub(super) const CHUNK_APPEND: &str = "INSERT INTO device_log_chunks (device_id, first_at, last_at, lines, bytes, text) \
+pub(super) const CHUNK_APPEND: &str = "INSERT INTO device_log_chunks (device_id, first_at, last_at, line_count, bytes, text) \
     SELECT id, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
 pub(super) const CHUNK_LAST: &str = "SELECT COALESCE(MAX(id), 0) FROM device_log_chunks WHERE device_id = ?";
 pub(super) const CHUNKS_BEFORE: &str = "SELECT id, first_at, text FROM device_log_chunks \
     WHERE device_id = ? AND id <= ? AND last_at >= ? ORDER BY id DESC LIMIT ?";
 pub(super) const CHUNKS_AFTER: &str = "SELECT id, first_at, text FROM device_log_chunks \
     WHERE device_id = ? AND id >= ? AND last_at >= ? ORDER BY id LIMIT ?";
-pub(super) const CHUNKS_BEHIND: &str = "SELECT COALESCE(SUM(lines), 0), COALESCE(SUM(bytes), 0), COALESCE(MAX(id), 0) \
+pub(super) const CHUNKS_BEHIND: &str = "SELECT COALESCE(SUM(line_count), 0), COALESCE(SUM(bytes), 0), COALESCE(MAX(id), 0) \
     FROM device_log_chunks WHERE device_id = ? AND id > ?";
 pub(super) const CHUNK_BYTES_ALL: &str = "SELECT COALESCE(SUM(bytes), 0) FROM device_log_chunks";
 pub(super) const CHUNK_BYTES_MOST: &str = "SELECT device_id, SUM(bytes) AS held FROM device_log_chunks \
@@ -150,15 +150,15 @@ pub(super) const CHUNKS_OLDEST: &str =
     "SELECT id, bytes FROM device_log_chunks WHERE device_id = ? ORDER BY id LIMIT ?";
 pub(super) const CHUNK_DELETE: &str = "DELETE FROM device_log_chunks WHERE id = ?";
 // Senders that no device is known for.
-pub(super) const STRAY_SENDER_UPDATE: &str = "UPDATE stray_senders SET lines = lines + ?, last_at = ?, \
+pub(super) const STRAY_SENDER_UPDATE: &str = "UPDATE stray_senders SET line_count = line_count + ?, last_at = ?, \
     hostname = CASE WHEN ? = '' THEN hostname ELSE ? END WHERE sender = ?";
 pub(super) const STRAY_SENDER_INSERT: &str =
-    "INSERT INTO stray_senders (lines, last_at, hostname, sender, first_at) VALUES (?, ?, ?, ?, ?)";
+    "INSERT INTO stray_senders (line_count, last_at, hostname, sender, first_at) VALUES (?, ?, ?, ?, ?)";
 pub(super) const STRAY_SENDERS_BEYOND: &str =
     "SELECT sender FROM stray_senders ORDER BY last_at DESC, sender LIMIT ? OFFSET ?";
 pub(super) const STRAY_SENDER_DELETE: &str = "DELETE FROM stray_senders WHERE sender = ?";
 pub(super) const STRAY_SENDERS: &str =
-    "SELECT sender, hostname, lines, first_at, last_at FROM stray_senders ORDER BY last_at DESC, sender";
+    "SELECT sender, hostname, line_count, first_at, last_at FROM stray_senders ORDER BY last_at DESC, sender";
 pub(super) const STRAY_LOG_OF: &str =
     "SELECT id, at, sender, message FROM stray_logs WHERE sender = ? ORDER BY id DESC LIMIT ?";
 pub(super) const REQUEST_LOG: &str =

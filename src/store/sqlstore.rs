@@ -137,10 +137,10 @@ impl<C: Conn> Store for SqlStore<C> {
         limit: Option<usize>,
     ) -> Result<Vec<LogLine>> {
         let search = LogSearch { since, limit, ..LogSearch::default() };
-        Ok(search::search(&mut self.conn, name, &search, usize::MAX)?.lines)
+        Ok(search::search(&mut self.conn, name, &search, search::Bounds::NONE)?.lines)
     }
     fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage> {
-        search::search(&mut self.conn, name, search, search::LOOKED_AT_MAX)
+        search::search(&mut self.conn, name, search, search::Bounds::CALL)
     }
     fn log_behind(&mut self, name: &str, place: Place) -> Result<(u64, u64, Place)> {
         search::behind(&mut self.conn, name, place)

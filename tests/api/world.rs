@@ -68,7 +68,7 @@ VALUES
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
   (1, 1795348000000, 'statemachine', 'entering state ready'), (1, 1795348100250, 'syslog', 'hello');
-INSERT INTO stray_senders (sender, hostname, lines, first_at, last_at) VALUES
+INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
   ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
 INSERT INTO stray_logs (at, sender, message) VALUES
   (1795348000000, '10.0.0.77', 'one'), (1795348000000, '10.0.0.78', 'other'), (1795348100000, '10.0.0.77', 'two');

@@ -85,7 +85,8 @@ impl Aside {
             line.hostname.clone_into(&mut known.hostname);
         }
         if known.lines <= LINES_OF_ONE && self.lines.len() < LINES_MAX {
-            let end = line.message.floor_char_boundary(LINE_BYTES_MAX);
+            let longest = line.message.len().min(LINE_BYTES_MAX);
+            let end = (0..=longest).rev().find(|n| line.message.is_char_boundary(*n)).unwrap_or(0);
             let message = line.message.get(..end).unwrap_or_default().to_owned();
             self.lines.push(StrayLogLine { at: line.at, sender: known.sender.clone(), message });
         }
