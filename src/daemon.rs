@@ -236,8 +236,12 @@ impl Daemon {
         });
 
         let (bmm_stop, stop) = bounded(0);
-        let settings =
-            BmmSettings { rest_ms: config.relays.rest_ms.into(), ..BmmSettings::new(sockets.ping) };
+        let settings = BmmSettings {
+            rest_ms: config.relays.rest_ms.into(),
+            programs: config.relays.programs(),
+            ..BmmSettings::new(sockets.ping)
+        };
+        let power_counts = Arc::clone(&settings.counts);
         let thread = bmm::spawn(settings, jobs_rx, answers_tx, stop, ended_tx.clone());
         let bmm = Layer { stop: bmm_stop, thread };
 
@@ -277,6 +281,7 @@ impl Daemon {
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
+            .counting(move || power_counts.rows())
             .with("journal", true, vec![])
             .counting(move || journal_stats.rows())
             .with("changes", true, vec![])

@@ -6,6 +6,7 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mozpool::bmm::PingSockets;
+use mozpool::bmm::power::Programs;
 use mozpool::bmm::probes::Ports;
 use mozpool::layers::bmm::{BmmSettings, spawn};
 use mozpool::layers::messages::{BmmAnswer, BmmJob, ManualAnswer, ManualWork};
@@ -19,6 +20,7 @@ use relayctl::fake::Misbehaviour;
 use relayctl::{Bank, Change, FakeBoard, FakeSettings, PowerState, Relay, RelayAddress};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -65,7 +67,11 @@ impl Layer {
     }
 
     fn cycle(&self, device: &str, epoch: u64, relay: &RelayAddress, deadline: i64) {
-        let (device, epoch, relay) = (device.into(), Epoch(epoch), relay.clone());
+        self.cycle_at(device, epoch, &relay.to_string(), deadline);
+    }
+
+    fn cycle_at(&self, device: &str, epoch: u64, relay_info: &str, deadline: i64) {
+        let (device, epoch, relay) = (device.into(), Epoch(epoch), relay_info.parse().unwrap());
         self.send(BmmJob::PowerCycle { device, epoch, relay, deadline: Timestamp(deadline) });
     }
 
@@ -262,7 +268,7 @@ fn a_board_that_fails_is_told_once_and_so_is_its_recovery() {
 fn work_by_hand_goes_the_same_way() {
     let board = board();
     let layer = Layer::start();
-    let address = || relay(board.addr(), 9);
+    let address = || relay(board.addr(), 9).into();
     assert_eq!(layer.by_hand(ManualWork::PowerOff(address())), ManualAnswer::Ok);
     assert_eq!(board.power(Bank::new(2).unwrap(), Relay::new(1).unwrap()), PowerState::Off);
     let read = || layer.by_hand(ManualWork::ReadPower(address()));
@@ -292,7 +298,7 @@ fn stopping_in_the_middle_of_a_power_cycle_leaves_the_power_on() {
     assert_eq!(changed.recv_timeout(PATIENCE).unwrap().power, PowerState::Off);
     layer.cycle("d2", 1, &relay(board.addr(), 2), 0);
     let (reply, answer) = bounded(1);
-    layer.send(BmmJob::Manual { work: ManualWork::PowerOff(relay(board.addr(), 3)), reply });
+    layer.send(BmmJob::Manual { work: ManualWork::PowerOff(relay(board.addr(), 3).into()), reply });
     layer.sync();
     layer.stop();
     // Stopping, it tells the one who waits; the board has not moved since.
@@ -501,4 +507,69 @@ fn boards_that_hang_do_not_hold_up_pings() {
     }
     layer.probe("d", 1, "127.0.0.1", "ping", ProbeMode::Once);
     assert_eq!(layer.next(), "d 1 ping_ok");
+}
+
+/// Programs of devices whose power is no relay's, in a folder of their own.
+fn programs(folder: &std::path::Path) -> Programs {
+    use std::os::unix::fs::PermissionsExt;
+    let script = "#!/bin/sh\necho \"$1 $2\" >> ${0%/*}/calls\n\
+                  case $2 in status) cat ${0%/*}/power-$1 ;; *) echo $2 > ${0%/*}/power-$1 ;; esac\n";
+    let waits = "#!/bin/sh\nuntil [ -e ${0%/*}/gate ]; do sleep 0.02; done\necho unknown\n";
+    for (name, text) in [("switch", script), ("waits", waits)] {
+        // Written by another process: a file that this one has open for writing could not be run.
+        let path = folder.join(name);
+        let mut tee = std::process::Command::new("tee");
+        let mut tee = tee.arg(&path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        tee.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(tee.wait().unwrap().success());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Programs { folder: Some(folder.to_owned()), limit: PATIENCE }
+}
+
+#[test]
+fn a_program_in_place_of_a_relay_is_cycled_like_one_and_its_failures_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = Layer::start_with(|s| s.programs = programs(folder.path()));
+    layer.cycle_at("d1", 7, "command:switch b1", 0);
+    assert_eq!(layer.next(), "d1 7 started");
+    assert_eq!(layer.next(), "d1 7 power_cycle_ok");
+    let calls = std::fs::read_to_string(folder.path().join("calls")).unwrap();
+    assert_eq!(calls, "b1 off\nb1 status\nb1 on\nb1 status\n");
+    let at = || "command:switch b1".parse().unwrap();
+    assert_eq!(layer.by_hand(ManualWork::PowerOff(at())), ManualAnswer::Ok);
+    assert_eq!(layer.by_hand(ManualWork::ReadPower(at())), ManualAnswer::Power(PowerState::Off));
+    std::fs::write(folder.path().join("power-b1"), "unknown").unwrap();
+    assert_eq!(layer.by_hand(ManualWork::ReadPower(at())), ManualAnswer::Ok, "which is all that is known");
+    layer.cycle_at("d2", 1, "command:none b2", 0);
+    assert_eq!(layer.next(), "d2 1 started");
+    assert_eq!(layer.next(), "board healthy=false");
+    let said = layer.next();
+    assert!(said.starts_with("d2 1 power_cycle_failed: power program `none`: power cycle failed"), "{said}");
+    assert!(said.contains("there is no such program"), "{said}");
+}
+
+#[test]
+fn programs_that_hang_leave_workers_to_the_relay_boards_and_one_controller_is_asked_one_thing() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = Layer::start_with(|s| s.programs = programs(folder.path()));
+    // Two devices of each controller: the second one waits for the first.
+    for n in 0..12 {
+        for device in ["a", "b"] {
+            layer.cycle_at(&format!("{device}{n}"), 1, &format!("command:waits pdu-{n} {device}"), n);
+        }
+    }
+    let started: Vec<String> = (0..8).map(|_| layer.next()).collect();
+    let wanted: Vec<String> = (0..8).map(|n| format!("a{n} 1 started")).collect();
+    assert_eq!(started, wanted, "eight at once, the most urgent first, one of each controller");
+    let board = board();
+    layer.cycle("relay", 1, &relay(board.addr(), 1), 1000);
+    assert_eq!(layer.next(), "relay 1 started");
+    assert_eq!(layer.next(), "relay 1 power_cycle_ok");
+    layer.sync();
+    std::fs::write(folder.path().join("gate"), "").unwrap();
+    let mut rest: Vec<String> = (0..24 * 2 - 8).map(|_| layer.next()).collect();
+    rest.retain(|answer| answer.ends_with("power_cycle_ok"));
+    assert_eq!(rest.len(), 24);
 }

@@ -66,7 +66,7 @@ impl Site {
             settings.push((section, key, value.clone()));
         }
         let mut text = String::new();
-        for section in ["server", "store", "http", "tftp", "syslog"] {
+        for section in ["server", "store", "http", "tftp", "syslog", "relays"] {
             text += &format!("[{section}]\n");
             for (_, key, value) in settings.iter().filter(|(s, _, _)| *s == section) {
                 text += &format!("{key} = {value}\n");
@@ -294,4 +294,36 @@ fn what_the_running_daemon_holds_counts_as_well() {
         format!("ports fail syslog (syslog.tcp) cannot listen on tcp {foreign_addr}: the port is taken by ");
     assert!(failed.len() == 1 && failed[0].starts_with(&want), "{ports:#?}");
     assert!(daemon.terminate().success());
+}
+
+#[test]
+fn power_programs_are_there_and_nobody_elses() {
+    let mut site = Site::new();
+    let folder = site.path("power");
+    std::fs::create_dir(&folder).expect("a folder in the temporary one");
+    mode(&folder, 0o755);
+    site.changes.push(("relays", "power_programs", format!("\"{}\"", folder.display())));
+    site.import_usual();
+    site.import(
+        "[[device]]\nname = \"b-1\"\nfqdn = \"b-1\"\nrelay_info = \"command:good 1\"\n\
+         [[device]]\nname = \"b-2\"\nfqdn = \"b-2\"\nrelay_info = \"command:good 2\"\n\
+         [[device]]\nname = \"b-3\"\nfqdn = \"b-3\"\nrelay_info = \"command:gone\"\n\
+         [[device]]\nname = \"b-4\"\nfqdn = \"b-4\"\nrelay_info = \"command:open\"\n",
+    );
+    for (name, bits) in [("good", 0o755), ("open", 0o777)] {
+        std::fs::write(folder.join(name), "#!/bin/sh\n").expect("a file");
+        mode(&folder.join(name), bits);
+    }
+    let (_, rows) = site.check();
+    let good = format!("power programs ok {} switches b-1 and 1 more; ", folder.join("good").display());
+    assert!(rows.contains(&good), "{rows:#?}");
+    let bad = bad(&rows);
+    assert_eq!(bad.len(), 2, "{bad:#?}");
+    assert!(bad[0].contains("gone, which switches b-3: there is no such program"), "{bad:#?}");
+    assert!(bad[1].contains("open, which switches b-4: others than root could change it"), "{bad:#?}");
+}
+
+fn mode(path: &std::path::Path, bits: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).expect("it is ours");
 }

@@ -406,7 +406,8 @@ fn commands_that_are_named_exist_with_their_options() {
                 first => first.filter(|w| is_ours(w)).map(|_| 0),
             };
             let Some(at) = at else { continue };
-            let is_subcommand = |w: &&&str| w.bytes().all(|b| b.is_ascii_lowercase());
+            let is_subcommand =
+                |w: &&&str| !w.starts_with('-') && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             let subcommands: Vec<&str> =
                 words[at + 1..].iter().take_while(is_subcommand).take(2).copied().collect();
             let depth = (0..=subcommands.len())

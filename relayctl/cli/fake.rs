@@ -36,7 +36,7 @@ fn serve(args: &FakeArgs) -> io::Result<()> {
         recovery: args.recovery_ms,
         wiring: args.wiring,
         initial: args.initial,
-        dialect: Dialect::Plain,
+        dialect: if args.fusion { Dialect::Fusion } else { Dialect::Plain },
     };
     let (changes, to_tell): (SyncSender<Change>, _) = sync_channel(QUEUE);
     // Waits when the queue is full, as a board that is overtaxed would.

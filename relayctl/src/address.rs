@@ -1,6 +1,6 @@
 //! Which relay, on which board, and what its contact means for the device behind it.
 //!
-//! Knows the text forms (`HOST[:PORT]`, `HOST[:PORT]:bankB:relayR`) and the limits of the hardware, nothing of
+//! Knows the text forms (`HOST[:PORT]`, `HOST[:PORT]:bankB:relayR[:no]`) and the limits of the hardware, nothing of
 //! sockets. Limits: 32 banks of 8 relays per controller (ProXR manual); bank 0 means "every bank" on the wire and
 //! therefore cannot be said here.
 
@@ -30,6 +30,11 @@ impl Bank {
     /// Its number, 1 to 32.
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// Every bank from the first to this one.
+    pub fn up_to(last: Self) -> impl Iterator<Item = Self> {
+        (1..=last.0).map(Self)
     }
 }
 
@@ -229,7 +234,8 @@ impl FromStr for BoardAddress {
     }
 }
 
-/// One relay: what a device's `relay_info` says. Text form: `HOST[:PORT]:bankB:relayR`.
+/// One relay: what a device's `relay_info` says. Text form: `HOST[:PORT]:bankB:relayR`, and `:no` behind it where the
+/// device hangs on the normally-open contact.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RelayAddress {
     /// The board it sits on.
@@ -238,13 +244,16 @@ pub struct RelayAddress {
     pub bank: Bank,
     /// Its number within the bank.
     pub relay: Relay,
+    /// The contact that the device's supply runs through.
+    pub wiring: Wiring,
 }
 
 impl fmt::Display for RelayAddress {
-    /// The text form, the port only where it is not the usual one.
+    /// The text form, port and wiring only where they are not the usual ones.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.board.write(f, false)?;
-        write!(f, ":bank{}:relay{}", self.bank.0, self.relay.0)
+        write!(f, ":bank{}:relay{}", self.bank.0, self.relay.0)?;
+        if self.wiring == Wiring::default() { Ok(()) } else { write!(f, ":{}", self.wiring) }
     }
 }
 
@@ -252,12 +261,16 @@ impl FromStr for RelayAddress {
     type Err = AddressError;
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let form = || AddressError::Form(text.into());
+        let (text, wiring) = match text.rsplit_once(':') {
+            Some((rest, last)) if last.parse::<Wiring>().is_ok() => (rest, last.parse()?),
+            _ => (text, Wiring::default()),
+        };
         // From the right, because the host may have a port, and colons of its own.
         let mut parts = text.rsplitn(3, ':');
         let relay = parts.next().and_then(|p| p.strip_prefix("relay")).ok_or_else(form)?;
         let bank = parts.next().and_then(|p| p.strip_prefix("bank")).ok_or_else(form)?;
         let board = parts.next().ok_or_else(form)?.parse()?;
-        Ok(Self { board, bank: bank.parse()?, relay: relay.parse()? })
+        Ok(Self { board, bank: bank.parse()?, relay: relay.parse()?, wiring })
     }
 }
 
@@ -315,6 +328,8 @@ pub enum AddressError {
     Power(String),
     /// Not a kind of wiring.
     Wiring(String),
+    /// Not a way for commands to travel.
+    Framing(String),
 }
 
 impl fmt::Display for AddressError {
@@ -344,6 +359,11 @@ impl fmt::Display for AddressError {
                 f,
                 "{text:?} is not a kind of wiring; write nc (normally closed: relay on cuts the power) or no \
                  (normally open: relay on gives it)"
+            ),
+            Self::Framing(text) => write!(
+                f,
+                "{text:?} is not a way to send commands; write plain (every board) or api (Fusion boards, with \
+                 checksums)"
             ),
         }
     }
@@ -377,6 +397,17 @@ mod tests {
         same("10.0.0.5:bank4:relay1", "10.0.0.5", 2101, 4, 1);
         same("[fd00::5]:bank1:relay1", "fd00::5", 2101, 1, 1);
         same("[::1]:4000:bank2:relay2", "::1", 4000, 2, 2);
+        same("relay_7:2102:bank32:relay8:no", "relay_7", 2102, 32, 8);
+    }
+
+    #[test]
+    fn a_relay_says_which_contact_is_wired_when_it_is_not_the_usual_one() {
+        let wiring = |text: &str| text.parse::<RelayAddress>().unwrap().wiring;
+        assert_eq!(wiring("host:bank1:relay3"), Wiring::NormallyClosed);
+        assert_eq!(wiring("host:bank1:relay3:nc"), Wiring::NormallyClosed);
+        assert_eq!(wiring("host:bank1:relay3:no"), Wiring::NormallyOpen);
+        // A host of that name is still one.
+        assert_eq!(wiring("no:bank1:relay3"), Wiring::NormallyClosed);
     }
 
     #[test]

@@ -4,26 +4,20 @@
 //! serves one connection at a time (ProXR hardware notes), so dropping a [`RelayBoard`] is part of every operation.
 
 use crate::error::Fault;
-use crate::proxr::{Command, MAX_REPLY, Reply, ReplyError};
+use crate::packet::{Framing, MAX_REPLY};
+use crate::power::{Failure, left};
+use crate::proxr::{Command, Reply, ReplyError};
 use crate::resolve::resolve;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// An open connection. Closed by dropping it.
 #[derive(Debug)]
 pub struct RelayBoard {
     stream: TcpStream,
     peer: SocketAddr,
-}
-
-/// An exchange that failed, and whether its command may have reached the board all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What happened.
-    pub fault: Fault,
-    /// A byte of the command may be on its way.
-    pub sent: bool,
+    framing: Framing,
 }
 
 impl RelayBoard {
@@ -57,7 +51,13 @@ impl RelayBoard {
         let stream = TcpStream::connect_timeout(&address, left(deadline)?).map_err(io)?;
         // Three bytes at a time: waiting for more to send with them would only add a delay.
         stream.set_nodelay(true).map_err(io)?;
-        Ok(Self { stream, peer: address })
+        Ok(Self { stream, peer: address, framing: Framing::default() })
+    }
+
+    /// The same connection with commands that travel in this way.
+    #[must_use]
+    pub fn speaking(self, framing: Framing) -> Self {
+        Self { framing, ..self }
     }
 
     /// Where this connection goes.
@@ -69,11 +69,11 @@ impl RelayBoard {
     ///
     /// # Errors
     /// [`Failure`], never later than the deadline.
-    pub fn exchange(&mut self, command: Command, deadline: Instant) -> Result<Reply, Failure> {
+    pub fn exchange(&mut self, command: Command, deadline: Instant) -> Result<Reply, Failure<Fault>> {
         let unsent = |fault| Failure { fault, sent: false };
         self.listen_first().map_err(unsent)?;
-        let timeout = left(deadline).map_err(unsent)?;
-        let bytes = command.encode();
+        let timeout = left(deadline).map_err(|refusal| unsent(refusal.into()))?;
+        let bytes = self.framing.encode(command);
         self.stream.set_write_timeout(Some(timeout)).map_err(|e| unsent(Fault::from_io(e.kind())))?;
         log::debug!("-> {}", Hex(&bytes));
         let sent = |fault| Failure { fault, sent: true };
@@ -103,7 +103,7 @@ impl RelayBoard {
         loop {
             let short =
                 |fault| if len == 0 { fault } else { Fault::ShortReply { got: buffer[..len].to_vec() } };
-            let timeout = left(deadline).map_err(short)?;
+            let timeout = left(deadline).map_err(|refusal| short(refusal.into()))?;
             self.stream.set_read_timeout(Some(timeout)).map_err(|e| Fault::from_io(e.kind()))?;
             let mut more = [0; MAX_REPLY + 1];
             let room = more.len() - len;
@@ -119,17 +119,11 @@ impl RelayBoard {
                 Err(e) => return Err(short(Fault::from_io(e.kind()))),
             }
             // An incomplete reply is shorter than MAX_REPLY, so there is always room for the rest.
-            if let Some(reply) = command.reply(&buffer[..len]).map_err(Fault::WrongReply)? {
+            if let Some(reply) = self.framing.reply(command, &buffer[..len]).map_err(Fault::WrongReply)? {
                 return Ok(reply);
             }
         }
     }
-}
-
-/// Time until the deadline, never zero: the system takes a zero timeout for none at all.
-pub(crate) fn left(deadline: Instant) -> Result<Duration, Fault> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(Fault::TimedOut) } else { Ok(left) }
 }
 
 struct Hex<'a>(&'a [u8]);
@@ -144,6 +138,7 @@ impl std::fmt::Display for Hex<'_> {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::time::Duration;
 
     #[test]
     fn nothing_is_sent_on_a_line_that_is_out_of_step_or_closed() {

@@ -57,6 +57,18 @@ pub enum PowerAfter {
     MayBeOff,
 }
 
+impl PowerAfter {
+    /// What an operator is to hear of it, to stand behind a sentence; empty where there is nothing to say.
+    pub const fn and_then_what(self) -> &'static str {
+        match self {
+            Self::Untouched => "",
+            Self::Unverified => "; whether the device has power is not known",
+            Self::RestoredOn => "; the device was switched on again",
+            Self::MayBeOff => "; switching the device on again failed too: it may be without power",
+        }
+    }
+}
+
 /// How a move went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {

@@ -5,6 +5,7 @@
 
 use crate::address::{Bank, BoardAddress, PowerState, Relay};
 use crate::cycle::PowerAfter;
+use crate::power::Refusal;
 use crate::proxr::ReplyError;
 use std::fmt;
 use std::io::ErrorKind;
@@ -23,6 +24,10 @@ pub enum Operation {
     Status,
     /// Read a bank.
     BankStatus,
+    /// Give all devices of a bank power.
+    BankOn,
+    /// Take the power of all devices of a bank.
+    BankOff,
     /// The two-way test.
     Test,
 }
@@ -35,6 +40,8 @@ impl fmt::Display for Operation {
             Self::PowerCycle => "power cycle",
             Self::Status => "status",
             Self::BankStatus => "bank status",
+            Self::BankOn => "bank on",
+            Self::BankOff => "bank off",
             Self::Test => "two-way test",
         })
     }
@@ -113,6 +120,16 @@ pub enum Fault {
     Io(ErrorKind),
 }
 
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotMoved { wanted } => Self::NotMoved { wanted },
+            Refusal::TooLittleTime { left, pause } => Self::TooLittleTime { left, pause },
+            Refusal::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
 impl Fault {
     /// What an I/O error means here.
     pub fn from_io(kind: ErrorKind) -> Self {
@@ -140,6 +157,10 @@ impl Fault {
             Self::WrongReply(ReplyError::WrongByte { .. }) => "wrong_byte",
             Self::WrongReply(ReplyError::Extra { .. }) => "extra_byte",
             Self::WrongReply(ReplyError::ConfigurationMode) => "configuration_mode",
+            Self::WrongReply(ReplyError::IsAPacket | ReplyError::NotAPacket { .. }) => "wrong_framing",
+            Self::WrongReply(
+                ReplyError::PacketLength { .. } | ReplyError::PacketTooShort | ReplyError::Checksum { .. },
+            ) => "bad_packet",
             Self::NotMoved { .. } => "not_moved",
             Self::Io(_) => "io",
         }
@@ -166,6 +187,8 @@ impl Fault {
             Self::WrongReply(ReplyError::ConfigurationMode) => {
                 "set its PGM/RUN jumper to RUN and power the board itself off and on"
             }
+            Self::WrongReply(ReplyError::IsAPacket) => "call it with --packets api",
+            Self::WrongReply(ReplyError::NotAPacket { .. }) => "call it with --packets plain",
             Self::WrongReply(_) => {
                 "check that this port is a ProXR relay board's and that nobody else talks to it"
             }
@@ -245,14 +268,7 @@ impl fmt::Display for RelayError {
             self.fault,
             self.fault.remedy()
         )?;
-        match self.power {
-            PowerAfter::Untouched => Ok(()),
-            PowerAfter::Unverified => f.write_str("; whether the device has power is not known"),
-            PowerAfter::RestoredOn => f.write_str("; the device was switched on again"),
-            PowerAfter::MayBeOff => {
-                f.write_str("; switching the device on again failed too: it may be without power")
-            }
-        }
+        f.write_str(self.power.and_then_what())
     }
 }
 

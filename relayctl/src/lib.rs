@@ -1,8 +1,9 @@
 //! Device power through ProXR relay boards (National Control Devices) over TCP.
 //!
 //! The crate knows relays, banks and the power behind them; it knows nothing of what the devices are or who
-//! asks. Pure parts are [`address`], [`proxr`] (the codec) and [`cycle`] (what to do next); [`board`] and
-//! [`operate`] do it on a socket under one deadline; [`fake`] is a board for tests, rigs and demonstrations.
+//! asks. Pure parts are [`address`], [`proxr`] and [`packet`] (the codec) and [`cycle`] (what to do next); [`power`] does
+//! it with whatever can switch; [`board`] and [`operate`] on a socket under one deadline; [`fake`] is a board for tests,
+//! rigs and demonstrations.
 //!
 //! ```
 //! use relayctl::{Action, FakeBoard, FakeSettings, PowerState, RelayAddress, Settings};
@@ -23,6 +24,8 @@ pub mod cycle;
 pub mod error;
 pub mod fake;
 pub mod operate;
+pub mod packet;
+pub mod power;
 pub mod proxr;
 mod resolve;
 
@@ -31,4 +34,6 @@ pub use board::RelayBoard;
 pub use cycle::PowerAfter;
 pub use error::{Fault, Operation, RelayError, Step};
 pub use fake::{Change, FakeBoard, FakeSettings};
-pub use operate::{Action, BankPower, Settings, bank_status, run, test};
+pub use operate::{Action, BankPower, Settings, bank_status, board_status, run, switch_bank, test};
+pub use packet::Framing;
+pub use resolve::resolve;

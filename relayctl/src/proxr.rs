@@ -2,9 +2,10 @@
 //!
 //! No socket, no clock, no power: only relays. Facts from NCD's ProXR and Fusion manuals: a command is 254, a
 //! code, and for most codes a bank; 100-107 / 108-115 switch relay 1-8 off / on, 116-123 read one relay, 124 reads
-//! a bank, 33 tests the link. Plain commands get plain replies, so the 170-framed API packets never appear here.
+//! a bank, 129 / 130 switch all relays of a bank off / on, 33 tests the link. How commands travel is `packet`'s business.
 
 use crate::address::{Bank, Relay, RelayState};
+use crate::packet::PACKET;
 use std::fmt;
 
 const HEADER: u8 = 254;
@@ -13,6 +14,8 @@ const RELAY_OFF: u8 = 100;
 const RELAY_ON: u8 = 108;
 const READ_RELAY: u8 = 116;
 const READ_BANK: u8 = 124;
+const BANK_OFF: u8 = 129;
+const BANK_ON: u8 = 130;
 
 /// What ProXR boards answer to a command they have carried out.
 pub const ACKNOWLEDGED: u8 = 85;
@@ -20,7 +23,9 @@ pub const ACKNOWLEDGED: u8 = 85;
 pub const CONFIGURATION_MODE: u8 = 86;
 
 /// The longest reply to any command here: a Fusion board's bank number and status.
-pub const MAX_REPLY: usize = 2;
+pub const MAX_PAYLOAD: usize = 2;
+/// The longest command here.
+pub const MAX_COMMAND: usize = 3;
 
 /// A command for a relay board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,13 @@ pub enum Command {
         bank: Bank,
         /// This relay.
         relay: Relay,
+        /// To this position.
+        to: RelayState,
+    },
+    /// Move all eight relays of a bank.
+    SwitchBank {
+        /// This bank.
+        bank: Bank,
         /// To this position.
         to: RelayState,
     },
@@ -61,6 +73,8 @@ impl Command {
                 };
                 vec![HEADER, base + relay.number() - 1, bank.number()]
             }
+            Self::SwitchBank { bank, to: RelayState::Off } => vec![HEADER, BANK_OFF, bank.number()],
+            Self::SwitchBank { bank, to: RelayState::On } => vec![HEADER, BANK_ON, bank.number()],
             Self::ReadRelay { bank, relay } => vec![HEADER, READ_RELAY + relay.number() - 1, bank.number()],
             Self::ReadBank { bank } => vec![HEADER, READ_BANK, bank.number()],
             Self::TwoWayTest => vec![HEADER, TWO_WAY_TEST],
@@ -76,7 +90,12 @@ impl Command {
         match *bytes {
             [] | [HEADER] => Ok(None),
             [HEADER, TWO_WAY_TEST, ..] => Ok(Some((Self::TwoWayTest, 2))),
-            [HEADER, RELAY_OFF..=READ_BANK] => Ok(None),
+            [HEADER, RELAY_OFF..=READ_BANK | BANK_OFF | BANK_ON] => Ok(None),
+            [HEADER, code @ (BANK_OFF | BANK_ON), bank, ..] => {
+                let bank = Bank::new(bank).ok_or(NotACommand { skip: 3 })?;
+                let to = if code == BANK_ON { RelayState::On } else { RelayState::Off };
+                Ok(Some((Self::SwitchBank { bank, to }, 3)))
+            }
             [HEADER, code @ RELAY_OFF..=READ_BANK, bank, ..] => {
                 let bank = Bank::new(bank).ok_or(NotACommand { skip: 3 })?;
                 let relay = |base: u8| Relay::new(code - base + 1).ok_or(NotACommand { skip: 3 });
@@ -105,17 +124,22 @@ impl Command {
         let wanted = self.wanted();
         let (reply, len) = match (self, bytes) {
             (_, []) => return Ok(None),
-            (Self::Switch { .. }, &[ACKNOWLEDGED, ..]) => (Reply::Acknowledged, 1),
+            (Self::Switch { .. } | Self::SwitchBank { .. }, &[ACKNOWLEDGED, ..]) => (Reply::Acknowledged, 1),
             // Fusion ("ProXR Advanced") boards answer with the bank and its status. No bank is numbered 85.
-            (Self::Switch { bank, .. }, &[first, ref rest @ ..]) if first == bank.number() => match *rest {
-                [] => return Ok(None),
-                [status, ..] => (Reply::Bank(BankStatus(status)), 2),
-            },
+            (Self::Switch { bank, .. } | Self::SwitchBank { bank, .. }, &[first, ref rest @ ..])
+                if first == bank.number() =>
+            {
+                match *rest {
+                    [] => return Ok(None),
+                    [status, ..] => (Reply::Bank(BankStatus(status)), 2),
+                }
+            }
             (Self::ReadRelay { .. }, &[0, ..]) => (Reply::Relay(RelayState::Off), 1),
             (Self::ReadRelay { .. }, &[1, ..]) => (Reply::Relay(RelayState::On), 1),
             (Self::ReadBank { .. }, &[status, ..]) => (Reply::Bank(BankStatus(status)), 1),
             (Self::TwoWayTest, &[ACKNOWLEDGED, ..]) => (Reply::Acknowledged, 1),
             (Self::TwoWayTest, &[CONFIGURATION_MODE, ..]) => return Err(ReplyError::ConfigurationMode),
+            (_, &[PACKET, ..]) => return Err(ReplyError::IsAPacket),
             (_, &[got, ..]) => return Err(ReplyError::WrongByte { got, wanted }),
         };
         // A byte too many means that board and client no longer talk of the same command.
@@ -128,7 +152,7 @@ impl Command {
     /// What a good reply looks like, for messages.
     pub fn wanted(self) -> &'static str {
         match self {
-            Self::Switch { .. } => "85, or the bank's number and its status",
+            Self::Switch { .. } | Self::SwitchBank { .. } => "85, or the bank's number and its status",
             Self::ReadRelay { .. } => "0 or 1",
             Self::ReadBank { .. } => "one status byte",
             Self::TwoWayTest => "85",
@@ -152,6 +176,14 @@ pub enum Reply {
 pub struct BankStatus(pub u8);
 
 impl BankStatus {
+    /// All eight in this position.
+    pub const fn all(position: RelayState) -> Self {
+        match position {
+            RelayState::On => Self(0xff),
+            RelayState::Off => Self(0),
+        }
+    }
+
     /// The position of one of them.
     pub fn relay(self, relay: Relay) -> RelayState {
         if self.0 >> (relay.number() - 1) & 1 == 1 { RelayState::On } else { RelayState::Off }
@@ -192,6 +224,27 @@ pub enum ReplyError {
     },
     /// The board is in configuration mode and takes no relay commands.
     ConfigurationMode,
+    /// An API packet where a bare reply should come.
+    IsAPacket,
+    /// A bare byte where an API packet should come.
+    NotAPacket {
+        /// The byte.
+        got: u8,
+    },
+    /// An API packet of a length that no reply has.
+    PacketLength {
+        /// The length it claims.
+        got: u8,
+    },
+    /// A whole API packet with half a reply in it.
+    PacketTooShort,
+    /// The bytes of an API packet do not add up.
+    Checksum {
+        /// The checksum that came.
+        got: u8,
+        /// The sum of what came before it.
+        wanted: u8,
+    },
 }
 
 impl fmt::Display for ReplyError {
@@ -202,6 +255,20 @@ impl fmt::Display for ReplyError {
             }
             Self::Extra { extra } => write!(f, "the board sent byte {extra} that nothing had asked for"),
             Self::ConfigurationMode => f.write_str("the board is in configuration mode"),
+            Self::IsAPacket => f.write_str("the board answered with an API packet to a plain command"),
+            Self::NotAPacket { got } => {
+                write!(f, "the board answered byte {got} where an API packet should come")
+            }
+            Self::PacketLength { got } => {
+                write!(f, "the board sent an API packet of {got} bytes, which no reply has")
+            }
+            Self::PacketTooShort => f.write_str("the board sent an API packet with half a reply in it"),
+            Self::Checksum { got, wanted } => {
+                write!(
+                    f,
+                    "the board's API packet was garbled: its checksum is {got}, its bytes make {wanted}"
+                )
+            }
         }
     }
 }
@@ -222,6 +289,8 @@ mod tests {
         let mut all = vec![Command::TwoWayTest];
         for bank in (1..=Bank::MAX).filter_map(Bank::new) {
             all.push(Command::ReadBank { bank });
+            all.push(Command::SwitchBank { bank, to: RelayState::On });
+            all.push(Command::SwitchBank { bank, to: RelayState::Off });
             for relay in Relay::all() {
                 all.push(Command::ReadRelay { bank, relay });
                 all.push(Command::Switch { bank, relay, to: RelayState::On });
@@ -240,6 +309,8 @@ mod tests {
         check(Command::Switch { bank: bank(32), relay: relay(8), to: RelayState::On }, &[254, 115, 32]);
         check(Command::Switch { bank: bank(4), relay: relay(1), to: RelayState::Off }, &[254, 100, 4]);
         check(Command::ReadBank { bank: bank(3) }, &[254, 124, 3]);
+        check(Command::SwitchBank { bank: bank(3), to: RelayState::Off }, &[254, 129, 3]);
+        check(Command::SwitchBank { bank: bank(3), to: RelayState::On }, &[254, 130, 3]);
         check(Command::TwoWayTest, &[254, 33]);
     }
 
@@ -279,7 +350,7 @@ mod tests {
         assert_eq!(switch.reply(&[2, 85]), Ok(Some(Reply::Bank(BankStatus(85)))));
         let wrong = |got| Err(ReplyError::WrongByte { got, wanted: switch.wanted() });
         assert_eq!(switch.reply(&[3]), wrong(3), "the number of another bank");
-        assert_eq!(switch.reply(&[170, 1, 85, 0]), wrong(170));
+        assert_eq!(switch.reply(&[170, 1, 85, 0]), Err(ReplyError::IsAPacket));
         assert_eq!(switch.reply(&[85, 85]), Err(ReplyError::Extra { extra: 85 }));
         assert_eq!(switch.reply(&[2, 4, 9]), Err(ReplyError::Extra { extra: 9 }));
         let read = Command::ReadRelay { bank: bank(1), relay: relay(1) };

@@ -36,7 +36,10 @@ impl Drop for Place {
 }
 
 /// The addresses of `host`, IPv4 first: the boards' network modules speak nothing else.
-pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Fault> {
+///
+/// # Errors
+/// [`Fault`], never later than the deadline.
+pub fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }

@@ -71,12 +71,12 @@ fn switching_and_looking_leave_the_neighbours_alone() {
         for dialect in [Dialect::Plain, Dialect::Fusion] {
             let settings = FakeSettings { wiring, dialect, ..FakeSettings::default() };
             let board = FakeBoard::start(any_port(), settings).unwrap();
-            let run = |action| relayctl::run(&at(&board), action, &Settings { wiring, ..within(LONG) });
+            let address = RelayAddress { wiring, ..at(&board) };
+            let run = |action| relayctl::run(&address, action, &within(LONG));
             assert_eq!(run(Action::Status), Ok(Off));
             assert_eq!(run(Action::PowerOn), Ok(On));
             assert_eq!(run(Action::Status), Ok(On));
-            let all = relayctl::bank_status(&at(&board).board, bank(1), &Settings { wiring, ..within(LONG) })
-                .unwrap();
+            let all = relayctl::bank_status(&address.board, bank(1), wiring, &within(LONG)).unwrap();
             let on: Vec<_> = Relay::all().filter(|&r| all.of(r) == On).collect();
             assert_eq!(on, [relay(2)]);
             assert_eq!(run(Action::PowerOff), Ok(Off));

@@ -7,10 +7,11 @@ use super::ask::{ANSWER_WAIT, BOARD_TEST_WAIT};
 use super::device::not_done;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{Nothing, Power, PowerCycleBody, Pxe, PxeConfigDetails, PxeConfigs, Success};
+use crate::bmm::power::PowerAddress;
 use crate::layers::messages::{BootAnswer, DeviceAnswer, ManualAnswer, ManualWork};
 use crate::logic::lifeguard::{Boot, Event, Ignored, State};
 use crate::store::{DeviceView, RelayBoardRow};
-use relayctl::{PowerState, RelayAddress};
+use relayctl::PowerState;
 
 pub(super) fn power_cycle(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let PowerCycleBody { pxe_config, boot_config } = PowerCycleBody::read(&ctx.body()?)?;
@@ -37,7 +38,7 @@ pub(super) fn power_on(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> 
     switch(ctx, device, ManualWork::PowerOn)
 }
 
-fn switch(ctx: &mut Ctx<'_>, device: &DeviceView, work: fn(RelayAddress) -> ManualWork) -> Result<Reply> {
+fn switch(ctx: &mut Ctx<'_>, device: &DeviceView, work: fn(PowerAddress) -> ManualWork) -> Result<Reply> {
     let relay = relay(device)?;
     hands_off(device)?;
     ctx.commands.start_manual(work(relay))?;
@@ -101,15 +102,15 @@ pub(super) fn pxe_config(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
 }
 
-/// The relay that the device's power hangs on.
-fn relay(device: &DeviceView) -> Result<RelayAddress> {
+/// What the device's power hangs on.
+fn relay(device: &DeviceView) -> Result<PowerAddress> {
     let (name, info) = (&device.name, &device.info.relay_info);
     if info.is_empty() {
         let why =
             format!("the power of {name} cannot be switched: no relay is known for it; set its relay_info");
         return Err(ApiError::Conflict { why });
     }
-    info.parse().map_err(|error| ApiError::Conflict {
+    info.parse::<PowerAddress>().map_err(|error| ApiError::Conflict {
         why: format!("the power of {name} cannot be switched: its relay_info is wrong: {error}"),
     })
 }

@@ -56,6 +56,7 @@ fn filter(ctx: &Ctx<'_>) -> Result<DeviceFilter> {
         hardware_type: given("hardware_type"),
         tag: given("tag"),
         q: given("q"),
+        relay: given("relay"),
         after: given("after"),
         limit: number(ctx, "limit")?.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok()),
     })

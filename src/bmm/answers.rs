@@ -3,12 +3,13 @@
 //! Answers wait here while *lifeguard* is busy, since no layer waits for another. A relay board's health is told when it
 //! changes, and lifeguard takes every board for healthy until told otherwise.
 
-use super::power::{self, Asker, PowerJob, Task};
+use super::power::{self, Asker, PowerCounts, PowerJob, Task};
 use crate::layers::messages::{BmmAnswer, ManualAnswer, Reply};
 use crate::logic::events::Signal;
 use crossbeam_channel::{Sender, TrySendError};
 use relayctl::Action;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 /// Answers that may wait here. One job is answered with one or two; beyond this, time limits ask again.
 pub const ANSWERS_MAX: usize = 8192;
@@ -18,8 +19,9 @@ pub const ANSWERS_MAX: usize = 8192;
 pub struct Answers {
     lifeguard: Sender<BmmAnswer>,
     waiting: VecDeque<BmmAnswer>,
-    /// Whether the relay boards of devices work, as was told.
+    /// Whether the relay boards, or power programs, of devices work, as was told; by queue.
     boards: HashMap<String, bool>,
+    counts: Arc<PowerCounts>,
 }
 
 /// *lifeguard* is gone.
@@ -28,8 +30,8 @@ pub struct NobodyListens;
 
 impl Answers {
     /// To *lifeguard*.
-    pub fn new(lifeguard: Sender<BmmAnswer>) -> Self {
-        Self { lifeguard, waiting: VecDeque::new(), boards: HashMap::new() }
+    pub fn new(lifeguard: Sender<BmmAnswer>, counts: Arc<PowerCounts>) -> Self {
+        Self { lifeguard, waiting: VecDeque::new(), boards: HashMap::new(), counts }
     }
 
     /// Where [`Self::send`] sends to: whoever waits may wait for room there.
@@ -81,6 +83,7 @@ impl Answers {
 
     /// Tells how a job on `board` went, to whom it concerns.
     pub fn report(&mut self, board: String, job: PowerJob, outcome: power::Outcome) {
+        self.counts.count(&outcome);
         self.note_health(board, &outcome);
         match job.asker {
             Asker::Device { device, epoch } => {
@@ -92,7 +95,7 @@ impl Answers {
                 &reply,
                 match (outcome, job.task) {
                     (Err(error), _) => ManualAnswer::Failed(error.to_string()),
-                    (Ok(Some(power)), Task::Relay(_, Action::Status)) => ManualAnswer::Power(power),
+                    (Ok(Some(power)), Task::Power(_, Action::Status)) => ManualAnswer::Power(power),
                     (Ok(_), _) => ManualAnswer::Ok,
                 },
             ),
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn answers_keep_their_order_while_lifeguard_is_busy() {
         let (lifeguard, heard) = bounded(1);
-        let mut answers = Answers::new(lifeguard);
+        let mut answers = Answers::new(lifeguard, Arc::default());
         for n in 0..3 {
             answers.push(refused(n));
         }
@@ -147,14 +150,15 @@ mod tests {
     #[test]
     fn health_that_could_not_be_told_is_told_later() {
         let (lifeguard, heard) = bounded(ANSWERS_MAX * 2);
-        let mut answers = Answers::new(lifeguard);
+        let mut answers = Answers::new(lifeguard, Arc::default());
         answers.know_board("b:1");
         for n in 0..ANSWERS_MAX as u64 {
             answers.push(refused(n));
         }
-        let fails = || {
+        let fails = || -> power::Outcome {
             let settings = relayctl::Settings::new(std::time::Instant::now());
-            relayctl::run(&"127.0.0.1:1:bank1:relay1".parse().unwrap(), Action::Status, &settings).map(Some)
+            let at = "127.0.0.1:1:bank1:relay1".parse().unwrap();
+            Ok(Some(relayctl::run(&at, Action::Status, &settings)?))
         };
         answers.note_health("b:1".into(), &fails());
         assert_eq!(answers.waiting.len(), ANSWERS_MAX);

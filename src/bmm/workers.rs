@@ -5,7 +5,7 @@
 use super::check::{self, Question};
 use super::ping::{self, PingSockets, Pinger};
 use super::pool::{Named, Pool};
-use super::power::{self, PowerJob};
+use super::power::{self, PowerJob, Ways};
 use super::{Said, Ticket, names};
 use crate::layers::supervise::{self, Exit};
 use crossbeam_channel::{Receiver, bounded};
@@ -13,7 +13,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Relay boards used at once: those of the racks of one server, with some to spare for ones that are dead and take their
 /// whole time limit.
@@ -30,7 +29,7 @@ const NAMERS: &str = "bmm-name";
 /// What a worker hands back.
 #[derive(Debug)]
 pub enum Done {
-    /// A task on this board (by its queue's name).
+    /// A task of this queue.
     Power(String, PowerJob, power::Outcome),
     /// A question over TCP.
     Checked(Ticket, Said),
@@ -71,15 +70,11 @@ pub struct FromWorkers {
 }
 
 impl Workers {
-    /// Starts the ping thread; others start as they are needed. `pause` and `patience` as in [`power::carry_out`].
+    /// Starts the ping thread; others start as they are needed. `ways` is for [`power::carry_out`].
     ///
     /// # Errors
     /// The system gives no poll to ping with.
-    pub fn start(
-        sockets: PingSockets,
-        pause: Duration,
-        patience: Duration,
-    ) -> io::Result<(Self, FromWorkers)> {
+    pub fn start(sockets: PingSockets, ways: Ways) -> io::Result<(Self, FromWorkers)> {
         // A place for each thread there can be: none waits to tell its end.
         let (ended, from_ended) = bounded(RELAY_WORKERS + CHECK_WORKERS + NAME_WORKERS + 1);
         let (results, from_done) = bounded(RESULTS);
@@ -87,7 +82,7 @@ impl Workers {
         let relays = {
             let results = results.clone();
             Pool::new("bmm-relay", RELAY_WORKERS, ended.clone(), move |(board, job): (String, PowerJob)| {
-                let outcome = power::carry_out(&job.task, pause, patience);
+                let outcome = power::carry_out(&job.task, &ways);
                 results.send(Done::Power(board, job, outcome)).is_ok()
             })
         };

@@ -11,6 +11,7 @@ mod live;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
+use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
 use crate::logic::events::ReturnPolicy;
 use crate::store::Location;
@@ -18,6 +19,7 @@ use document::Document;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::de::DeValue;
 
 /// Where the configuration is looked for when nobody names a file.
@@ -146,6 +148,18 @@ pub struct Pxe {
 pub struct Relays {
     /// Rest that a relay board gets after each connection; their Ethernet modules need about a second.
     pub rest_ms: u32,
+    /// The folder of the programs that `command:` devices may name; `None` for none.
+    pub power_programs: Option<PathBuf>,
+    /// How long one run of such a program may take.
+    pub power_program_limit_s: u32,
+}
+
+impl Relays {
+    /// What the hardware layer may run.
+    pub fn programs(&self) -> Programs {
+        let limit = Duration::from_secs(self.power_program_limit_s.into());
+        Programs { folder: self.power_programs.clone(), limit }
+    }
 }
 
 impl Config {
@@ -300,7 +314,19 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         return_policy_by_environment: policies_by_environment(document),
     };
     let pxe = Pxe { live: live::systems(document), values: template_values(document) };
-    let relays = Relays { rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000) };
+    let relays = Relays {
+        rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000),
+        // Only root can put something there, so nothing runs that nobody has allowed.
+        power_programs: document.value(
+            ("relays", "power_programs"),
+            Some(PathBuf::from("/etc/mozpool/power")),
+            "is not an absolute path",
+            "one that begins with /, for example \"/etc/mozpool/power\", or \"\" for no power programs",
+            |v| empty_or(v, |path| Some(PathBuf::from(path)).filter(|p| p.is_absolute())),
+        ),
+        // A power cycle runs four of them within 30 s.
+        power_program_limit_s: document.number(("relays", "power_program_limit_s"), 1..=25, 10),
+    };
     let log_filter = document.value(
         ("log", "filter"),
         "info".to_owned(),

@@ -1,5 +1,6 @@
 //! What can be wrong in a lab file, and where: file, line, row, field, and the way out.
 
+use crate::bmm::power::PowerAddressError;
 use crate::logic::check::BadCheck;
 use crate::logic::ids::BadMac;
 use std::fmt;
@@ -67,8 +68,10 @@ pub enum Problem {
     Taken { text: String, by: String },
     /// Not a MAC address.
     Mac(BadMac),
-    /// Not a relay or a relay board.
+    /// Not a relay board.
     Relay(relayctl::AddressError),
+    /// Nothing that power could hang on.
+    Power(PowerAddressError),
     /// Not a health check.
     Check(BadCheck),
     /// No state of a device.
@@ -216,6 +219,7 @@ impl fmt::Display for Problem {
             }
             Self::Mac(e) => e.fmt(f),
             Self::Relay(e) => e.fmt(f),
+            Self::Power(e) => e.fmt(f),
             Self::Check(e) => e.fmt(f),
             Self::State(text) => {
                 write!(

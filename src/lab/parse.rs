@@ -10,11 +10,12 @@ use super::tree::{Placed, Table, Value};
 use super::{
     DeviceEntry, HardwareTypeEntry, ImageEntry, Kind, Lab, PxeChoice, PxeConfigEntry, RelayBoardEntry,
 };
+use crate::bmm::power::PowerAddress;
 use crate::logic::catalog::PING_STEADY_S;
 use crate::logic::check::Check;
 use crate::logic::ids::Mac;
 use crate::logic::lifeguard::State;
-use relayctl::{BoardAddress, RelayAddress};
+use relayctl::BoardAddress;
 use std::path::Path;
 
 /// Longest device name: what the original's clients and its tables allow.
@@ -236,7 +237,7 @@ fn device(mut row: Row<'_>) -> Result<DeviceEntry> {
     let mac = row.parsed::<Mac, _>("mac", Problem::Mac)?;
     let relay_info = row.text("relay_info")?;
     if let Some(text) = relay_info.as_ref().filter(|t| !t.text.is_empty()) {
-        text.text.parse::<RelayAddress>().map_err(|e| row.bad(text.line, "relay_info", Problem::Relay(e)))?;
+        text.text.parse::<PowerAddress>().map_err(|e| row.bad(text.line, "relay_info", Problem::Power(e)))?;
     }
     let (kind, model) = (row.text("hardware_type")?, row.text("hardware_model")?);
     let hardware = match (kind, model.filter(|m| !m.text.is_empty())) {
@@ -285,7 +286,7 @@ pub(crate) fn board_key(fqdn: &str) -> Option<String> {
     fqdn.parse::<BoardAddress>().ok().map(|b| b.to_string().to_lowercase())
 }
 
-/// A relay however it is spelt; `None` for no relay.
+/// What power hangs on, however it is spelt; `None` for nothing.
 pub(crate) fn relay_key(relay_info: &str) -> Option<String> {
-    relay_info.parse::<RelayAddress>().ok().map(|r| r.to_string().to_lowercase())
+    relay_info.parse::<PowerAddress>().ok().map(|power| power.identity())
 }

@@ -94,6 +94,12 @@ fn every_bad_value_is_named_by_line_row_and_field() {
     check(&device("mac = '0a:0b'"), "4: device `b-1`, mac: ", "write 12 hex digits");
     check(&device("relay_info = 'host'"), "4: device `b-1`, relay_info: ", "bank");
     check(&device("relay_info = 'host:bank1:relay9'"), "4: device `b-1`, relay_info: ", "");
+    check(
+        &device("relay_info = 'command:/bin/sh -c id'"),
+        "4: device `b-1`, relay_info: ",
+        "without slashes",
+    );
+    check(&device("relay_info = 'command:pdu -h'"), "4: device `b-1`, relay_info: ", "cannot be given");
     check(&device("state = 'off'"), "4: device `b-1`, state: `off`", "write one such as new");
     check(&device("environment = 'any'"), "4: device `b-1`, environment: ", "choose another name");
     check(&device("hardware_model = 'ES'"), "4: device `b-1`, hardware_model: ", "add the type");

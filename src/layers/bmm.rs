@@ -6,7 +6,9 @@
 use super::messages::{BmmAnswer, BmmJob, ManualAnswer, ManualWork, Reply};
 use super::supervise::{self, Exit};
 use crate::bmm::answers::{Answers, tell};
-use crate::bmm::power::{Asker, PATIENCE, POWER_LIMIT, PowerJob, Task};
+use crate::bmm::power::{
+    Asker, PATIENCE, POWER_LIMIT, PowerCounts, PowerJob, Programs, Task, Ways, is_command_queue,
+};
 use crate::bmm::probes::{Order, Ports, Probe, Probes};
 use crate::bmm::workers::{CheckOrder, Done, FromWorkers, Workers, may_hang};
 use crate::bmm::{CheckError, PingSockets};
@@ -16,11 +18,14 @@ use crate::logic::time::Timestamp;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, select};
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the end of started power cycles is waited for when the server stops. A healthy board needs two seconds.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Power programs at once. Each is a process or some; those that hang must leave workers to the relay boards.
+const PROGRAMS_MAX: usize = 8;
 /// How long it sleeps with nothing to do; any number would do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -37,12 +42,16 @@ pub struct BmmSettings {
     pub pause: Duration,
     /// How long a relay board that refuses is asked again.
     pub patience: Duration,
+    /// Which programs switch the power of `command:` devices.
+    pub programs: Programs,
+    /// Counts how operations on power end.
+    pub counts: Arc<PowerCounts>,
     /// How long workers may take to end; see [`STOP_LIMIT`].
     pub stop_limit: Duration,
 }
 
 impl BmmSettings {
-    /// The numbers of real hardware.
+    /// The numbers of real hardware, and no power programs.
     pub fn new(ping: PingSockets) -> Self {
         let pause = relayctl::operate::PAUSE;
         Self {
@@ -51,6 +60,8 @@ impl BmmSettings {
             rest_ms: REST_MS,
             pause,
             patience: PATIENCE,
+            programs: Programs { folder: None, limit: POWER_LIMIT },
+            counts: Arc::default(),
             stop_limit: STOP_LIMIT,
         }
     }
@@ -74,6 +85,8 @@ pub fn spawn(
 struct Bmm {
     clock: SteadyClock,
     dispatch: Dispatch<PowerJob>,
+    /// Of [`PROGRAMS_MAX`].
+    programs_running: usize,
     probes: Probes,
     workers: Workers,
     back: FromWorkers,
@@ -99,18 +112,19 @@ impl From<Exit> for Ending {
 
 impl Bmm {
     fn new(settings: BmmSettings, answers: Sender<BmmAnswer>) -> io::Result<Self> {
-        let BmmSettings { ping, ports, rest_ms, pause, patience, stop_limit } = settings;
+        let BmmSettings { ping, ports, rest_ms, pause, patience, programs, counts, stop_limit } = settings;
         for missing in ping.missing() {
             log::warn!("{missing}");
         }
-        let (workers, back) = Workers::start(ping, pause, patience)?;
+        let (workers, back) = Workers::start(ping, Ways { pause, patience, programs })?;
         Ok(Self {
             clock: SteadyClock::start(),
             dispatch: Dispatch::new(rest_ms),
+            programs_running: 0,
             probes: Probes::new(ports),
             workers,
             back,
-            answers: Answers::new(answers),
+            answers: Answers::new(answers, counts),
             checks_waiting: VecDeque::new(),
             names_waiting: VecDeque::new(),
             stop_limit,
@@ -177,7 +191,8 @@ impl Bmm {
 
     fn next_wake(&self) -> Option<Timestamp> {
         // Without a free worker only the end of a job can change anything at the relays.
-        let relays = if self.workers.relays.has_room() { self.dispatch.next_wake() } else { None };
+        let may = may_start(self.programs_running);
+        let relays = if self.workers.relays.has_room() { self.dispatch.next_wake_where(may) } else { None };
         [relays, self.probes.next_wake()].into_iter().flatten().min()
     }
 
@@ -185,8 +200,9 @@ impl Bmm {
         let now = self.clock.now();
         self.probes.tick(now);
         while self.workers.relays.has_room()
-            && let Some((board, job)) = self.dispatch.start(now)
+            && let Some((board, job)) = self.dispatch.start_where(now, may_start(self.programs_running))
         {
+            self.programs_running += usize::from(is_command_queue(&board));
             if let Asker::Device { device, epoch } = &job.asker {
                 self.answers.push(BmmAnswer::PowerStarted { device: device.clone(), epoch: *epoch });
             }
@@ -236,8 +252,8 @@ impl Bmm {
         match job {
             BmmJob::PowerCycle { device, epoch, relay, deadline } => {
                 self.drop_power_jobs(&device);
-                let task = Task::Relay(relay, relayctl::Action::PowerCycle);
-                let board = task.board();
+                let task = Task::Power(relay, relayctl::Action::PowerCycle);
+                let board = task.queue();
                 self.answers.know_board(&board);
                 let asker = Asker::Device { device: device.clone(), epoch };
                 if self.dispatch.push(&board, deadline, PowerJob { task, asker }).is_err() {
@@ -267,14 +283,14 @@ impl Bmm {
             Ok(None) => return,
             Err(error) => return tell(&reply, ManualAnswer::Failed(error.to_string())),
         };
-        let board = task.board();
+        let board = task.queue();
         // Somebody waits at a screen for as long as an operation may take.
         let deadline = now.plus_ms(i64::try_from(POWER_LIMIT.as_millis()).unwrap_or(i64::MAX));
         let asker = Asker::Hand(reply);
         if let Err(PowerJob { asker: Asker::Hand(reply), .. }) =
             self.dispatch.push(&board, deadline, PowerJob { task, asker })
         {
-            let why = format!("{QUEUE_MAX} jobs wait for relay board {board} already; try again later");
+            let why = format!("{QUEUE_MAX} jobs wait for {board} already; try again later");
             tell(&reply, ManualAnswer::Failed(why));
         }
     }
@@ -288,7 +304,13 @@ impl Bmm {
         match done {
             Done::Power(board, job, outcome) => {
                 self.workers.relays.done();
-                self.dispatch.finished(&board, now);
+                if is_command_queue(&board) {
+                    // Nothing is known of what it talks to; a program that needs a rest can take one.
+                    self.programs_running = self.programs_running.saturating_sub(1);
+                    self.dispatch.finished_resting(&board, now, 0);
+                } else {
+                    self.dispatch.finished(&board, now);
+                }
                 self.answers.report(board, job, outcome);
             }
             Done::Checked(ticket, said) => {
@@ -349,6 +371,11 @@ impl Bmm {
             )
         })
     }
+}
+
+/// Whether a queue's next job may start while so many power programs run.
+fn may_start(programs_running: usize) -> impl Fn(&str) -> bool {
+    move |queue| programs_running < PROGRAMS_MAX || !is_command_queue(queue)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Replies go through a channel of one place; whoever asked may have stopped waiting, so a failed reply is no error.
 
+use crate::bmm::power::PowerAddress;
 use crate::lab::{Change, Lab};
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, Signal};
@@ -12,7 +13,6 @@ use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
 use crate::store::{Deletion, DeviceEdit, NewRequest, StoreError};
 use crossbeam_channel::Sender;
-use relayctl::RelayAddress;
 use std::net::IpAddr;
 
 /// Messages that may wait for the *lifeguard* thread: a rack of 80 boards says ten things each while it images, and a burst
@@ -189,8 +189,8 @@ pub enum MozpoolNotice {
 /// What the *bmm* thread hears.
 #[derive(Debug)]
 pub enum BmmJob {
-    /// Cycle a device's power, in the queue of its relay board.
-    PowerCycle { device: DeviceName, epoch: Epoch, relay: RelayAddress, deadline: Timestamp },
+    /// Cycle a device's power, in the queue of its relay board or power program.
+    PowerCycle { device: DeviceName, epoch: Epoch, relay: PowerAddress, deadline: Timestamp },
     /// Find out whether a board is well. `host` is a name or an address.
     Probe { device: DeviceName, epoch: Epoch, host: String, check: Check, mode: ProbeMode, good: Signal },
     /// Let the SUT agent check its card.
@@ -207,13 +207,13 @@ pub enum BmmJob {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManualWork {
     /// Off, wait, on.
-    PowerCycle(RelayAddress),
+    PowerCycle(PowerAddress),
     /// Off, and stays off.
-    PowerOff(RelayAddress),
+    PowerOff(PowerAddress),
     /// On.
-    PowerOn(RelayAddress),
+    PowerOn(PowerAddress),
     /// Is it on?
-    ReadPower(RelayAddress),
+    ReadPower(PowerAddress),
     /// Two-way test of a relay board, `host[:port]`.
     TestBoard(String),
     /// One ping with its retries.
@@ -223,9 +223,9 @@ pub enum ManualWork {
 /// What came of work by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManualAnswer {
-    /// It went well; or the board answered ping.
+    /// It went well; or the board answered ping; or the device's power cannot be known.
     Ok,
-    /// What the relay says of the device's power.
+    /// What its relay or program says of the device's power.
     Power(relayctl::PowerState),
     /// It did not; a sentence for an operator.
     Failed(String),
@@ -240,7 +240,7 @@ pub enum BmmAnswer {
     Finished { device: DeviceName, epoch: Epoch, signal: Signal, detail: Option<String> },
     /// A job could not be queued; the state's time limit asks again.
     Refused { device: DeviceName, epoch: Epoch },
-    /// The last connection to a relay board (`host:port`) did or did not work: while it does not, devices that wait for it are timed out.
+    /// The last connection to a relay board (`host:port`), or the last run of a power program (by its queue), did or did not work: while it does not, devices that wait for it are timed out.
     BoardHealth { board: String, healthy: bool },
 }
 

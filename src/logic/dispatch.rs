@@ -1,7 +1,8 @@
 //! The queues in front of the relay boards: one connection at a time per board, a rest after each, the most urgent job first.
 //!
-//! A board's Ethernet module serves one connection, refuses others meanwhile, and needs a second after each close. This file
-//! knows no socket; it says which job may start now and when to ask again.
+//! A board's Ethernet module serves one connection, refuses others meanwhile, and needs a second after each close. What takes a
+//! board's place where power is switched by programs has such a queue, too. This file knows no socket; it says which job may
+//! start now and when to ask again.
 
 use super::time::Timestamp;
 use std::cmp::Reverse;
@@ -78,12 +79,17 @@ impl<J> Dispatch<J> {
 
     /// Takes the most urgent job of a board that is free and rested; that board is busy until [`Self::finished`].
     pub fn start(&mut self, now: Timestamp) -> Option<(BoardKey, J)> {
+        self.start_where(now, |_| true)
+    }
+
+    /// The same among the boards that `may`.
+    pub fn start_where(&mut self, now: Timestamp, may: impl Fn(&str) -> bool) -> Option<(BoardKey, J)> {
         // Somebody who works by hand may name any board; one that has nothing to do and has rested is forgotten.
         self.boards.retain(|_, q| q.busy || !q.waiting.is_empty() || q.rests_until > now);
         let (board, queue) = self
             .boards
             .iter_mut()
-            .filter(|(_, q)| !q.busy && q.rests_until <= now)
+            .filter(|(b, q)| !q.busy && q.rests_until <= now && may(b))
             .filter_map(|(b, q)| {
                 q.waiting.peek().map(|Reverse(e)| (e.deadline, e.order)).map(|key| (key, b, q))
             })
@@ -96,9 +102,14 @@ impl<J> Dispatch<J> {
 
     /// The connection to `board` was closed at `now`.
     pub fn finished(&mut self, board: &str, now: Timestamp) {
+        self.finished_resting(board, now, self.rest_ms);
+    }
+
+    /// The same for one that rests so long.
+    pub fn finished_resting(&mut self, board: &str, now: Timestamp, rest_ms: i64) {
         if let Some(queue) = self.boards.get_mut(board) {
             queue.busy = false;
-            queue.rests_until = now.plus_ms(self.rest_ms);
+            queue.rests_until = now.plus_ms(rest_ms);
         }
     }
 
@@ -121,7 +132,13 @@ impl<J> Dispatch<J> {
 
     /// When a resting board with waiting jobs may be used again; `None` when only an end of a job can change anything.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        self.boards.values().filter(|q| !q.busy && !q.waiting.is_empty()).map(|q| q.rests_until).min()
+        self.next_wake_where(|_| true)
+    }
+
+    /// The same among the boards that `may`; see [`Self::start_where`].
+    pub fn next_wake_where(&self, may: impl Fn(&str) -> bool) -> Option<Timestamp> {
+        let ready = self.boards.iter().filter(|(b, q)| !q.busy && !q.waiting.is_empty() && may(b));
+        ready.map(|(_, q)| q.rests_until).min()
     }
 
     /// Jobs in line or under way.
@@ -194,6 +211,19 @@ mod tests {
         d.finished("a", T0);
         assert_eq!((d.start(Timestamp(REST_MS - 1)), d.boards.len()), (None, 1), "it rests");
         assert_eq!((d.start(Timestamp(REST_MS)), d.boards.len()), (None, 0));
+    }
+
+    #[test]
+    fn boards_that_may_not_are_passed_over_and_wake_nobody() {
+        let mut d = Dispatch::new(REST_MS);
+        d.push("no", Timestamp(10), 'x').unwrap();
+        d.push("yes", Timestamp(20), 'y').unwrap();
+        assert_eq!(d.start_where(T0, |board| board == "yes"), Some(("yes".into(), 'y')));
+        assert_eq!(d.next_wake_where(|board| board == "yes"), None, "it is busy, and the other one may not");
+        assert!(d.next_wake().is_some());
+        d.finished_resting("yes", T0, 0);
+        d.push("yes", T0, 'z').unwrap();
+        assert_eq!(d.start_where(T0, |board| board == "yes"), Some(("yes".into(), 'z')), "it needed no rest");
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl World {
                 self.ledger().ordered(i, CYCLE, epoch);
                 self.hardware.dispatch.cancel(|cycle| cycle.number == i);
                 // Deadlines are UTC, and only their order counts here.
+                let Some(relay) = relay.relay() else { return };
                 let key = self.plant.board_key(&relay.board);
                 let cycle = Cycle { device: device.clone(), number: i, epoch, key: key.clone() };
                 if self.hardware.dispatch.push(&key, deadline, cycle).is_err() {

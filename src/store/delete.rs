@@ -9,10 +9,10 @@ use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
 use super::{Bell, ChangeData, ChangeKind, ChangeWhat, DeviceGone, Result, StoreError, admin, devices, sql};
+use crate::bmm::power::PowerAddress;
 use crate::lab::{Change, Fate, Kind, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
 use crate::logic::time::Timestamp;
-use relayctl::RelayAddress;
 
 const DOING: &str = "delete";
 /// Lines of a device's log that one transaction deletes at most: a few milliseconds.
@@ -264,8 +264,8 @@ impl<C: Conn> Delete<'_, C> {
             Ok((cells.text("name")?, cells.text("relay_info")?))
         });
         let hangs_on_it = |relay_info: &str| {
-            let relay = relay_info.parse::<RelayAddress>().ok();
-            relay.is_some_and(|r| board_key(&r.board.to_string()) == wanted)
+            let power = relay_info.parse::<PowerAddress>().ok();
+            power.is_some_and(|p| p.relay().is_some_and(|r| board_key(&r.board.to_string()) == wanted))
         };
         let mut names: Vec<String> =
             users.into_iter().filter(|(_, relay)| hangs_on_it(relay)).map(|(name, _)| name).collect();

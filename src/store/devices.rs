@@ -234,11 +234,12 @@ pub(super) fn environments<C: Conn>(c: &mut C) -> Result<Vec<String>> {
 }
 
 pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<DeviceView>> {
-    let DeviceFilter { state, environment, image, hardware_type, tag, q, after, limit } = filter;
+    let DeviceFilter { state, environment, image, hardware_type, tag, q, relay, after, limit } = filter;
     let (state, environment, image) = (state.as_ref(), environment.as_ref(), image.as_ref());
     let (hardware_type, after) = (hardware_type.as_ref(), after.as_ref());
     // What SQL does not decide must not be cut off by it.
-    let sql_limit = if tag.is_none() && q.is_none() { *limit } else { None };
+    let sql_decides = tag.is_none() && q.is_none() && relay.is_none();
+    let sql_limit = if sql_decides { *limit } else { None };
     let args = args![
         state,
         state,
@@ -253,10 +254,12 @@ pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<Dev
         logs::at_most(sql_limit),
     ];
     let q = q.as_ref().map(|q| q.to_lowercase());
+    let relay = relay.as_ref().map(|relay| relay.to_lowercase());
     let found = list(c, sql::DEVICES_FILTERED, args)?
         .into_iter()
         .filter(|d| tag.as_ref().is_none_or(|t| d.tags.contains(t)))
         .filter(|d| q.as_ref().is_none_or(|q| d.contains(q)))
+        .filter(|d| relay.as_ref().is_none_or(|r| d.record.info.relay_info.to_lowercase().contains(r)))
         .take(limit.unwrap_or(usize::MAX))
         .map(Stored::view);
     Ok(found.collect())

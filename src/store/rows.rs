@@ -238,6 +238,8 @@ pub struct DeviceFilter {
     pub tag: Option<String>,
     /// A part of name, fqdn, MAC or comments, in any case.
     pub q: Option<String>,
+    /// A part of `relay_info`, in any case.
+    pub relay: Option<String>,
     /// Names after this one only.
     pub after: Option<String>,
     /// At most so many.

@@ -45,6 +45,7 @@ fn a_device_list_shows_what_was_asked_for() {
         ("tag=wifi", r#"["panda-0001"]"#),
         ("image=b2g&hardware_type=panda", r#"["panda-0001"]"#),
         ("q=PANDA-0003", r#"["panda-0003"]"#),
+        ("relay=Relay-1.lab:bank1:relay3", r#"["panda-0001"]"#),
         ("limit=2", r#"["panda-0001","panda-0002"]"#),
         ("after=panda-0002&limit=2", r#"["panda-0003","panda-0004"]"#),
         ("state=nonsense", "[]"),

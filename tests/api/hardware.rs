@@ -36,7 +36,8 @@ fn a_power_cycle_offers_first_what_is_to_be_booted() {
 }
 
 fn world_relay(work: &str, relay: u8) -> String {
-    let address: relayctl::RelayAddress = format!("relay-1.lab:bank1:relay{relay}").parse().unwrap();
+    let address: mozpool::bmm::power::PowerAddress =
+        format!("relay-1.lab:bank1:relay{relay}").parse().unwrap();
     format!("{work}({address:?})")
 }
 

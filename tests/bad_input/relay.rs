@@ -59,6 +59,13 @@ fn a_bad_relay_board_is_reported_as_such_and_stops_nothing_else() {
         (rig.daemon.get("device/board-1/power")["power"] == "off").then_some(())
     });
     rig.is_well();
+    let health = rig.daemon.get("health");
+    let services = health["services"].as_array().expect("a list");
+    let counters = &services.iter().find(|s| s["name"] == "bmm").expect("it is there")["counters"];
+    for ends in ["power_done", "power_wrong_answer", "power_no_answer", "power_unreachable"] {
+        assert!(counters[ends].as_u64() > Some(0), "{ends}: {counters}");
+    }
+    assert_eq!(counters["power_may_be_off"], 0, "nothing was switched: {counters}");
     rig.memory_is_bounded("bad relay replies");
     let complaints = rig.complaints();
     assert!(complaints.len() <= WAYS.len(), "{complaints:#?}");

@@ -101,7 +101,8 @@ fn serve(mut stream: TcpStream, power: &Sender<usize>, times: &Mutex<Vec<Duratio
                     ACKNOWLEDGED
                 }
                 Command::ReadRelay { .. } | Command::ReadBank { .. } => u8::from(relay == RelayState::On),
-                Command::TwoWayTest => ACKNOWLEDGED,
+                // Nobody switches whole banks here.
+                Command::SwitchBank { .. } | Command::TwoWayTest => ACKNOWLEDGED,
             };
             if stream.write_all(&[answer]).is_err() {
                 return;

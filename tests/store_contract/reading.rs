@@ -78,6 +78,8 @@ pub(crate) fn views_filter_and_page(world: &World) {
     assert_eq!(names(DeviceFilter { tag: some("usb"), ..any() }), ["panda-1", "panda-2"]);
     assert_eq!(names(DeviceFilter { tag: some("us"), ..any() }), [""; 0], "tags are whole words");
     assert_eq!(names(DeviceFilter { image: some("b2g"), ..any() }), [""; 0]);
+    assert_eq!(names(DeviceFilter { relay: some(":BANK1:relay2"), ..any() }), ["panda-2"]);
+    assert_eq!(names(DeviceFilter { relay: some("relay-2"), limit: Some(1), ..any() }), [""; 0]);
     assert_eq!(names(DeviceFilter { limit: Some(2), ..any() }), ["panda-1", "panda-2"]);
     let after = DeviceFilter { after: some("panda-2"), limit: Some(1), ..any() };
     assert_eq!(names(after), ["panda-3"]);

@@ -13,7 +13,7 @@ pub enum Dialect {
     /// With 85.
     #[default]
     Plain,
-    /// With the bank's number and its status, like Fusion ("ProXR Advanced") boards.
+    /// With the bank's number and its status, like Fusion ("ProXR Advanced") boards, which answer an API packet with one.
     Fusion,
 }
 
@@ -45,6 +45,8 @@ pub enum Misbehaviour {
     Dribble(Duration),
     /// Acknowledges, but its relays do not move.
     StuckRelay,
+    /// Obeys, and the last byte of its answer is another: of a packet, the checksum.
+    Garbled,
     /// Answers the two-way test with 86, and nothing else.
     ConfigurationMode,
 }
@@ -109,11 +111,16 @@ pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, ho
     // The status a board sends with its acknowledgement is read from the relays, so it tells of a stuck one.
     let status = match command {
         Command::Switch { relay, to, .. } if how != Misbehaviour::StuckRelay => before.with(relay, to),
+        Command::SwitchBank { to, .. } if how != Misbehaviour::StuckRelay => BankStatus::all(to),
         _ => before,
     };
     let good = match (command, dialect) {
-        (Command::Switch { .. }, Dialect::Plain) | (Command::TwoWayTest, _) => vec![ACKNOWLEDGED],
-        (Command::Switch { bank, .. }, Dialect::Fusion) => vec![bank.number(), status.0],
+        (Command::Switch { .. } | Command::SwitchBank { .. }, Dialect::Plain) | (Command::TwoWayTest, _) => {
+            vec![ACKNOWLEDGED]
+        }
+        (Command::Switch { bank, .. } | Command::SwitchBank { bank, .. }, Dialect::Fusion) => {
+            vec![bank.number(), status.0]
+        }
         (Command::ReadRelay { relay, .. }, _) => vec![u8::from(status.relay(relay) == RelayState::On)],
         (Command::ReadBank { .. }, _) => vec![status.0],
     };
@@ -121,10 +128,19 @@ pub(super) fn respond(command: Command, before: BankStatus, dialect: Dialect, ho
         |obey, bytes| Response { obey, answer: Answer::Bytes { bytes, after: Duration::ZERO, each: false } };
     match (how, command) {
         // The last two concern connections, not commands.
-        (Misbehaviour::None | Misbehaviour::Refuse | Misbehaviour::CloseAfterAccept, _) => says(true, good),
+        // Garbled on its way, once it is whole.
+        (
+            Misbehaviour::None
+            | Misbehaviour::Refuse
+            | Misbehaviour::CloseAfterAccept
+            | Misbehaviour::Garbled,
+            _,
+        ) => says(true, good),
         (Misbehaviour::Mute, _) => says(true, vec![]),
         (Misbehaviour::Garbage(byte), _) => says(false, vec![byte]),
-        (Misbehaviour::HalfReply, Command::Switch { bank, .. }) => says(true, vec![bank.number()]),
+        (Misbehaviour::HalfReply, Command::Switch { bank, .. } | Command::SwitchBank { bank, .. }) => {
+            says(true, vec![bank.number()])
+        }
         (Misbehaviour::HalfReply, _) => says(true, good),
         (Misbehaviour::ExtraByte, _) => says(true, [good, vec![0]].concat()),
         (Misbehaviour::Close, _) => Response { obey: false, answer: Answer::Close },

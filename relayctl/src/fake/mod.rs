@@ -9,7 +9,7 @@ mod serve;
 
 pub use faults::{Dialect, Misbehaviour};
 
-use crate::address::{Bank, PowerState, Relay, RelayState, Wiring};
+use crate::address::{Bank, PowerState, Relay, Wiring};
 use crate::proxr::{BankStatus, Command};
 use faults::Plan;
 use std::collections::VecDeque;
@@ -247,10 +247,7 @@ struct State {
 
 impl State {
     fn new(settings: FakeSettings) -> Self {
-        let all = match settings.wiring.relay_for(settings.initial) {
-            RelayState::On => BankStatus(0xff),
-            RelayState::Off => BankStatus(0),
-        };
+        let all = BankStatus::all(settings.wiring.relay_for(settings.initial));
         Self {
             banks: [all; Bank::MAX as usize],
             wiring: settings.wiring,
@@ -280,13 +277,15 @@ impl State {
         self.log.push_back((sender, bytes.to_vec()));
     }
 
-    /// Moves the relay and says whether the device's power changed.
-    fn switch(&mut self, command: Command) -> Option<Change> {
-        let Command::Switch { bank, relay, to } = command else { return None };
-        let before = self.power(bank, relay);
-        let status = self.bank(bank);
-        *status = status.with(relay, to);
-        let power = self.power(bank, relay);
-        (power != before).then_some(Change { bank, relay, power })
+    /// Moves the relays and says which devices' power changed.
+    fn switch(&mut self, command: Command) -> Vec<Change> {
+        let (bank, after) = match command {
+            Command::Switch { bank, relay, to } => (bank, self.bank(bank).with(relay, to)),
+            Command::SwitchBank { bank, to } => (bank, BankStatus::all(to)),
+            Command::ReadRelay { .. } | Command::ReadBank { .. } | Command::TwoWayTest => return vec![],
+        };
+        let before = std::mem::replace(self.bank(bank), after);
+        let moved = Relay::all().filter(|&relay| before.relay(relay) != after.relay(relay));
+        moved.map(|relay| Change { bank, relay, power: self.power(bank, relay) }).collect()
     }
 }

@@ -4,9 +4,10 @@
 //! stays reserved by a socket that is bound but never listens, so that the board can refuse connections (close its
 //! listener) and be found at the same port again.
 
-use super::faults::{Answer, Misbehaviour, respond};
+use super::faults::{Answer, Dialect, Misbehaviour, respond};
 use super::{FakeSettings, Observer, Sender, Shared};
 use crate::address::Bank;
+use crate::packet::{PACKET, read_packet, wrap};
 use crate::proxr::{BankStatus, Command};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -253,23 +254,42 @@ impl Server {
         while let Some(client) = &mut self.client
             && client.answer.is_none()
         {
-            let (command, len) = match Command::decode(&client.pending) {
-                Ok(None) => return,
-                Ok(Some(found)) => found,
-                Err(why) => {
-                    let skip = why.skip.min(client.pending.len());
+            // Only Fusion boards know packets; to others their bytes are no commands, and the command within is one.
+            let dialect = self.shared.lock().dialect;
+            let knows_packets = dialect == Dialect::Fusion && client.pending.first() == Some(&PACKET);
+            let found = if knows_packets {
+                match read_packet(&client.pending) {
+                    Ok(None) => return,
+                    Ok(Some((payload, len))) => match Command::decode(payload) {
+                        Ok(Some((command, n))) if n == payload.len() => Ok((command, len)),
+                        _ => Err(len),
+                    },
+                    Err(_) => Err(1),
+                }
+            } else {
+                match Command::decode(&client.pending) {
+                    Ok(None) => return,
+                    Ok(Some(found)) => Ok(found),
+                    Err(why) => Err(why.skip),
+                }
+            };
+            let (command, len) = match found {
+                Ok(found) => found,
+                Err(skip) => {
+                    let skip = skip.min(client.pending.len());
                     self.shared.lock().note(Sender::Client, &client.pending[..skip]);
                     client.pending.drain(..skip);
                     continue;
                 }
             };
             let bytes: Vec<u8> = client.pending.drain(..len).collect();
-            let (answer, change) = {
+            let (answer, changes, garbled) = {
                 let mut state = self.shared.lock();
                 state.note(Sender::Client, &bytes);
                 let how = state.plan.take();
                 let bank = match command {
                     Command::Switch { bank, .. }
+                    | Command::SwitchBank { bank, .. }
                     | Command::ReadRelay { bank, .. }
                     | Command::ReadBank { bank } => Some(bank),
                     Command::TwoWayTest => None,
@@ -277,20 +297,23 @@ impl Server {
                 let before = bank.map_or(BankStatus(0), |bank| *state.bank(bank));
                 state.commands += 1;
                 if bank.is_some_and(|bank| bank > self.banks) {
-                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, None)
+                    (Answer::Bytes { bytes: vec![], after: Duration::ZERO, each: false }, vec![], false)
                 } else {
-                    let response = respond(command, before, state.dialect, how);
-                    (response.answer, if response.obey { state.switch(command) } else { None })
+                    let response = respond(command, before, dialect, how);
+                    let changes = if response.obey { state.switch(command) } else { vec![] };
+                    (response.answer, changes, how == Misbehaviour::Garbled)
                 }
             };
             // The relay has moved before the board says so.
-            if let Some(change) = change {
-                (self.observer)(change);
-            }
+            changes.into_iter().for_each(&mut self.observer);
             self.shared.moved.notify_all();
             match answer {
                 Answer::Bytes { bytes, .. } if bytes.is_empty() => {}
                 Answer::Bytes { bytes, after, each } => {
+                    let mut bytes = if knows_packets { wrap(&bytes) } else { bytes };
+                    if let (true, Some(last)) = (garbled, bytes.last_mut()) {
+                        *last ^= 0x20;
+                    }
                     let each = each.then_some(after);
                     client.answer = Some(Pending { due: now + after, bytes, each });
                 }

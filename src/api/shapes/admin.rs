@@ -24,7 +24,11 @@ pub const DEVICE_ROW: Shape = Shape {
             Kind::Text,
             "The server that owns it; the one that is asked unless given.",
         ),
-        optional("relay_info", TEXT, "Its relay, as `host:bankN:relayN`."),
+        optional(
+            "relay_info",
+            TEXT,
+            "What its power hangs on: `host:bankN:relayN`, or `command:PROGRAM ARGUMENT…`.",
+        ),
         optional("environment", TEXT, "Its pool."),
         optional("hardware_type", TEXT, "Type, which must be known."),
         optional("hardware_model", TEXT, "Model of the type."),

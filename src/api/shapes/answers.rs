@@ -164,7 +164,11 @@ pub const DEVICE_DETAILS: Shape = Shape {
         needed("inventory_id", Kind::Whole(i64::MIN, None), "Its number in an inventory; 0 for none."),
         needed("mac_address", Kind::Text, "Twelve hex digits, or nothing."),
         needed("imaging_server", Kind::Text, "The server that owns it."),
-        needed("relay_info", Kind::Text, "Its relay, as `host:bankN:relayN`; nothing for none."),
+        needed(
+            "relay_info",
+            Kind::Text,
+            "What its power hangs on: `host:bankN:relayN`, `command:PROGRAM ARGUMENT…`, or nothing.",
+        ),
         needed("state", DEVICE_STATE_KIND, "Where its machine is."),
         needed("comments", Kind::Text, "People's notes."),
         needed("image", Kind::OrNull(&Kind::Text), "The image that is installed."),

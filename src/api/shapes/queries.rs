@@ -134,6 +134,7 @@ pub const DEVICE_LIST: &[Query] = &[
     query("hardware_type", Kind::Text, "Only those of this type."),
     query("tag", Kind::Text, "Only those with this tag."),
     query("q", Kind::Text, "Only those with this in name, fqdn, MAC or comments, in any case."),
+    query("relay", Kind::Text, "Only those with this in `relay_info`, in any case: whose power hangs there."),
     query("after", Kind::Text, "Only names that come after this one: the next page."),
     LIMIT,
 ];

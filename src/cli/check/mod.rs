@@ -5,6 +5,7 @@
 
 mod files;
 mod ports;
+mod power;
 mod relays;
 mod store;
 
@@ -92,6 +93,7 @@ const CHECKS: &[Check] = &[
     Check { name: "tftp root", look: files::tftp_root },
     Check { name: "pxe configs", look: store::pxe_configs },
     Check { name: "relay boards", look: relays::boards },
+    Check { name: "power programs", look: power::programs },
 ];
 
 pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
@@ -107,7 +109,7 @@ fn look(config: &Config) -> Vec<(&'static str, Finding)> {
     let mut results = Vec::new();
     let (daemon, stored) = match config.store_url.parse::<Location>() {
         Ok(location) => {
-            let (found, daemon, stored) = store::look(&location);
+            let (found, daemon, stored) = store::look(&location, &config.server.name);
             results.extend(found.into_iter().map(|f| ("store", f)));
             (daemon, stored)
         }

@@ -4,7 +4,7 @@
 
 use super::{Finding, Server};
 use crate::boot::render::{ServerValues, Values, sample_values, try_out};
-use crate::store::{ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
+use crate::store::{DeviceFilter, ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
 use nix::unistd::{AccessFlags, access};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,10 +14,12 @@ pub(super) struct Stored {
     pub(super) images: Vec<ImageRow>,
     pub(super) pxe_configs: Vec<PxeConfigRow>,
     pub(super) relay_boards: Vec<RelayBoardRow>,
+    /// Name and `relay_info` of the devices of this server.
+    pub(super) power: Vec<(String, String)>,
 }
 
 /// Looks at the store: findings, the pid of a daemon that has it, and what it holds.
-pub(super) fn look(location: &Location) -> (Vec<Finding>, Option<u32>, Option<Stored>) {
+pub(super) fn look(location: &Location, server: &str) -> (Vec<Finding>, Option<u32>, Option<Stored>) {
     let Some(path) = location.path() else {
         return (
             vec![Finding::warn("it is in memory", "everything is forgotten when the daemon ends")],
@@ -40,7 +42,7 @@ pub(super) fn look(location: &Location) -> (Vec<Finding>, Option<u32>, Option<St
         }
         Err(error) => findings.push(Finding::fail(error, "")),
     }
-    match read(location) {
+    match read(location, server) {
         Ok((finding, stored)) => {
             findings.push(finding);
             (findings, daemon, stored)
@@ -69,20 +71,23 @@ fn not_made_yet(path: &Path) -> Finding {
     }
 }
 
-fn read(location: &Location) -> Result<(Finding, Option<Stored>), StoreError> {
+fn read(location: &Location, server: &str) -> Result<(Finding, Option<Stored>), StoreError> {
     let (found, known) = location.schema()?;
     if found < known {
         let what = format!("{location} has schema version {found}; the daemon will bring it to {known}");
         return Ok((Finding::warn(what, "back it up before you start the daemon"), None));
     }
     let mut store = location.open()?;
-    let stored = everything(&mut *store)?;
+    let stored = everything(&mut *store, server)?;
     let what = format!("{location}: schema version {found}, {} devices", store.device_names()?.len());
     Ok((Finding::ok(what), Some(stored)))
 }
 
-fn everything(store: &mut dyn Store) -> Result<Stored, StoreError> {
+fn everything(store: &mut dyn Store, server: &str) -> Result<Stored, StoreError> {
+    let devices = store.devices(&DeviceFilter::default())?;
+    let ours = devices.into_iter().filter(|d| d.info.imaging_server == server);
     Ok(Stored {
+        power: ours.map(|d| (d.name.to_string(), d.info.relay_info)).collect(),
         images: store.images()?,
         pxe_configs: store.pxe_configs()?,
         relay_boards: store.relay_boards()?,

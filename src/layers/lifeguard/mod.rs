@@ -17,7 +17,7 @@ use super::messages::{
     LifeguardCommand, MozpoolNotice, Reply,
 };
 use super::supervise::Exit;
-use crate::bmm::power::board_key;
+use crate::bmm::power::PowerAddress;
 use crate::boot::render::{LiveSystems, ServerValues};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, StepWatch};
@@ -33,7 +33,6 @@ use crate::logic::time::Timestamp;
 use crate::store::{Committed, DeviceCommit, DeviceEdit, DeviceInfo, DeviceRecord, Store, StoreError};
 use boot_text::{BootError, boot_text};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
-use relayctl::RelayAddress;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +121,7 @@ struct Entry {
     machine: Device,
     info: DeviceInfo,
     claim: Option<Claim>,
-    relay: Option<RelayAddress>,
+    relay: Option<PowerAddress>,
 }
 
 impl From<DeviceRecord> for Entry {
@@ -319,7 +318,7 @@ impl Lifeguard {
 
     fn waits_in_healthy_queue(&self, device: &DeviceName) -> bool {
         let Some(entry) = self.devices.get(device) else { return false };
-        let board_is_well = entry.relay.as_ref().is_some_and(|r| !self.unwell.contains(&board_key(&r.board)));
+        let board_is_well = entry.relay.as_ref().is_some_and(|r| !self.unwell.contains(&r.queue()));
         let now = self.clock.now();
         board_is_well
             && self.queued.get(device).is_some_and(|(epoch, since)| {
