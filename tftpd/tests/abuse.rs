@@ -314,7 +314,8 @@ fn a_client_that_falls_silent_is_given_up_and_costs_little_until_then() {
     let record = server.record();
     assert_eq!((record.outcome, record.bytes), (Outcome::TimedOut, 8 * 512));
     // 5, 10, 20 … 640 ms: eight windows fit into a second and a half.
-    assert!(record.retransmissions <= 8 * 8, "{record:?}");
+    // A busy machine keeps the client waiting, and the OACK may have gone out again, four times at most.
+    assert!(record.retransmissions <= 8 * 8 + 4, "{record:?}");
     assert_eq!((server.stats.active.get(), server.stats.transfers_failed.get()), (0, 1));
     serves(&server);
 }
