@@ -32,7 +32,7 @@ environment = "test"
 
 #[test]
 fn a_real_board_boots_through_a_bad_cable() {
-    let rig = Rig::up_through("--loss 3 --duplicate 1 --reorder 1 --delay-ms 0.5 --seed 5", PC, LAB);
+    let rig = Rig::up_through("--loss 2 --duplicate 1 --reorder 1 --seed 5", PC, LAB);
     let daemon = rig.serve();
     daemon.wait_for_state("ready");
     assert_eq!(states(&daemon, 0), SELF_TEST, "at the first try");

@@ -58,13 +58,14 @@ impl Source for BootSource {
         let told = told.is_some_and(|text| self.history.tell(record.peer.ip(), text));
         log::log!(
             if told { level } else { log::Level::Debug },
-            "peer={} file={} {} bytes={} ms={} resent={}",
+            "peer={} file={} {} bytes={} ms={} resent={} round_trip_us={}",
             record.peer,
             record.name,
             record.outcome.as_str(),
             record.bytes,
             record.duration.as_millis(),
-            record.retransmissions
+            record.retransmissions,
+            record.round_trip.as_micros()
         );
     }
 }
