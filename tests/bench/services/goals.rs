@@ -22,8 +22,6 @@ pub(crate) enum Want {
     TimesOf(f64, &'static str),
     /// At most so many times this server.
     AtMostTimesOf(f64, &'static str),
-    /// At least so much.
-    Least(f64),
     /// At most so much.
     Most(f64),
 }
@@ -61,7 +59,6 @@ fn row(goal: &Goal, results: &Results) -> Option<String> {
             let ratio = of(server)?;
             (format!("at most {most} × {server}"), format!("{ratio:.2} ×"), ratio <= most)
         }
-        Want::Least(least) => (format!("at least {least}"), format!("{ours:.1}"), ours >= least),
         Want::Most(most) => (format!("at most {most}"), format!("{ours:.1}"), ours <= most),
     };
     let floor = results.ratio(case, metric, Role::Floor).map_or(String::new(), |r| format!("{r:.2}"));

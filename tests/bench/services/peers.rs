@@ -45,7 +45,9 @@ impl Unpacked {
         apt.args(["install", "--reinstall", "--download-only", "--yes", "--no-install-recommends"]);
         apt.args(["-o", "Debug::NoLocking=1", "-o"])
             .arg(format!("Dir::Cache::archives={}", archives.display()));
-        run(apt.args(packages))?;
+        run(apt.args(packages)).map_err(|e| {
+            io::Error::other(format!("{e}\nAre the lists of `apt-get update` there, and fresh?"))
+        })?;
         for entry in fs::read_dir(&archives)? {
             let path = entry?.path();
             if path.extension().is_some_and(|e| e == "deb") {

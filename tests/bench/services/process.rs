@@ -29,8 +29,6 @@ pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
     /// The most resident memory that was seen, summed over the processes.
     pub(crate) peak_mb: f64,
-    /// The most processes at once.
-    pub(crate) processes: usize,
 }
 
 /// A running server; killed with its children when dropped.
@@ -144,7 +142,7 @@ pub(crate) struct Watch {
     pid: u32,
     before: f64,
     stop: Sender<()>,
-    thread: JoinHandle<(f64, usize)>,
+    thread: JoinHandle<f64>,
 }
 
 impl Watch {
@@ -153,23 +151,22 @@ impl Watch {
         let cpu_s = (cpu_of_tree(self.pid) - self.before).max(0.0);
         // The other end hears of it either way.
         let _ = self.stop.send(());
-        let (peak_mb, processes) = self.thread.join().unwrap_or_default();
-        Usage { cpu_s, peak_mb, processes }
+        let peak_mb = self.thread.join().unwrap_or_default();
+        Usage { cpu_s, peak_mb }
     }
 }
 
-/// The most memory in MiB, and the most processes, until it is told to stop.
-fn sample(root: u32, stopped: &Receiver<()>) -> (f64, usize) {
-    let (mut peak, mut most) = (0.0_f64, 0);
+/// The most memory in MiB until it is told to stop.
+fn sample(root: u32, stopped: &Receiver<()>) -> f64 {
+    let mut peak = 0.0_f64;
     loop {
         let last = stopped.recv_timeout(SAMPLE) != Err(RecvTimeoutError::Timeout);
         let pids = tree(root);
         // A single process has its peak from the kernel, which misses nothing.
         let key = if pids.len() == 1 { "VmHWM:" } else { "VmRSS:" };
         peak = peak.max(pids.iter().map(|pid| status_mb(*pid, key)).sum());
-        most = most.max(pids.len());
         if last {
-            return (peak, most);
+            return peak;
         }
     }
 }

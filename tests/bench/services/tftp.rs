@@ -11,7 +11,10 @@ mod servers;
 use super::plan::Plan;
 use super::process::{Server, Usage};
 use super::table::{Results, Role};
-use cases::{AGAIN, CPU, CPU_REQUEST, Case, FAILED, Kind, MEMORY, P50, P99, RATE, REQUESTS, UNFINISHED};
+use cases::{
+    AGAIN, CPU, CPU_REQUEST, Case, FAILED, Kind, MEMORY, P50, P99, RATE, REQUESTS, TRANSFER_P50,
+    TRANSFER_P99, UNFINISHED,
+};
 use load::{Load, Measured};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -134,6 +137,10 @@ fn add(results: &mut Results, case: &Case, server: &str, measured: &Measured, us
     add(&MEMORY, usage.peak_mb);
     add(&FAILED, measured.failed as f64);
     if case.to_the_end {
+        if measured.done > 0 && matches!(case.kind, Kind::File(_)) {
+            add(&TRANSFER_P50, measured.percentile_ms(50));
+            add(&TRANSFER_P99, measured.percentile_ms(99));
+        }
         add(&UNFINISHED, measured.unfinished as f64);
     }
 }

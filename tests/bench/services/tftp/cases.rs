@@ -21,6 +21,9 @@ pub(crate) const REQUESTS: Metric = Metric { main: true, ..metric("requests/s", 
 /// Of requests for small files.
 pub(crate) const P50: Metric = metric("a request, p50, ms", 2, Rounds::Middle);
 pub(crate) const P99: Metric = metric("a request, p99, ms", 2, Rounds::Middle);
+/// Of whole transfers, where they are awaited.
+pub(crate) const TRANSFER_P50: Metric = metric("a transfer, p50, ms", 0, Rounds::Middle);
+pub(crate) const TRANSFER_P99: Metric = metric("a transfer, p99, ms", 0, Rounds::Middle);
 /// Transfers that brought an error, wrong bytes or silence.
 pub(crate) const FAILED: Metric = Metric { sparse: true, ..metric("transfers that failed", 0, Rounds::Most) };
 /// Transfers that were under way when the time was up, of cases that should end before.

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 /// The argument that makes this program the bare loop.
 pub(crate) const SERVE: &str = "--floor-server";
-/// Silence after which a window is sent again.
+/// Silence after which a window is sent again, and what is added for each other transfer, which has its turn, too.
 const REPEAT: Duration = Duration::from_millis(50);
+const TURN: Duration = Duration::from_micros(300);
 /// Between two looks at the clocks, and how long a wait for packets may last.
 const TICK: Duration = Duration::from_millis(10);
 /// Clients that can be told apart.
@@ -238,9 +239,11 @@ impl Loop<'_> {
     }
 
     fn tick(&mut self, now: Instant) {
+        let running = self.transfers.iter().flatten().count();
+        let repeat = REPEAT + TURN * u32::try_from(running).unwrap_or(u32::MAX);
         for slot in 0..self.transfers.len() {
             let Some(transfer) = &mut self.transfers[slot] else { continue };
-            if now - transfer.at > REPEAT {
+            if now - transfer.at > repeat {
                 transfer.at = now;
                 let transfer = *transfer;
                 self.send(&transfer);
