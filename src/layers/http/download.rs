@@ -241,7 +241,7 @@ mod tests {
         };
         let result = body.send(b"head", 0, socket.as_ref(), stopping);
         let was_copied = !body.buffer.is_empty();
-        drop(body);
+        drop((body, socket));
         let mut all = reader.join().unwrap();
         assert_eq!(all.drain(..4).collect::<Vec<_>>(), b"head");
         (all, result, was_copied)

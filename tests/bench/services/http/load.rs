@@ -8,8 +8,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// At most so much at once: what a socket holds is rarely more.
+/// At most so much at once: what programs copy, and all that a socket holds where nothing is copied.
 const ROOM: usize = 256 << 10;
+const ROOM_UNSEEN: usize = 8 << 20;
 /// A server that says nothing for so long has failed.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -52,7 +53,7 @@ pub(super) fn run(load: &Load) -> io::Result<Measured> {
         let clients: Vec<_> = (0..load.clients)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut room = vec![0; ROOM];
+                    let mut room = vec![0; if load.copied { ROOM } else { ROOM_UNSEEN }];
                     start.wait();
                     (0..load.files).map(|_| one(load, &mut room)).collect::<io::Result<Vec<_>>>()
                 })
