@@ -292,7 +292,7 @@ impl<S: LogStore> Journal<S> {
     }
 
     fn listen(&mut self, inbox: &Inbox, stop: &Receiver<()>, names: &Names) -> Exit {
-        let Inbox { lines, intake, bell } = inbox;
+        let Inbox { lines, bell, .. } = inbox;
         let start = Instant::now();
         // Lines that came while the daemon started must not be strays because names are not looked up yet.
         let mut first = true;
@@ -301,7 +301,7 @@ impl<S: LogStore> Journal<S> {
                 return exit;
             }
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
-            let more = !is_early && self.sort(intake);
+            let more = !is_early && self.sort(inbox);
             self.write(false);
             self.prune();
             self.make_room();
@@ -400,7 +400,7 @@ impl<S: LogStore> Journal<S> {
     }
 
     /// Takes what came from the network, until there is enough to be written; true when there is more.
-    fn sort(&mut self, intake: &Intake) -> bool {
+    fn sort(&mut self, inbox: &Inbox) -> bool {
         let now = Instant::now();
         loop {
             while !self.backlog.is_full() {
@@ -418,7 +418,7 @@ impl<S: LogStore> Journal<S> {
             if self.backlog.is_full() {
                 return true;
             }
-            if !intake.exchange(&mut self.in_hand) {
+            if !inbox.intake.exchange(&mut self.in_hand) {
                 return false;
             }
             let losses = self.in_hand.take_losses();
@@ -428,6 +428,13 @@ impl<S: LogStore> Journal<S> {
                 log::warn!("syslog lines are lost; no_room={lost} kernel={by_kernel}");
                 self.stats.lost.fetch_add(lost, Ordering::Relaxed);
                 self.backlog.note_losses(&losses, &self.senders, self.clock.now(), now);
+            }
+            // What was said of devices before these lines came counts for them.
+            if let Ok(line) = inbox.lines.try_recv() {
+                self.take(line, &inbox.lines);
+                if self.refresh_at <= Instant::now() {
+                    return true;
+                }
             }
         }
     }
@@ -563,7 +570,7 @@ impl<S: LogStore> Journal<S> {
         }
         let mut tries = 0;
         loop {
-            let more = self.sort(&inbox.intake);
+            let more = self.sort(inbox);
             if self.write(true) {
                 if !more {
                     break;

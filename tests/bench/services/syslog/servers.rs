@@ -355,7 +355,12 @@ fn syslog_ng(
     let config = scratch.join("syslog-ng.conf");
     fs::write(&config, text)?;
     let mut command = of.command("usr/sbin/syslog-ng");
-    command.env("SYSLOGNG_PREFIX", of.root.join("usr"));
+    // Its own library is beside its modules, where only an installed one is found.
+    let set = command.get_envs().find(|(name, _)| *name == "LD_LIBRARY_PATH").and_then(|(_, path)| path);
+    let mut path = set.map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    path.push(":");
+    path.push(of.path("usr/lib/syslog-ng"));
+    command.env("LD_LIBRARY_PATH", path);
     command.args(["--foreground", "--no-caps", "--cfgfile"]).arg(config);
     command.arg(format!("--module-path={}", of.path("usr/lib/syslog-ng/3.38").display()));
     for (option, file) in [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "ctl")] {
