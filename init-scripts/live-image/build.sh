@@ -204,7 +204,7 @@ chmod 755 "$root/init"
 modules='virtio_pci virtio_mmio virtio_net virtio_blk failover net_failover'
 [ -n "$minimal" ] || modules="$modules
     virtio_scsi virtio-rng sd_mod nvme ahci mmc_block sdhci_pci sdhci_acpi sdhci-iproc bcm2835 usb-storage uas xhci-pci ehci-pci
-    omap_hsmmc sdhci-omap ehci-omap ohci-omap3 phy-omap-usb2 twl-regulator
+    omap_hsmmc sdhci-omap omap-usb-host omap-usb-tll ehci-omap ohci-omap3 phy-generic phy-omap-usb2 twl-regulator pci-host-generic
     e1000 e1000e igb igc r8169 tg3 bnx2 realtek broadcom genet smsc95xx lan78xx asix ax88179_178a r8152 cdc_ether
     ext4 crc32c_generic crc32c-intel vfat nls_cp437 nls_ascii nls_iso8859-1"
 moddir=lib/modules/$version
