@@ -85,7 +85,7 @@ pub(super) fn search<C: Conn>(c: &mut C, name: &str, search: &LogSearch, bounds:
     let page = if forward {
         LogPage {
             lines,
-            before: Place { row: from.row.saturating_add(1), line: from.line.saturating_add(1) },
+            before: Place { row: behind_it(from.row), line: behind_it(from.line) },
             after: reached,
             more,
         }
@@ -97,6 +97,11 @@ pub(super) fn search<C: Conn>(c: &mut C, name: &str, search: &LogSearch, bounds:
         LogPage { lines: oldest_first(lines), before: reached, after, more }
     };
     Ok(sorted(page))
+}
+
+/// The next number, as long as a place can name it: eighteen digits.
+fn behind_it(number: i64) -> i64 {
+    number.saturating_add(1).min(999_999_999_999_999_999)
 }
 
 /// Lines come from the network a moment late, and one may stand behind what the machine said after it.
