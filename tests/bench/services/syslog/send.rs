@@ -112,7 +112,7 @@ pub(crate) fn streams(to: SocketAddr, count: usize, form: Form, connections: u8)
                 match form {
                     Form::Lines => piece.extend([&message[..], b"\n"].concat()),
                     Form::Counted => {
-                        piece.extend([format!("{} ", message.len()).as_bytes(), &message].concat())
+                        piece.extend([format!("{} ", message.len()).as_bytes(), &message].concat());
                     }
                 }
             }
