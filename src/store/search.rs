@@ -92,11 +92,16 @@ pub(super) fn search<C: Conn>(c: &mut C, name: &str, search: &LogSearch, bounds:
     } else {
         let after = match search.from {
             LogFrom::End => last,
-            _ => Place { row: from.row.saturating_sub(1), line: from.line.saturating_sub(1) },
+            _ => Place { row: before_it(from.row), line: before_it(from.line) },
         };
         LogPage { lines: oldest_first(lines), before: reached, after, more }
     };
     Ok(sorted(page))
+}
+
+/// The number before, as long as a place can name it: none is below zero.
+fn before_it(number: i64) -> i64 {
+    number.saturating_sub(1).max(0)
 }
 
 /// The next number, as long as a place can name it: eighteen digits.

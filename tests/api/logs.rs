@@ -67,6 +67,9 @@ fn a_log_is_read_in_pages_and_what_has_come_since() {
     let far = "9".repeat(18);
     assert_eq!(page(&world, &format!("after={far}-{far}")).0, [""; 0]);
     assert_eq!(page(&world, &format!("limit=1&before={far}-{far}")).0, ["new 27"]);
+    let (none, before, after, more) = page(&world, "before=0-0");
+    assert_eq!((none.len(), before.as_str(), after.as_str(), more), (0, "0-0", "0-0", false), "a place");
+    assert_eq!(page(&world, "limit=1&before=&after=").0, ["new 27"], "empty is as good as none");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// For an operation of a board: several boots on a machine that is busy with other things.
@@ -91,10 +93,18 @@ impl Rig {
             "network namespaces and taps need root: run the tests as root"
         );
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let id = format!("t{}", std::process::id());
+        // A process may have seven: net.sh takes no more than 8 characters, and the number of a process has up to 7.
+        static RIGS: AtomicU8 = AtomicU8::new(0);
+        let letter = char::from(b't' + RIGS.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{letter}{}", std::process::id());
         let home = File::open("/proc/thread-self/ns/net").expect("every thread has a network namespace");
         let mut rig = Self { folder, id, kind, link, relays: None, home, images: Vec::new() };
-        rig.fill_folders(lab);
+        {
+            // Two that download packages would be in each other's way.
+            static FILLING: Mutex<()> = Mutex::new(());
+            let _one = FILLING.lock();
+            rig.fill_folders(lab);
+        }
         run(rig.env(script("tests/rig/net.sh").args(["up", &rig.id, "1"])));
         // From here on this thread lives in the server's namespace, and with it every process that it starts.
         let namespace = File::open(rig.namespace()).expect("net.sh has made it");

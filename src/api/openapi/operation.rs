@@ -142,6 +142,10 @@ fn query_parameter(query: &Query, schemas: &mut Schemas<'_>) -> Value {
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         words.push("".into());
     }
+    if let Some(pattern) = schema.get_mut("pattern") {
+        let one = pattern.as_str().unwrap_or_default().trim_start_matches('^').trim_end_matches('$');
+        *pattern = format!("^({one})?$").into();
+    }
     let mut parameter = json!({
         "name": query.name, "in": "query", "required": false, "description": query.doc, "schema": schema,
     });
