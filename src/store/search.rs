@@ -59,6 +59,11 @@ pub(super) fn search<C: Conn>(c: &mut C, name: &str, search: &LogSearch, bounds:
     let mut lines = Vec::new();
     let (mut cut, mut bytes) = (false, 0);
     loop {
+        // Whether there is one more is not worth a look at all the rest of a log.
+        if lines.len() == limit && !wanted.text.is_empty() {
+            cut = !(rows.is_exhausted() && pieces.is_exhausted());
+            break;
+        }
         rows.fill(&wanted, |source| read_rows(c, source, &wanted))?;
         pieces.fill(&wanted, |source| read_pieces(c, source, &wanted))?;
         let row_first = match (rows.ahead.front(), pieces.ahead.front()) {
@@ -173,6 +178,11 @@ impl Source {
         Ok(())
     }
 
+    /// It has no line in hand, and there is none to be read.
+    fn is_exhausted(&self) -> bool {
+        self.ahead.is_empty() && self.done
+    }
+
     fn take(&mut self) -> Option<LogLine> {
         self.ahead.pop_front().map(|a| a.line)
     }
@@ -256,6 +266,10 @@ struct Needle {
 impl Needle {
     fn new(text: &str) -> Self {
         Self { lower: text.to_lowercase() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lower.is_empty()
     }
 
     fn is_in(&self, text: &str) -> bool {
