@@ -8,7 +8,7 @@ use super::cells::{Cells, readable};
 use super::chunk::{self, chunk_of, last_of};
 use super::conn::{Conn, Doing, Row, args};
 use super::logs::{at_most, decode, oldest_first};
-use super::rows::{LogFrom, LogLine, LogPage, LogSearch, Place};
+use super::rows::{Behind, LogFrom, LogLine, LogPage, LogSearch, Place};
 use super::{Result, sql};
 use crate::logic::time::Timestamp;
 use std::collections::VecDeque;
@@ -115,15 +115,15 @@ fn sorted(mut page: LogPage) -> LogPage {
     page
 }
 
-pub(super) fn behind<C: Conn>(c: &mut C, name: &str, place: Place) -> Result<(u64, u64, Place)> {
-    let Some(device) = number(c, sql::DEVICE_ID, args![name])? else { return Ok((0, 0, place)) };
+pub(super) fn behind<C: Conn>(c: &mut C, name: &str, place: Place) -> Result<Option<Behind>> {
+    let Some(device) = number(c, sql::DEVICE_ID, args![name])? else { return Ok(None) };
     let passed = args![device, chunk_of(place.line)];
-    let Some(row) = c.query_one(sql::CHUNKS_BEHIND, passed).doing(READ)? else { return Ok((0, 0, place)) };
+    let Some(row) = c.query_one(sql::CHUNKS_BEHIND, passed).doing(READ)? else { return Ok(None) };
     let mut cells = Cells::new("device_log_chunks", row);
     let (lines, bytes, last) = (cells.int("lines")?, cells.int("bytes")?, cells.int("id")?);
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let line = if last > 0 { last_of(last - 1).max(place.line) } else { place.line };
-    Ok((count(lines), count(bytes), Place { line, ..place }))
+    Ok(Some(Behind { lines: count(lines), bytes: count(bytes), near_end: Place { line, ..place } }))
 }
 
 fn number<C: Conn>(c: &mut C, sql: &'static str, args: &[super::conn::Value]) -> Result<Option<i64>> {

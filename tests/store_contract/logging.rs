@@ -181,9 +181,10 @@ pub(crate) fn lines_of_both_kinds_are_one_log_in_pages(world: &World) {
     assert_eq!(messages(&page.lines), want[95..]);
 
     let start = Place::default();
-    let (lines, bytes, place) = store.log_behind("panda-1", start).unwrap();
-    assert!(lines == 50 && bytes > 50 * 4, "{lines} {bytes}");
-    let last = store.search_log("panda-1", &search("", 1000, LogFrom::After(place))).unwrap();
+    let behind = store.log_behind("panda-1", start).unwrap().unwrap();
+    assert!(behind.lines == 50 && behind.bytes > 50 * 4, "{behind:?}");
+    assert_eq!(store.log_behind("nope", start).unwrap(), None);
+    let last = store.search_log("panda-1", &search("", 1000, LogFrom::After(behind.near_end))).unwrap();
     let odd: Vec<String> =
         messages(&last.lines).iter().filter(|m| !want.contains(&(**m).into())).map(|m| (*m).into()).collect();
     assert_eq!(odd, [""; 0]);
