@@ -155,6 +155,7 @@ mod tests {
         let source = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
         let logged = (0..10_000).filter(|n| strays.note(source(*n), start).is_some()).count();
         assert_eq!((logged, strays.sources.len()), (SOURCES_MAX, SOURCES_MAX));
+        assert_eq!(strays.full_until, Some(start + REST), "until then none is looked through");
         assert_eq!(strays.note(source(99_999), start + REST), Some(1), "the old ones make room");
         assert_eq!(strays.sources.len(), 1);
     }

@@ -309,6 +309,35 @@ fn a_flood_is_written_whole_and_the_disk_is_not_asked_every_time() {
 }
 
 #[test]
+fn lines_behind_which_none_come_are_on_the_disk_with_their_batch() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    // Much sooner than a sync would be due.
+    for n in 0..5 {
+        rig.say([10, 0, 0, 1], &n.to_string());
+        rig.wrote.recv_timeout(LONG).expect("written");
+    }
+    let shelf = rig.shelf.clone();
+    assert_eq!(rig.stop().len(), 5);
+    assert_eq!(shelf.lock().unwrap().durable, [true; 5]);
+}
+
+#[test]
+fn lines_behind_many_news_are_written_at_the_end() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let lines = rig.lines.clone().unwrap();
+    for _ in 0..JOURNAL_QUEUE - 1 {
+        lines.try_send(JournalLine::DevicesChanged).unwrap();
+    }
+    let message = "the last".to_owned();
+    lines
+        .try_send(JournalLine::Device { device: "panda-1".into(), at: NOW, source: "sut", message })
+        .unwrap();
+    assert_eq!(rig.stop(), ["panda-1 sut the last"]);
+}
+
+#[test]
 fn whoever_holds_most_makes_room() {
     let mib = 1 << 20;
     let held = [(1, 80 * mib), (2, 10 * mib), (3, 30 * mib)].into();
