@@ -267,6 +267,12 @@ mod tests {
             put(&intake, [10, 0, 0, n % 2], "", &"x".repeat(50));
         }
         assert!(!intake.has_room());
+        let (half, _bell_of_half) = Intake::new(1000);
+        while half.has_room() {
+            put(&half, [10, 0, 0, 1], "", &"x".repeat(50));
+        }
+        put(&half, [10, 0, 0, 1], "", "x");
+        assert_eq!(half.lost(), 0, "the other half is for those who cannot wait");
         let (used, max) = intake.used();
         assert!(used >= max && used < max + 100, "{used}");
         let mut batch = Batch::default();

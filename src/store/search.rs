@@ -329,4 +329,85 @@ mod tests {
             assert!(!want || Needle::new(needle).may_be_in(text), "{needle:?} in {text:?}");
         }
     }
+
+    use crate::store::chunk::LogChunk;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::{logs, migrate};
+
+    /// A log of forty lines in twenty pieces, and a line of the machine behind each piece; every tenth line has an `x`.
+    fn log(name: &str) -> Sqlite {
+        let mut c = Sqlite::open_memory(name).unwrap();
+        migrate::to_latest(&mut c).unwrap();
+        let device = "INSERT INTO devices (name, fqdn, imaging_server, relay_info, environment, hardware_id, processor, tags, \
+            comments, inventory_id, state, epoch, state_since, counters, vanished, self_testing, failures) \
+            VALUES ('a', '', '', '', '', NULL, '', '[]', '', 0, 'ready', 1, 0, '{}', 0, 0, '[]')";
+        c.batch("PRAGMA foreign_keys = OFF").unwrap();
+        c.batch(device).unwrap();
+        for n in 0..20 {
+            let mut chunk = LogChunk::new("a".into(), Timestamp(10 * n));
+            for at in [10 * n, 10 * n + 1] {
+                chunk.push(Timestamp(at), if at % 50 == 0 { "an x" } else { "nothing" });
+            }
+            logs::append_chunks(&mut c, &[chunk], true).unwrap();
+            logs::append_device(&mut c, &"a".into(), Timestamp(10 * n + 5), logs::MACHINE, "no").unwrap();
+        }
+        c
+    }
+
+    fn ask(c: &mut Sqlite, text: &str, limit: usize, from: LogFrom, bounds: Bounds) -> LogPage {
+        let asked = LogSearch { since: None, text: text.into(), limit: Some(limit), from };
+        search(c, "a", &asked, bounds).unwrap()
+    }
+
+    #[test]
+    fn a_search_that_has_looked_at_enough_goes_on_where_it_stopped() {
+        let mut c = log("enough");
+        for (bounds, least) in [
+            (Bounds { looked_at: 40, ..Bounds::NONE }, 2),
+            (Bounds { answer: 5, ..Bounds::NONE }, 2),
+            (Bounds { looked_at: 0, answer: 0 }, 3),
+        ] {
+            for forward in [false, true] {
+                let mut from = if forward { LogFrom::After(Place::default()) } else { LogFrom::End };
+                let (mut times, mut calls) = (Vec::new(), 0);
+                loop {
+                    let page = ask(&mut c, "X", 100, from, bounds);
+                    times.extend(page.lines.iter().rev().map(|l| l.at.0));
+                    from = if forward { LogFrom::After(page.after) } else { LogFrom::Before(page.before) };
+                    calls += 1;
+                    assert!(calls < 100, "it comes to an end");
+                    if !page.more {
+                        break;
+                    }
+                }
+                times.sort_unstable();
+                assert_eq!(times, [0, 50, 100, 150], "{bounds:?} {forward}");
+                assert!(calls >= least, "{calls} calls: {bounds:?} {forward}");
+            }
+        }
+        // Cut while lines of the other kind wait: none is passed over, and the order stays.
+        let bounds = Bounds { looked_at: 1, ..Bounds::NONE };
+        let (mut from, mut times) = (LogFrom::End, Vec::new());
+        loop {
+            let page = ask(&mut c, "n", 100, from, bounds);
+            times.splice(0..0, page.lines.iter().map(|l| l.at.0));
+            from = LogFrom::Before(page.before);
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(times.len(), 60);
+        assert!(times.is_sorted(), "{times:?}");
+    }
+
+    #[test]
+    fn a_search_that_has_its_lines_looks_no_further() {
+        let mut c = log("further");
+        let page = ask(&mut c, "x", 1, LogFrom::End, Bounds::NONE);
+        assert_eq!((page.lines.len(), page.lines[0].at.0, page.more), (1, 150, true));
+        // The pieces were read as far as the line, two and eight at a time, and not to the one before it.
+        assert!(chunk_of(page.before.line) > 5, "{}", page.before);
+        let page = ask(&mut c, "x", 4, LogFrom::After(Place::default()), Bounds::NONE);
+        assert_eq!(page.lines.len(), 4);
+    }
 }

@@ -184,6 +184,21 @@ fn a_log_is_followed_as_it_grows() {
 }
 
 #[test]
+fn followers_are_sent_away_when_the_server_stops() {
+    let mut world = start();
+    let mut store = world.location.open().unwrap();
+    say(&mut *store, 0..2, "line");
+    let mut follower = Follower::open(&world, "", "");
+    assert_eq!(follower.lines(2).len(), 2);
+    world.begin_stop();
+    let mut line = String::new();
+    while line != "0\r\n" {
+        line.clear();
+        assert_ne!(follower.reader.read_line(&mut line).unwrap(), 0, "the answer is whole");
+    }
+}
+
+#[test]
 fn unknown_senders_are_shown_with_their_last_lines() {
     let world = start();
     let answer = world.get("/api/log/unknown/");

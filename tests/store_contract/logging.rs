@@ -145,6 +145,8 @@ pub(crate) fn lines_of_both_kinds_are_one_log_in_pages(world: &World) {
     assert!(ids.len() == 100 && ids.iter().all(|id| *id < 1 << 53));
     assert_eq!(messages(&store.device_log("panda-1", Some(T0.plus_ms(91)), Some(4)).unwrap()), want[96..]);
 
+    assert_eq!(messages(&store.device_log("panda-1", Some(T0.plus_ms(94)), None).unwrap()), want[94..]);
+
     // Backwards in pages of every size, and forwards from each place.
     for size in [1, 7, 64, 99, 100, 1000] {
         let mut got = Vec::new();
