@@ -14,6 +14,9 @@ use crate::logic::time::Timestamp;
 use std::collections::VecDeque;
 
 const READ: &str = "read a log";
+/// What reading a row costs beside its text, in bytes that could be looked at meanwhile: a board that says a line now and then has
+/// as many pieces as lines. A million lines in full pieces took 1.6 s without optimization, one by one 6 s.
+const ROW_BYTES: usize = 512;
 /// How much one search may take, in bytes of text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -205,7 +208,7 @@ fn read_rows<C: Conn>(c: &mut C, source: &mut Source, wanted: &Wanted) -> Result
     let begin = source.at;
     for line in readable(rows, |row| decode("device_logs", row)) {
         source.at = line.id;
-        source.looked_at += line.message.len();
+        source.looked_at += ROW_BYTES + line.message.len();
         if wanted.text.is_in(&line.message) {
             source.ahead.push_back(Ahead { number: line.id, line });
         }
@@ -231,7 +234,7 @@ fn read_pieces<C: Conn>(c: &mut C, source: &mut Source, wanted: &Wanted) -> Resu
     for (id, first_at, text) in pieces {
         let begin = source.at;
         source.at = if wanted.forward { last_of(id) } else { last_of(id - 1) + 1 };
-        source.looked_at += text.len();
+        source.looked_at += ROW_BYTES + text.len();
         if !wanted.text.may_be_in(&text) {
             continue;
         }
