@@ -18,7 +18,7 @@ fn store(lab: &Lab) -> Box<dyn Store> {
 
 /// Lines from the network in the log of the board.
 fn stored(lab: &Lab) -> u64 {
-    store(lab).log_behind("board-1", Place::default()).expect("the store works").0
+    store(lab).log_behind("board-1", Place::default()).expect("the store works").expect("the board").lines
 }
 
 /// A counter of a part of the process.

@@ -92,17 +92,19 @@ impl Tail {
         text
     }
 
-    /// What has come since the last piece, and whether there is more at once; no text when nothing has.
+    /// What has come since the last piece, and whether there is more at once; no text when nothing has, and nothing at all when
+    /// the device is gone.
     ///
     /// # Errors
     /// The store's; the place stays, and the next call goes on there.
-    pub fn next(&mut self, store: &mut dyn Store) -> crate::store::Result<(String, bool)> {
+    pub fn next(&mut self, store: &mut dyn Store) -> crate::store::Result<Option<(String, bool)>> {
         let mut text = String::new();
-        let (lines, bytes, near_end) = store.log_behind(&self.device, self.place)?;
-        if bytes > BEHIND_MAX {
-            let (left, ..) = store.log_behind(&self.device, near_end)?;
-            text.push_str(&format!("event: skipped\ndata: {{\"lines\":{}}}\n\n", lines.saturating_sub(left)));
-            self.place = near_end;
+        let Some(behind) = store.log_behind(&self.device, self.place)? else { return Ok(None) };
+        if behind.bytes > BEHIND_MAX {
+            let left = store.log_behind(&self.device, behind.near_end)?.map_or(0, |b| b.lines);
+            let skipped = behind.lines.saturating_sub(left);
+            text.push_str(&format!("event: skipped\ndata: {{\"lines\":{skipped}}}\n\n"));
+            self.place = behind.near_end;
         }
         let search = LogSearch {
             since: None,
@@ -118,7 +120,7 @@ impl Tail {
         if moved || !text.is_empty() {
             text.push_str(&format!("id: {}\n\n", self.place));
         }
-        Ok((text, page.more))
+        Ok(Some((text, page.more)))
     }
 }
 

@@ -53,6 +53,31 @@ impl Losses {
     pub fn is_empty(&self) -> bool {
         self.by_sender.is_empty() && self.of_others == 0 && self.by_kernel.is_empty()
     }
+
+    /// For lack of room here, and dropped by the kernel.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.by_sender.values().sum::<u64>() + self.of_others, self.by_kernel.values().sum())
+    }
+
+    /// So many lines of this sender more. Of too many senders only their sum is kept.
+    fn count(&mut self, from: IpAddr, lines: u64) {
+        if self.by_sender.len() < LOSERS_MAX || self.by_sender.contains_key(&from) {
+            *self.by_sender.entry(from).or_default() += lines;
+        } else {
+            self.of_others += lines;
+        }
+    }
+
+    /// Those and these.
+    pub fn add(&mut self, more: &Self) {
+        for (from, lines) in &more.by_sender {
+            self.count(*from, *lines);
+        }
+        self.of_others += more.of_others;
+        for (at, count) in &more.by_kernel {
+            *self.by_kernel.entry(*at).or_default() += count;
+        }
+    }
 }
 
 /// A line in a batch.
@@ -87,6 +112,11 @@ impl Batch {
             hostname: part(begin, middle),
             message: part(middle, end),
         })
+    }
+
+    /// Whether all lines were read.
+    pub fn is_read(&self) -> bool {
+        self.read.0 >= self.entries.len()
     }
 
     /// What was lost before these lines; asked once.
@@ -137,12 +167,7 @@ impl Intake {
         let mut waiting = self.lock();
         if waiting.bytes() + self.in_hand.load(Ordering::Relaxed) >= self.max {
             self.lost.fetch_add(1, Ordering::Relaxed);
-            let lost = &mut waiting.lost;
-            if lost.by_sender.len() < LOSERS_MAX || lost.by_sender.contains_key(&from) {
-                *lost.by_sender.entry(from).or_default() += 1;
-            } else {
-                lost.of_others += 1;
-            }
+            waiting.lost.count(from, 1);
             return;
         }
         let begin = waiting.text.len();
@@ -163,6 +188,11 @@ impl Intake {
     pub fn has_room(&self) -> bool {
         let (used, max) = self.used();
         used < max / 2
+    }
+
+    /// Whether a line waits, beside those that the journal has in its hands.
+    pub fn has_lines(&self) -> bool {
+        !self.lock().entries.is_empty()
     }
 
     /// Bytes that wait, and how many may.
@@ -237,6 +267,12 @@ mod tests {
             put(&intake, [10, 0, 0, n % 2], "", &"x".repeat(50));
         }
         assert!(!intake.has_room());
+        let (half, _bell_of_half) = Intake::new(1000);
+        while half.has_room() {
+            put(&half, [10, 0, 0, 1], "", &"x".repeat(50));
+        }
+        put(&half, [10, 0, 0, 1], "", "x");
+        assert_eq!(half.lost(), 0, "the other half is for those who cannot wait");
         let (used, max) = intake.used();
         assert!(used >= max && used < max + 100, "{used}");
         let mut batch = Batch::default();

@@ -11,6 +11,8 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Lines of one piece at most: what a line's number has room for.
 pub const CHUNK_LINES: usize = 1 << LINE_BITS;
 const LINE_BITS: u32 = 12;
+/// Its time, a blank and a line end.
+const AROUND_LINE: usize = 19 + 2;
 /// Numbers of lines in pieces begin here, far beyond those that have a row of their own; all fit in 53 bits, for JSON.
 pub(super) const FIRST_LINE_ID: i64 = 1 << 44;
 
@@ -35,7 +37,9 @@ impl LogChunk {
     /// time goes forward, also when somebody sets the clock.
     pub fn fits(&self, at: Timestamp, bytes: usize) -> bool {
         self.lines == 0
-            || (at >= self.last && self.lines < CHUNK_LINES && self.text.len() + bytes < CHUNK_BYTES)
+            || (at >= self.last
+                && self.lines < CHUNK_LINES
+                && self.text.len() + AROUND_LINE + bytes < CHUNK_BYTES)
     }
 
     /// Appends a line that [`Self::fits`]. Line ends in it become visible signs.

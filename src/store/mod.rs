@@ -249,9 +249,8 @@ pub trait Store: Send {
     ) -> Result<Vec<LogLine>>;
     /// Looks for lines in a device's log, at as much of it as a call may take; nothing for a device that is not there.
     fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage>;
-    /// How many lines from the network, and bytes of them, a device's log has behind a place; and the place before the last
-    /// piece of them, for whoever is too far behind to read all.
-    fn log_behind(&mut self, name: &str, place: Place) -> Result<(u64, u64, Place)>;
+    /// What a device's log has behind a place; `None` for a device that is not there.
+    fn log_behind(&mut self, name: &str, place: Place) -> Result<Option<Behind>>;
     /// Senders that no device is known for, the last heard first.
     fn stray_senders(&mut self) -> Result<Vec<StraySender>>;
     /// The last `limit` lines of one of them, oldest first.

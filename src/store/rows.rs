@@ -208,6 +208,17 @@ pub struct LogPage {
     pub more: bool,
 }
 
+/// What from the network a device's log has behind a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// Lines, of pieces that lie wholly behind it.
+    pub lines: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Before the last piece, for whoever is too far behind to read all.
+    pub near_end: Place,
+}
+
 /// Somebody who sends lines although no device is known for the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StraySender {

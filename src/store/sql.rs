@@ -135,7 +135,7 @@ pub(super) const DEVICE_LOG_BEFORE: &str = "SELECT id, at, source, message FROM 
     WHERE device_id = ? AND id < ? AND at >= ? ORDER BY id DESC LIMIT ?";
 pub(super) const DEVICE_LOG_AFTER: &str = "SELECT id, at, source, message FROM device_logs \
     WHERE device_id = ? AND id > ? AND at >= ? ORDER BY id LIMIT ?";
-// Pieces of device logs.
+// Pieces of device logs. A sum is a DECIMAL in MySQL, and no number that a decoder would read; SQLite casts to the same number.
 pub(super) const CHUNK_APPEND: &str = "INSERT INTO device_log_chunks (device_id, first_at, last_at, line_count, bytes, text) \
     SELECT id, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
 pub(super) const CHUNK_LAST: &str = "SELECT COALESCE(MAX(id), 0) FROM device_log_chunks WHERE device_id = ?";
@@ -143,10 +143,12 @@ pub(super) const CHUNKS_BEFORE: &str = "SELECT id, first_at, text FROM device_lo
     WHERE device_id = ? AND id <= ? AND last_at >= ? ORDER BY id DESC LIMIT ?";
 pub(super) const CHUNKS_AFTER: &str = "SELECT id, first_at, text FROM device_log_chunks \
     WHERE device_id = ? AND id >= ? AND last_at >= ? ORDER BY id LIMIT ?";
-pub(super) const CHUNKS_BEHIND: &str = "SELECT COALESCE(SUM(line_count), 0), COALESCE(SUM(bytes), 0), COALESCE(MAX(id), 0) \
+pub(super) const CHUNKS_BEHIND: &str = "SELECT CAST(COALESCE(SUM(line_count), 0) AS SIGNED), \
+    CAST(COALESCE(SUM(bytes), 0) AS SIGNED), COALESCE(MAX(id), 0) \
     FROM device_log_chunks WHERE device_id = ? AND id > ?";
-pub(super) const CHUNK_BYTES_ALL: &str = "SELECT COALESCE(SUM(bytes), 0) FROM device_log_chunks";
-pub(super) const CHUNK_BYTES_MOST: &str = "SELECT device_id, SUM(bytes) AS held FROM device_log_chunks \
+pub(super) const CHUNK_BYTES_ALL: &str =
+    "SELECT CAST(COALESCE(SUM(bytes), 0) AS SIGNED) FROM device_log_chunks";
+pub(super) const CHUNK_BYTES_MOST: &str = "SELECT device_id, CAST(SUM(bytes) AS SIGNED) AS held FROM device_log_chunks \
     GROUP BY device_id ORDER BY held DESC LIMIT 1";
 pub(super) const CHUNKS_OLDEST: &str =
     "SELECT id, bytes FROM device_log_chunks WHERE device_id = ? ORDER BY id LIMIT ?";

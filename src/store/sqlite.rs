@@ -265,6 +265,20 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_a_quick_transaction_is_durable_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut c = Sqlite::open_file(&dir.path().join("s.db")).unwrap();
+        for fate in [Then::Commit, Then::Undo] {
+            let done = c.transaction_soon("test", |c| {
+                assert_eq!(c.pragma::<i64>("synchronous").unwrap(), 1, "NORMAL");
+                Ok(((), fate))
+            });
+            done.unwrap();
+            assert_eq!(c.pragma::<i64>("synchronous").unwrap(), 2, "FULL");
+        }
+    }
+
+    #[test]
     fn the_settings_that_durability_rests_on_are_on() {
         let dir = tempfile::tempdir().unwrap();
         let c = Sqlite::open_file(&dir.path().join("s.db")).unwrap();

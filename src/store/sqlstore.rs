@@ -145,7 +145,7 @@ impl<C: Conn> Store for SqlStore<C> {
     fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage> {
         search::search(&mut self.conn, name, search, search::Bounds::CALL)
     }
-    fn log_behind(&mut self, name: &str, place: Place) -> Result<(u64, u64, Place)> {
+    fn log_behind(&mut self, name: &str, place: Place) -> Result<Option<Behind>> {
         search::behind(&mut self.conn, name, place)
     }
     fn stray_senders(&mut self) -> Result<Vec<StraySender>> {

@@ -97,7 +97,7 @@ pass_on! {
     fn device(name: &str) -> Option<DeviceView>;
     fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
     fn search_log(name: &str, search: &LogSearch) -> LogPage;
-    fn log_behind(name: &str, place: Place) -> (u64, u64, Place);
+    fn log_behind(name: &str, place: Place) -> Option<Behind>;
     fn stray_senders() -> Vec<StraySender>;
     fn stray_log_of(sender: &str, limit: usize) -> Vec<StrayLogLine>;
     fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;

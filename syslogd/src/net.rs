@@ -34,6 +34,8 @@ const ACCEPT_PORTION: usize = 64;
 /// How long a listener rests when the system refuses it a connection. It stays readable all the while, so without a
 /// rest we would spin; a second is what a board's sender waits before it tries again.
 const ACCEPT_REST: Duration = Duration::from_secs(1);
+/// Between two looks for silent connections.
+const SWEEP_REST: Duration = Duration::from_secs(1);
 /// How long a stop may take to deliver what has already arrived. A flood would never end by itself; all buffers of all
 /// connections take some seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -386,7 +388,8 @@ impl Server {
         let silent: Vec<Token> = self
             .connections
             .iter()
-            .filter(|(_, c)| c.deadline(limit) <= now)
+            // One that we do not read is not silent.
+            .filter(|(token, c)| c.deadline(limit) <= now && !self.held.contains(token))
             .map(|(token, _)| *token)
             .collect();
         for token in silent {
@@ -396,7 +399,8 @@ impl Server {
             self.stats.connections_idle.one();
             self.close(token, sink, now);
         }
-        self.next_sweep = self.connections.values().map(|c| c.deadline(limit)).min();
+        let earliest = self.connections.values().map(|c| c.deadline(limit)).min();
+        self.next_sweep = earliest.map(|at| at.max(now + SWEEP_REST));
         sink.idle();
     }
 

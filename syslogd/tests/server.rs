@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -24,11 +24,21 @@ type Received = (SocketAddr, Record<'static>, Vec<u8>);
 struct Batches {
     batch: Vec<Received>,
     to: Sender<Received>,
+    has_room: Arc<AtomicBool>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Sink for Batches {
     fn record(&mut self, from: SocketAddr, record: Record<'_>, raw: &[u8]) {
         self.batch.push((from, record.into_owned(), raw.to_vec()));
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.has_room.load(Ordering::SeqCst)
+    }
+
+    fn dropped(&mut self, _: SocketAddr, count: u64) {
+        self.dropped.fetch_add(count, Ordering::SeqCst);
     }
 
     fn idle(&mut self) {
@@ -44,6 +54,10 @@ struct Running {
     stats: Arc<Stats>,
     stopper: Stopper,
     records: Receiver<Received>,
+    /// Whether the sink takes what can wait.
+    has_room: Arc<AtomicBool>,
+    /// What the sink was told of.
+    dropped: Arc<AtomicU64>,
     thread: JoinHandle<Result<(), RunError>>,
 }
 
@@ -56,8 +70,11 @@ fn run(server: Server) -> Running {
     let (to, records) = channel();
     let (udp, tcp) = (server.udp_addrs()[0], server.tcp_addrs()[0]);
     let (stats, stopper) = (server.stats(), server.stopper());
-    let thread = thread::spawn(move || server.run(&mut Batches { batch: Vec::new(), to }));
-    Running { udp, tcp, stats, stopper, records, thread }
+    let (has_room, dropped) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let mut sink =
+        Batches { batch: Vec::new(), to, has_room: Arc::clone(&has_room), dropped: Arc::clone(&dropped) };
+    let thread = thread::spawn(move || server.run(&mut sink));
+    Running { udp, tcp, stats, stopper, records, has_room, dropped, thread }
 }
 
 fn start() -> Running {
@@ -292,6 +309,46 @@ fn a_silent_connection_is_closed_and_what_it_began_is_delivered() {
 }
 
 #[test]
+fn connections_wait_while_there_is_no_room_and_datagrams_do_not() {
+    let idle = Duration::from_millis(100);
+    let server = run(bind(Limits { idle, ..Limits::default() }));
+    server.has_room.store(false, Ordering::SeqCst);
+    let mut stream = connect(server.tcp);
+    stream.write_all(b"<13>patient\n").unwrap();
+    server.wait_for("held", |s| s.connections_held > 0);
+    let begun = Instant::now();
+    // Long after a silent one would have been closed.
+    while begun.elapsed() < 15 * idle {
+        sender(server.udp).send(b"<13>hasty").unwrap();
+        assert_eq!(server.message(), "hasty");
+    }
+    assert_eq!((server.stats.now().received_tcp, server.stats.now().connections_idle), (0, 0));
+    server.has_room.store(true, Ordering::SeqCst);
+    assert_eq!(server.message(), "patient");
+    assert_closed(&mut stream);
+    server.stop();
+}
+
+#[test]
+fn a_stop_waits_for_room() {
+    let server = start();
+    server.has_room.store(false, Ordering::SeqCst);
+    let mut stream = connect(server.tcp);
+    stream.write_all(b"<13>patient\n").unwrap();
+    server.wait_for("held", |s| s.connections_held > 0);
+    server.stopper.stop().unwrap();
+    // Its goodbye, and then a good while beyond the silence that would end it.
+    assert_closed(&mut stream);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(500) {
+        assert!(server.records.recv_timeout(Duration::from_millis(50)).is_err());
+    }
+    server.has_room.store(true, Ordering::SeqCst);
+    let left = server.stop();
+    assert_eq!(left.iter().map(|(_, r, _)| &*r.message).collect::<Vec<_>>(), ["patient"]);
+}
+
+#[test]
 fn a_flood_on_one_connection_does_not_starve_the_others() {
     let server = run(bind(Limits::default()));
     let flooding = Arc::new(AtomicBool::new(true));
@@ -362,9 +419,10 @@ fn what_the_kernel_drops_is_counted() {
         sent += 1;
         running.next();
     }
-    let stats = Arc::clone(&running.stats);
+    let (stats, told) = (Arc::clone(&running.stats), Arc::clone(&running.dropped));
     running.stop();
     let stats = stats.now();
+    assert_eq!(told.load(Ordering::SeqCst), stats.dropped_by_kernel, "the sink hears of all");
     assert!(stats.received_udp < 1000, "{stats:?}");
     assert_eq!(stats.received_udp + stats.dropped_by_kernel, sent, "{stats:?}");
 }

@@ -3,7 +3,7 @@
 use crate::client::connect;
 use crate::world::{NOW, World, start};
 use mozpool::logic::time::Timestamp;
-use mozpool::store::{DeviceLogLine, LogChunk, Store};
+use mozpool::store::{Deletion, DeviceLogLine, LogChunk, Store};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
@@ -174,8 +174,31 @@ fn a_log_is_followed_as_it_grows() {
     let (kind, data) = late.event();
     assert_eq!((kind.as_str(), data["lines"].as_u64()), ("skipped", Some(4999)));
     assert!(late.lines(1)[0].ends_with(" 4999"));
+    // A device that goes takes its followers along, and who comes back is told so.
+    let gone = Deletion::Device("panda-0002".into());
+    store.delete(&gone, true, false, Timestamp(NOW)).unwrap();
+    let mut line = String::new();
+    while line != "0\r\n" {
+        line.clear();
+        assert_ne!(late.reader.read_line(&mut line).unwrap(), 0, "the answer is whole");
+    }
     let answer = world.get("/api/device/none/log/?follow=1");
     assert_eq!(answer.status, 404);
+}
+
+#[test]
+fn followers_are_sent_away_when_the_server_stops() {
+    let mut world = start();
+    let mut store = world.location.open().unwrap();
+    say(&mut *store, 0..2, "line");
+    let mut follower = Follower::open(&world, "", "");
+    assert_eq!(follower.lines(2).len(), 2);
+    world.begin_stop();
+    let mut line = String::new();
+    while line != "0\r\n" {
+        line.clear();
+        assert_ne!(follower.reader.read_line(&mut line).unwrap(), 0, "the answer is whole");
+    }
 }
 
 #[test]

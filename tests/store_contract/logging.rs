@@ -145,6 +145,8 @@ pub(crate) fn lines_of_both_kinds_are_one_log_in_pages(world: &World) {
     assert!(ids.len() == 100 && ids.iter().all(|id| *id < 1 << 53));
     assert_eq!(messages(&store.device_log("panda-1", Some(T0.plus_ms(91)), Some(4)).unwrap()), want[96..]);
 
+    assert_eq!(messages(&store.device_log("panda-1", Some(T0.plus_ms(94)), None).unwrap()), want[94..]);
+
     // Backwards in pages of every size, and forwards from each place.
     for size in [1, 7, 64, 99, 100, 1000] {
         let mut got = Vec::new();
@@ -181,9 +183,10 @@ pub(crate) fn lines_of_both_kinds_are_one_log_in_pages(world: &World) {
     assert_eq!(messages(&page.lines), want[95..]);
 
     let start = Place::default();
-    let (lines, bytes, place) = store.log_behind("panda-1", start).unwrap();
-    assert!(lines == 50 && bytes > 50 * 4, "{lines} {bytes}");
-    let last = store.search_log("panda-1", &search("", 1000, LogFrom::After(place))).unwrap();
+    let behind = store.log_behind("panda-1", start).unwrap().unwrap();
+    assert!(behind.lines == 50 && behind.bytes > 50 * 4, "{behind:?}");
+    assert_eq!(store.log_behind("nope", start).unwrap(), None);
+    let last = store.search_log("panda-1", &search("", 1000, LogFrom::After(behind.near_end))).unwrap();
     let odd: Vec<String> =
         messages(&last.lines).iter().filter(|m| !want.contains(&(**m).into())).map(|m| (*m).into()).collect();
     assert_eq!(odd, [""; 0]);

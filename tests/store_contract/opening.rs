@@ -1,7 +1,7 @@
 //! Who may open a store, what is found in it, and what stays when the program dies. Mostly about files.
 
 use crate::*;
-use mozpool::store::StoreError;
+use mozpool::store::{LogChunk, LogSearch, StoreError, TooOld};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -72,7 +72,8 @@ fn requests_and_devices_of_an_older_store_are_read_as_before() {
                VALUES ('here', 'ann', '', 0, 'lab \"x\"', 'b2g', '{{}}', '[\"panda\"]', NULL, '[\"usb\",\"a\"]',
                        'ready', 1, '{{}}', 1),
                       ('here', 'bob', '', 0, NULL, 'b2g', '{{}}', NULL, NULL, '[]', 'ready', 1, '{{}}', 1);
-             INSERT INTO claims (request_id, device_id) VALUES (1, 2);"
+             INSERT INTO claims (request_id, device_id) VALUES (1, 2);
+             INSERT INTO device_logs (device_id, at, source, message) VALUES (1, 5, 'statemachine', 'one'), (1, 6, 'syslog', 'Two');"
         ),
     );
     let mut store = world.open();
@@ -90,6 +91,18 @@ fn requests_and_devices_of_an_older_store_are_read_as_before() {
     assert_eq!((kind.image.as_str(), kind.kind.processor.as_str()), ("b2g", "armv7"));
     assert_eq!(store.free_devices(kind, 0, 9).unwrap(), ["d1".into()], "the other one is claimed");
     assert_eq!(store.mend_free().unwrap(), 0);
+
+    // Lines that had a row of their own are of the same log as the pieces that come now, and grow as old.
+    let mut piece = LogChunk::new("d1".into(), Timestamp(7));
+    piece.push(Timestamp(7), "two again");
+    store.append_log_chunks(&[piece], true).unwrap();
+    let search = LogSearch { text: "two".into(), ..LogSearch::default() };
+    assert_eq!(messages(&store.search_log("d1", &search).unwrap().lines), ["Two", "two again"]);
+    assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["one", "Two", "two again"]);
+    let never = Timestamp(i64::MIN);
+    let too_old = TooOld { logs: Timestamp(6), requests: never, changes: never, now: Timestamp(8) };
+    assert!(!store.prune(&too_old, 100).unwrap());
+    assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["Two", "two again"]);
 }
 
 #[test]

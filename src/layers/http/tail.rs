@@ -66,7 +66,9 @@ fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrive
     while !line.is_followed() && !shared.parts.recent.is_closed() {
         let seen = bell.writes();
         let (text, more) = match tail.next(store.as_mut()) {
-            Ok(next) => next,
+            Ok(Some(next)) => next,
+            // The device was deleted. Whoever calls again is told so.
+            Ok(None) => break,
             Err(error) => {
                 log::info!("a stream of a log ends: {error}");
                 break;

@@ -53,6 +53,8 @@ pub struct Due<'a> {
     pub stray: &'a [StrayLogLine],
     /// Who they are.
     pub senders: &'a [StraySender],
+    /// More of what boards say waits behind it.
+    pub more: bool,
 }
 
 /// The lines that wait.
@@ -68,6 +70,8 @@ pub struct Backlog {
     bytes: usize,
     /// Lines that found no room, by device. One number for each device that exists.
     lost: BTreeMap<DeviceName, u64>,
+    /// What was lost before it came here, and not yet said to be.
+    gone: Losses,
     /// When the next batch is due.
     due: Option<Instant>,
     /// The wait after the last failure; `None` while all is well.
@@ -139,17 +143,27 @@ impl Backlog {
         self.bytes >= if self.is_failing() { BACKLOG_BYTES / 2 } else { BATCH_BYTES }
     }
 
-    /// Lines from the network were lost before they came here: says so where they are missing.
-    pub fn note_losses(&mut self, losses: &Losses, senders: &Senders, at: Timestamp, now: Instant) {
-        if losses.is_empty() {
-            return;
+    /// Lines from the network were lost before they came here: says so with the next batch.
+    pub fn note_losses(&mut self, losses: &Losses, now: Instant) {
+        if !losses.is_empty() {
+            self.gone.add(losses);
+            self.due.get_or_insert(now + BATCH_WAIT);
         }
+    }
+
+    /// Says of what was lost on the way here where it is missing, and gives it: one line for each sender in a batch, however
+    /// often some was lost, and none more while the store fails.
+    pub fn tell_losses(&mut self, senders: &Senders, at: Timestamp) -> Losses {
+        if self.is_failing() {
+            return Losses::default();
+        }
+        let losses = std::mem::take(&mut self.gone);
         // As many at most as the intake counts one by one.
         for (from, count) in &losses.by_sender {
             let message = format!("{count} lines lost: they came faster than they could be stored");
             match senders.device(*from, "").cloned() {
                 Some(device) => self.push(device, at, "journal", message),
-                None => self.aside.remark(&from.to_string(), at, message),
+                None => self.aside.remark(&from.to_string(), *count, at, message),
             }
         }
         if losses.of_others > 0 {
@@ -157,13 +171,13 @@ impl Backlog {
                 "{} lines of many senders lost: they came faster than they could be stored",
                 losses.of_others
             );
-            self.aside.remark("syslog", at, message);
+            self.aside.remark("syslog", losses.of_others, at, message);
         }
         for (to, count) in &losses.by_kernel {
             let message = format!("{count} datagrams to udp {to} lost in the kernel, nobody knows whose");
-            self.aside.remark("syslog", at, message);
+            self.aside.remark("syslog", *count, at, message);
         }
-        self.due.get_or_insert(now + BATCH_WAIT);
+        losses
     }
 
     /// When [`Self::next`] will have something; `None`: not before another line comes.
@@ -190,6 +204,7 @@ impl Backlog {
             chunks: &self.full[..chunks],
             stray: self.aside.lines(),
             senders: self.aside.senders(),
+            more: chunks < self.full.len(),
         })
     }
 
@@ -236,7 +251,8 @@ impl Backlog {
 
     fn is_empty(&self) -> bool {
         let aside = self.aside.lines().is_empty() && self.aside.senders().is_empty();
-        self.lines.is_empty() && self.open.is_empty() && self.full.is_empty() && aside
+        let gone = self.gone.is_empty();
+        self.lines.is_empty() && self.open.is_empty() && self.full.is_empty() && aside && gone
     }
 
     /// Lines that wait.
@@ -393,14 +409,22 @@ mod tests {
     fn losses_are_said_where_lines_are_missing() {
         let (senders, now) = (senders(), Instant::now());
         let mut backlog = Backlog::default();
-        backlog.note_losses(&Losses::default(), &senders, Timestamp(8), now);
+        backlog.note_losses(&Losses::default(), now);
         assert_eq!(backlog.due(), None);
-        let losses = Losses {
-            by_sender: [([10, 0, 0, 1].into(), 4), ([10, 0, 0, 9].into(), 5)].into(),
-            of_others: 6,
-            by_kernel: [("0.0.0.0:514".parse().unwrap(), 7)].into(),
+        let losses = |from: [u8; 4], lines, of_others, dropped| Losses {
+            by_sender: [(from.into(), lines)].into(),
+            of_others,
+            by_kernel: [("0.0.0.0:514".parse().unwrap(), dropped)].into(),
         };
-        backlog.note_losses(&losses, &senders, Timestamp(8), now);
+        for _ in 0..2 {
+            backlog.note_losses(&losses([10, 0, 0, 1], 2, 1, 3), now);
+        }
+        backlog.note_losses(&losses([10, 0, 0, 9], 5, 4, 1), now);
+        backlog.failed(now);
+        assert!(backlog.tell_losses(&senders, Timestamp(8)).is_empty(), "not while the store fails");
+        backlog.recovered(Timestamp(8), now);
+        assert_eq!(backlog.tell_losses(&senders, Timestamp(8)).counts(), (15, 7));
+        assert!(backlog.tell_losses(&senders, Timestamp(8)).is_empty(), "said once");
         let due = backlog.next(now + BATCH_WAIT, false).unwrap();
         let lines: Vec<String> =
             due.lines.iter().map(|l| format!("{} {} {}", l.device, l.source, l.message)).collect();
@@ -414,5 +438,7 @@ mod tests {
                 "syslog 7 datagrams to udp 0.0.0.0:514 lost in the kernel, nobody knows whose",
             ]
         );
+        let senders: Vec<_> = due.senders.iter().map(|s| (&*s.sender, s.lines)).collect();
+        assert_eq!(senders, [("10.0.0.9", 5), ("syslog", 13)], "so that they are found");
     }
 }

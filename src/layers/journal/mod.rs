@@ -31,9 +31,11 @@ use strays::Strays;
 pub const STRAYS_KEPT: usize = 10_000;
 /// Unknown senders that are remembered: some large racks.
 pub const STRAY_SENDERS_KEPT: usize = 1_000;
-/// Lines from the network are on the disk, and not only with the system, after this time at most: a sync for every batch would
-/// make a flood wait for the disk.
+/// While a flood lasts, its lines are on the disk, and not only with the system, after this time at most: a sync for every batch
+/// would make it wait for the disk. The last batch of a flood, and a batch by itself, are synced at once.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
+/// How long lines are sorted before it is seen what else there is to do; less than a batch waits.
+const SORT_WHILE: Duration = Duration::from_millis(100);
 /// How often old lines are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Rows deleted at once: some milliseconds, in which lines wait.
@@ -302,7 +304,7 @@ impl<S: LogStore> Journal<S> {
             }
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
             let more = !is_early && self.sort(inbox);
-            self.write(false);
+            self.write(inbox, false);
             self.prune();
             self.make_room();
             let mut wake = self.refresh_at.min(self.prune_at).min(self.room.wake());
@@ -399,10 +401,14 @@ impl<S: LogStore> Journal<S> {
         }
     }
 
-    /// Takes what came from the network, until there is enough to be written; true when there is more.
+    /// Takes what came from the network, until there is enough to be written, or for a while; true when there may be more.
     fn sort(&mut self, inbox: &Inbox) -> bool {
         let now = Instant::now();
         loop {
+            // Lines of strangers never fill a batch: a flood of them must not keep us here.
+            if now.elapsed() > SORT_WHILE {
+                return true;
+            }
             while !self.backlog.is_full() {
                 let Some(line) = self.in_hand.next_line() else { break };
                 if let Added::Stray(from) = self.backlog.add_syslog(&line, &self.senders, now) {
@@ -423,11 +429,8 @@ impl<S: LogStore> Journal<S> {
             }
             let losses = self.in_hand.take_losses();
             if !losses.is_empty() {
-                let lost = losses.by_sender.values().sum::<u64>() + losses.of_others;
-                let by_kernel: u64 = losses.by_kernel.values().sum();
-                log::warn!("syslog lines are lost; no_room={lost} kernel={by_kernel}");
-                self.stats.lost.fetch_add(lost, Ordering::Relaxed);
-                self.backlog.note_losses(&losses, &self.senders, self.clock.now(), now);
+                self.stats.lost.fetch_add(losses.counts().0, Ordering::Relaxed);
+                self.backlog.note_losses(&losses, now);
             }
             // What was said of devices before these lines came counts for them.
             if let Ok(line) = inbox.lines.try_recv() {
@@ -440,10 +443,10 @@ impl<S: LogStore> Journal<S> {
     }
 
     /// Writes the batch that is due, or with `all` everything; false when the store fails.
-    fn write(&mut self, all: bool) -> bool {
+    fn write(&mut self, inbox: &Inbox, all: bool) -> bool {
         let mut wrote = false;
         let fine = loop {
-            match self.write_batch(all) {
+            match self.write_batch(inbox, all) {
                 Ok(true) => wrote = true,
                 Ok(false) => break true,
                 Err(error) => {
@@ -462,9 +465,16 @@ impl<S: LogStore> Journal<S> {
     }
 
     /// Writes one batch, if there is one. What is written of it before the store fails is not written again.
-    fn write_batch(&mut self, all: bool) -> Result<bool> {
+    fn write_batch(&mut self, inbox: &Inbox, all: bool) -> Result<bool> {
         let begun = Instant::now();
         let was_failing = self.backlog.is_failing();
+        if all || self.backlog.due().is_some_and(|due| due <= begun) {
+            let losses = self.backlog.tell_losses(&self.senders, self.clock.now());
+            if !losses.is_empty() {
+                let (no_room, kernel) = losses.counts();
+                log::warn!("syslog lines are lost; no_room={no_room} kernel={kernel}");
+            }
+        }
         let Some(due) = self.backlog.next(begun, all) else { return Ok(false) };
         let (lines, chunks) = (due.lines.len(), due.chunks.len());
         let (stray, senders) = (due.stray.len(), due.senders.len());
@@ -479,12 +489,15 @@ impl<S: LogStore> Journal<S> {
         self.backlog.lines_written(lines);
         self.count(|s| &s.written, lines);
         if let Some(due) = self.backlog.next(begun, true).filter(|_| chunks > 0) {
-            let durable = all || begun.duration_since(self.synced) >= SYNC_EVERY;
+            // Only a batch behind which another is certain to come may be left to that one's sync.
+            let last = !due.more && self.in_hand.is_read() && !inbox.intake.has_lines();
+            let durable = all || last || begun.duration_since(self.synced) >= SYNC_EVERY;
             self.store.append_log_chunks(due.chunks.get(..chunks).unwrap_or(due.chunks), durable)?;
             if durable {
                 self.synced = begun;
             }
             self.room.grown(bytes);
+            self.stats.bytes.store(self.room.held(), Ordering::Relaxed);
         }
         self.backlog.chunks_written(chunks);
         self.count(|s| &s.written, in_chunks);
@@ -557,21 +570,22 @@ impl<S: LogStore> Journal<S> {
 
     /// Takes what is still in the inbox, and writes everything.
     fn finish(&mut self, inbox: &Inbox) {
-        if self.devices.is_empty() {
-            // Told to end before it had begun.
-            self.devices = self.store.devices_of(&self.settings.server).unwrap_or_default();
-            self.macs = self.store.macs_of(&self.settings.server).unwrap_or_default();
+        // Told to end before it had begun, or before it looked at those that were announced.
+        let server = &self.settings.server;
+        if let (Ok(devices), Ok(macs)) = (self.store.devices_of(server), self.store.macs_of(server)) {
+            (self.devices, self.macs) = (devices, macs);
             self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
         }
-        for _ in 0..=JOURNAL_QUEUE / BATCH_LINES {
+        // Each round takes one line at least; whoever still speaks then has no end.
+        for _ in 0..JOURNAL_QUEUE {
             let Ok(line) = inbox.lines.try_recv() else { break };
             self.take(line, &inbox.lines);
-            self.write(false);
+            self.write(inbox, false);
         }
         let mut tries = 0;
         loop {
             let more = self.sort(inbox);
-            if self.write(true) {
+            if self.write(inbox, true) {
                 if !more {
                     break;
                 }

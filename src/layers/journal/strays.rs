@@ -25,13 +25,17 @@ const OTHERS: &str = "others";
 
 /// Sources, each with the time of its last log line and the lines since.
 #[derive(Debug, Default)]
-pub struct Strays(HashMap<IpAddr, (Instant, u64)>);
+pub struct Strays {
+    sources: HashMap<IpAddr, (Instant, u64)>,
+    /// While all places are taken: none of them is free before. A flood of forged sources must not cost a look at all of them a line.
+    full_until: Option<Instant>,
+}
 
 impl Strays {
     /// A line has come from `source`. Gives how many have since the last log line, this one included, when it is time for another.
     pub fn note(&mut self, source: IpAddr, now: Instant) -> Option<u64> {
         let rests = |at: Instant| now.saturating_duration_since(at) < REST;
-        if let Some((at, count)) = self.0.get_mut(&source) {
+        if let Some((at, count)) = self.sources.get_mut(&source) {
             *count += 1;
             if rests(*at) {
                 return None;
@@ -39,13 +43,17 @@ impl Strays {
             *at = now;
             return Some(std::mem::take(count));
         }
-        if self.0.len() >= SOURCES_MAX {
-            self.0.retain(|_, (at, _)| rests(*at));
-            if self.0.len() >= SOURCES_MAX {
+        if self.sources.len() >= SOURCES_MAX {
+            if self.full_until.is_some_and(|until| now < until) {
+                return None;
+            }
+            self.sources.retain(|_, (at, _)| rests(*at));
+            if self.sources.len() >= SOURCES_MAX {
+                self.full_until = self.sources.values().map(|(at, _)| *at + REST).min();
                 return None;
             }
         }
-        self.0.insert(source, (now, 0));
+        self.sources.insert(source, (now, 0));
         Some(1)
     }
 }
@@ -62,25 +70,8 @@ pub struct Aside {
 impl Aside {
     /// Takes a line in; counts it in any case.
     pub fn add(&mut self, line: &Line<'_>) {
-        let sender = line.from.to_string();
-        let sender = if self.places.len() < SOURCES_MAX || self.places.contains_key(&sender) {
-            sender
-        } else {
-            OTHERS.to_owned()
-        };
-        let place = *self.places.entry(sender).or_insert_with_key(|sender| {
-            self.senders.push(StraySender {
-                sender: sender.clone(),
-                hostname: String::new(),
-                lines: 0,
-                first: line.at,
-                last: line.at,
-            });
-            self.senders.len() - 1
-        });
+        let Some(place) = self.count(line.from.to_string(), 1, line.at) else { return };
         let Some(known) = self.senders.get_mut(place) else { return };
-        known.lines += 1;
-        known.last = line.at;
         if !line.hostname.is_empty() && known.hostname != line.hostname {
             line.hostname.clone_into(&mut known.hostname);
         }
@@ -92,9 +83,28 @@ impl Aside {
         }
     }
 
-    /// A line of our own, about lines that are gone. It is kept in any case; the caller has few.
-    pub fn remark(&mut self, sender: &str, at: Timestamp, message: String) {
-        self.lines.push(StrayLogLine { at, sender: sender.to_owned(), message });
+    /// A line of our own, about lines that are gone; they count for their sender all the same. It is kept in any case; the caller
+    /// has few.
+    pub fn remark(&mut self, sender: &str, gone: u64, at: Timestamp, message: String) {
+        let Some(known) = self.count(sender.to_owned(), gone, at).and_then(|n| self.senders.get(n)) else {
+            return;
+        };
+        self.lines.push(StrayLogLine { at, sender: known.sender.clone(), message });
+    }
+
+    /// Counts lines of a sender, or of the others when there are too many; gives its place among those that are counted.
+    fn count(&mut self, sender: String, lines: u64, at: Timestamp) -> Option<usize> {
+        let has_room = self.places.len() < SOURCES_MAX || self.places.contains_key(&sender);
+        let sender = if has_room { sender } else { OTHERS.to_owned() };
+        let place = *self.places.entry(sender).or_insert_with_key(|sender| {
+            let (sender, hostname) = (sender.clone(), String::new());
+            self.senders.push(StraySender { sender, hostname, lines: 0, first: at, last: at });
+            self.senders.len() - 1
+        });
+        let known = self.senders.get_mut(place)?;
+        known.lines += lines;
+        known.last = at;
+        Some(place)
     }
 
     /// Lines to be stored.
@@ -144,9 +154,10 @@ mod tests {
         let mut strays = Strays::default();
         let source = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
         let logged = (0..10_000).filter(|n| strays.note(source(*n), start).is_some()).count();
-        assert_eq!((logged, strays.0.len()), (SOURCES_MAX, SOURCES_MAX));
+        assert_eq!((logged, strays.sources.len()), (SOURCES_MAX, SOURCES_MAX));
+        assert_eq!(strays.full_until, Some(start + REST), "until then none is looked through");
         assert_eq!(strays.note(source(99_999), start + REST), Some(1), "the old ones make room");
-        assert_eq!(strays.0.len(), 1);
+        assert_eq!(strays.sources.len(), 1);
     }
 
     #[test]

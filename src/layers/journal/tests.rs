@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
 /// Room for what boards say in these tests.
-const INTAKE: usize = 1 << 20;
+const INTAKE: usize = 10 << 20;
 /// More than anything here takes; a test that reaches it has failed.
 const LONG: Duration = Duration::from_secs(20);
 const NOW: Timestamp = Timestamp(100 * DAY_MS);
@@ -20,6 +20,8 @@ struct Shelf {
     macs: Vec<(Mac, DeviceName)>,
     lines: Vec<String>,
     failures_to_come: u32,
+    /// The same, of pieces alone.
+    chunk_failures_to_come: u32,
     prunes: Vec<(i64, i64, i64)>,
     prunes_to_come: u32,
     /// Of pieces, whether the disk has them.
@@ -72,6 +74,12 @@ impl LogStore for Fake {
         self.put(lines.iter().map(|l| format!("? {} {}", l.sender, l.message)).collect())
     }
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
+        let mut shelf = self.shelf.lock().unwrap();
+        if shelf.chunk_failures_to_come > 0 {
+            shelf.chunk_failures_to_come -= 1;
+            return Err(StoreError::Unavailable { doing: "write pieces", source: "disk full".into() });
+        }
+        drop(shelf);
         let line =
             |c: &LogChunk, l: &str| format!("{} syslog {}", c.device, l.split_once(' ').expect("a time").1);
         let lines = chunks.iter().flat_map(|c| c.text().lines().map(|l| line(c, l))).collect();
@@ -309,6 +317,35 @@ fn a_flood_is_written_whole_and_the_disk_is_not_asked_every_time() {
 }
 
 #[test]
+fn lines_behind_which_none_come_are_on_the_disk_with_their_batch() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    // Much sooner than a sync would be due.
+    for n in 0..5 {
+        rig.say([10, 0, 0, 1], &n.to_string());
+        rig.wrote.recv_timeout(LONG).expect("written");
+    }
+    let shelf = rig.shelf.clone();
+    assert_eq!(rig.stop().len(), 5);
+    assert_eq!(shelf.lock().unwrap().durable, [true; 5]);
+}
+
+#[test]
+fn lines_behind_many_news_are_written_at_the_end() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let lines = rig.lines.clone().unwrap();
+    for _ in 0..JOURNAL_QUEUE - 1 {
+        lines.try_send(JournalLine::DevicesChanged).unwrap();
+    }
+    let message = "the last".to_owned();
+    lines
+        .try_send(JournalLine::Device { device: "panda-1".into(), at: NOW, source: "sut", message })
+        .unwrap();
+    assert_eq!(rig.stop(), ["panda-1 sut the last"]);
+}
+
+#[test]
 fn whoever_holds_most_makes_room() {
     let mib = 1 << 20;
     let held = [(1, 80 * mib), (2, 10 * mib), (3, 30 * mib)].into();
@@ -326,6 +363,51 @@ fn whoever_holds_most_makes_room() {
     assert_eq!((shelf.held[&2], shelf.held[&3]), (10 * mib, 30 * mib));
     assert_eq!(stats.bytes_dropped.load(Ordering::Relaxed), 80 * mib - shelf.held[&1]);
     assert!(shelf.held[&1] >= 58 * mib, "not more than it must: {}", shelf.held[&1]);
+}
+
+#[test]
+fn two_that_hold_as_much_make_room_together() {
+    let mib = 1 << 20;
+    let rig = start_with(Shelf { held: [(1, 130 * mib), (2, 120 * mib)].into(), ..Shelf::default() });
+    let end = Instant::now() + LONG;
+    let held = || rig.shelf.lock().unwrap().held.clone();
+    while held().values().sum::<u64>() > 100 * mib {
+        assert!(Instant::now() < end, "{:?}", held());
+        std::thread::yield_now();
+    }
+    assert!(held().values().all(|bytes| *bytes > 25 * mib), "{:?}", held());
+    rig.stop();
+}
+
+#[test]
+fn what_is_written_before_the_store_fails_is_not_written_again() {
+    let rig = start_with(Shelf {
+        devices: vec![device("panda-1", "10.0.0.1")],
+        chunk_failures_to_come: 1,
+        ..Shelf::default()
+    });
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let message = "b".to_owned();
+    // Both are of one batch: the bell is rung when both are there.
+    rig.intake.put([10, 0, 0, 1].into(), NOW, "", |text| text.push('a'));
+    let line = JournalLine::Device { device: "panda-1".into(), at: NOW, source: "sut", message };
+    rig.lines.as_ref().unwrap().send(line).unwrap();
+    rig.intake.ring().unwrap();
+    let stats = rig.stats.clone();
+    assert_eq!(rig.stop(), ["panda-1 sut b", "panda-1 syslog a"]);
+    assert_eq!(stats.failures.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn more_than_a_batch_waits_at_the_end() {
+    let rig = start(0, 0);
+    rig.wrote.recv_timeout(LONG).expect("pruned at start");
+    let text = "x".repeat(8000);
+    // Nobody rings.
+    for _ in 0..INTAKE / 8192 {
+        rig.intake.put([10, 0, 0, 1].into(), NOW, "", |t| t.push_str(&text));
+    }
+    assert_eq!((rig.stop().len(), INTAKE / 8192 * 8000 > 2 * backlog::BATCH_BYTES), (INTAKE / 8192, true));
 }
 
 #[test]

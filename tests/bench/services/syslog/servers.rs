@@ -120,7 +120,8 @@ impl Count {
                 Ok(text.trim().parse().unwrap_or(0))
             }
             Self::Store(store, _) => (0..SENDERS)
-                .map(|n| store.log_behind(&format!("board-{n}"), Place::default()).map(|(lines, ..)| lines))
+                .map(|n| store.log_behind(&format!("board-{n}"), Place::default()))
+                .map(|behind| behind.map(|b| b.map_or(0, |b| b.lines)))
                 .sum::<Result<u64, _>>()
                 .map_err(io::Error::other),
             Self::Rows(command) => {
