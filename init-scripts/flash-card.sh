@@ -26,7 +26,7 @@
 # images written there ("disk": "/dev/mmcblk0p2"), or the card is overwritten.
 # Two runs with the same options give the same bytes.
 #
-# Needs: sfdisk, mkfs.vfat, mtools, mkimage. Exit codes: 0 done, 1 failed or
+# Needs: sfdisk, mkfs.vfat, mtools, mkimage, wipefs. Exit codes: 0 done, 1 failed or
 # refused, 2 wrong usage.
 
 set -eu
@@ -46,7 +46,8 @@ refuse() {
     exit 1
 }
 number() {
-    case $2 in '' | *[!0-9]* | ????????*) usage "$1 takes a whole number, not '$2'" ;; esac
+    # The shell would take a number with a zero in front for an octal one.
+    case $2 in '' | *[!0-9]* | 0?* | ????????*) usage "$1 takes a whole number, not '$2'" ;; esac
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/mozpool-card.XXXXXX")
@@ -82,7 +83,11 @@ while [ $# -gt 0 ]; do
     --file)
         [ -f "$2" ] || refuse "there is no file $2"
         name=$(basename "$2")
-        case $name in boot.scr | boot.scr.uimg | mozpool-card.txt | extlinux*) usage "--file $name: U-Boot would boot it in place of this card's script" ;; esac
+        # A FAT knows no case.
+        case $(printf '%s' "$name" | tr '[:upper:]' '[:lower:]') in
+        boot.scr | boot.scr.uimg | extlinux*) usage "--file $name: U-Boot would boot it in place of this card's script" ;;
+        boot.txt | mozpool-card.txt) usage "--file $name: this card has a file of its own by that name" ;;
+        esac
         cp "$2" "$work/files/$name"
         ;;
     --raw)
@@ -98,13 +103,14 @@ done
 case $arch in arm64 | arm) ;; *) usage "--arch is arm64 or arm, not '$arch'" ;; esac
 if [ -n "$out" ] && [ -n "$device" ]; then usage "--out or --device, not both"; fi
 [ -n "$out$device" ] || usage "--out FILE or --device DISK is needed"
+if [ -e "$out" ] && [ ! -f "$out" ]; then usage "--out writes a file, and $out is none; a card in its reader takes --device and --erase"; fi
 # mkfs.vfat makes a FAT32 of 65,525 clusters and more only, of 512 bytes each here.
 if [ "$boot_mib" -lt 40 ] || [ "$boot_mib" -gt 4096 ]; then usage "--boot-mib is 40 to 4096"; fi
 if [ "$tries" -lt 1 ] || [ "$tries" -gt 100 ]; then usage "--tries is 1 to 100"; fi
 if [ -n "$server" ]; then
     printf '%s' "$server" | grep -Eq '^([0-9]{1,3}\.){3}[0-9]{1,3}$' || usage "--server takes an IPv4 address, not '$server'"
 fi
-for need in sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mkimage:u-boot-tools; do
+for need in sfdisk:fdisk mkfs.vfat:dosfstools mcopy:mtools mkimage:u-boot-tools wipefs:util-linux; do
     command -v "${need%%:*}" >/dev/null || refuse "missing tool ${need%%:*}: install the Debian package ${need#*:}"
 done
 
@@ -115,7 +121,11 @@ in_use() {
         [ -e "$iu_part/dev" ] || continue
         iu_name=${iu_part##*/}
         read -r iu_number <"$iu_part/dev"
-        awk -v dev="$iu_number" -v name="/dev/$iu_name" '$3 == dev { print name " is mounted on " $5 }' /proc/self/mountinfo
+        # Some file systems, such as btrfs, have a device number of their own; their source names the disk all the same.
+        awk -v dev="$iu_number" -v name="/dev/$iu_name" '{
+            for (i = 7; i <= NF && $i != "-"; i++);
+            if ($3 == dev || $(i + 2) == name) print name " is mounted on " $5
+        }' /proc/self/mountinfo
         awk -v name="/dev/$iu_name" '$1 == name { print name " is swap" }' /proc/swaps
         for iu_holder in "$iu_part"/holders/*; do
             if [ -e "$iu_holder" ]; then echo "/dev/$iu_name belongs to ${iu_holder##*/}"; fi
@@ -194,6 +204,9 @@ if [ -n "$out" ]; then
     echo "$out: card $stamp, $size_mib MiB, boot partition $boot_mib MiB"
     exit 0
 fi
+# Only who is alone with a disk may do this, and the kernel knows better than what was looked at above. It also takes a GPT away,
+# whose copy at the disk's end would outlive our table.
+wipefs --all --quiet "$device" || refuse "$device is in use, or could not be written"
 dd if="$image" of="$device" bs=1M count=$((boot_mib + 1)) conv=notrunc,fsync status=none || refuse "$device could not be written"
 # What an earlier system left at the beginning of the second partition would be taken for one.
 dd if=/dev/zero of="$device" bs=1M seek=$((boot_mib + 1)) count=1 conv=notrunc,fsync status=none || refuse "$device could not be written"

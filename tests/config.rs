@@ -88,6 +88,7 @@ fn what_is_set_arrives() {
         live_fdt = "dtb/usual.dtb"
         [pxe.live]
         "panda ES" = { kernel = "live/armhf/vmlinuz", fdt = "dtb/panda.dtb", console = "ttyO2" }
+        virt = { fdt = "" }
         [pxe.values]
         proxy = "http://10.1.0.9:3128"
         threads = 4
@@ -113,6 +114,8 @@ fn what_is_set_arrives() {
         live("panda", "ES"),
         ["live/armhf/vmlinuz", "live/amd64/initrd.img", "dtb/panda.dtb", "ttyO2"]
     );
+    let its_own = ["live/amd64/vmlinuz", "live/amd64/initrd.img", "", "ttyS0,115200"];
+    assert_eq!(live("virt", ""), its_own, "its boot loader has one");
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
 

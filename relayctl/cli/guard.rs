@@ -294,6 +294,12 @@ mod tests {
         assert!(!same.is(&board("127.0.0.1:2102")), "another port is another board");
         assert!(!same.is(&board("192.0.2.7")));
         assert_eq!(same.not_compared, 0);
+        // What a long inventory would cost in look-ups is said, and not done.
+        let typed = board("127.0.0.1");
+        let mut same = SameBoard::new(&typed, Instant::now() + Duration::from_secs(20));
+        same.lookups = LOOKUPS_MAX;
+        assert!(!same.is(&board("localhost")) && same.is(&board("127.0.0.1")));
+        assert_eq!(same.not_compared, 1);
     }
 
     #[test]

@@ -178,7 +178,9 @@ impl Fault {
                  check the port and whether something else keeps a connection open"
             }
             Self::Unreachable => "check the board's address, its network cable and the route to it",
-            Self::TimedOut => "check the board's power and network cable, or allow more time",
+            Self::TimedOut => {
+                "check the board's power and network cable, and that it has this bank; or allow more time"
+            }
             Self::TooLittleTime { .. } => "allow more time",
             Self::Closed | Self::Reset => "try again; if it stays so, power the board itself off and on",
             Self::ShortReply { .. } => {

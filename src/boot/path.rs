@@ -21,10 +21,10 @@ pub enum ConfigName {
     Other,
 }
 
-/// The names that a board with this MAC asks for, as far as a server can know them; `address` is the one that DHCP gives it.
-/// In front of them a board may ask by its UUID, and U-Boot goes on to `default-ARCH-SOC` and `default-ARCH` before `default`.
-pub fn asked_names(mac: Mac, address: Option<Ipv4Addr>) -> Vec<String> {
-    let mut names = vec![format!("{FOLDER}/01-{}", mac.join("-"))];
+/// The names that a board asks for, as far as a server can know them: by its MAC, where that is known, and by the address that
+/// DHCP gives it. In front of them a board may ask by its UUID, and U-Boot goes on to `default-ARCH-SOC` and `default-ARCH` before `default`.
+pub fn asked_names(mac: Option<Mac>, address: Option<Ipv4Addr>) -> Vec<String> {
+    let mut names: Vec<String> = mac.iter().map(|mac| format!("{FOLDER}/01-{}", mac.join("-"))).collect();
     if let Some(address) = address {
         let hex = format!("{:08X}", address.to_bits());
         names.extend((1..=hex.len()).rev().filter_map(|n| Some(format!("{FOLDER}/{}", hex.get(..n)?))));
@@ -86,11 +86,15 @@ mod tests {
     /// The order that U-Boot 2023.01 and PXELINUX 6.04 were seen to ask in.
     #[test]
     fn a_board_asks_by_its_mac_then_its_address_and_then_as_all_do() {
-        let names = asked_names(MAC, Some(Ipv4Addr::new(10, 9, 0, 101)));
+        let names = asked_names(Some(MAC), Some(Ipv4Addr::new(10, 9, 0, 101)));
         let files: Vec<&str> = names.iter().filter_map(|n| n.strip_prefix("pxelinux.cfg/")).collect();
         let hex = ["0A090065", "0A09006", "0A0900", "0A090", "0A09", "0A0", "0A", "0"];
         assert_eq!(files, [&["01-0a-0b-0c-0d-0e-01"], &hex[..], &["default"]].concat());
-        assert_eq!(asked_names(MAC, None), ["pxelinux.cfg/01-0a-0b-0c-0d-0e-01", "pxelinux.cfg/default"]);
+        assert_eq!(asked_names(None, None), ["pxelinux.cfg/default"]);
+        assert_eq!(
+            asked_names(Some(MAC), None),
+            ["pxelinux.cfg/01-0a-0b-0c-0d-0e-01", "pxelinux.cfg/default"]
+        );
         assert_eq!(config_name(&names[0]), Some(ConfigName::Board(MAC)));
     }
 }

@@ -126,13 +126,33 @@ impl fmt::Display for RenderError {
 
 impl std::error::Error for RenderError {}
 
+/// What templates may use: minijinja's own, and `word`.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("word", word);
+    environment
+}
+
+/// `{{ boot_config.url | word }}`: what somebody else gave must not be further arguments of the kernel, of which the last wins.
+fn word(value: &minijinja::Value) -> Result<String, minijinja::Error> {
+    if value.is_undefined() {
+        return Err(minijinja::ErrorKind::UndefinedError.into());
+    }
+    let text = value.to_string();
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let why = format!("{text:?} is not one word");
+        return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, why));
+    }
+    Ok(text)
+}
+
 /// Renders the PXE config `name` with `contents`. A value that does not exist is an error, not an empty word on a kernel line.
 ///
 /// # Errors
 /// The line that is wrong, and why.
 pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let environment = environment();
     let fill = |template: &str, first_line: usize| {
         let text = environment.render_named_str(name, template, minijinja::value::Serde(values));
         let text = text.map_err(|e| RenderError {
@@ -165,7 +185,7 @@ pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, Ren
 /// As [`render`].
 pub fn try_out(name: &str, contents: &str, values: &Values) -> Result<String, RenderError> {
     let mut named = serde_json::Map::new();
-    let environment = Environment::new();
+    let environment = environment();
     // What cannot be parsed says so when it is rendered.
     let draft = description::is_one(contents).then(|| Draft::parse(contents).unwrap_or_default());
     let templates: Vec<&str> = match &draft {
@@ -254,7 +274,7 @@ mod tests {
             "{{ boot_config.url }} {% if boot_config.disk.name %}{{ boot_config.disk.name }}{% endif %}";
         assert_eq!(try_out("t", contents, &values()).unwrap(), "sample sample\n");
         assert!(render("t", contents, &values()).is_err());
-        for wrong in ["{{ boot_cnfig.url }}", "{{ device.url }}", "{% if %}"] {
+        for wrong in ["{{ boot_cnfig.url }}", "{{ device.url | word }}", "{{ device.url }}", "{% if %}"] {
             assert!(try_out("t", wrong, &values()).is_err(), "{wrong}");
         }
         assert_eq!(
@@ -280,7 +300,7 @@ mod tests {
             try_out("t", contents, &values).unwrap(),
             "default t\nprompt 0\n\nlabel t\n  kernel live/amd64/vmlinuz\n  append url=sample\n"
         );
-        // What somebody else gave is a word, and never a line or a key.
+        // What somebody else gave are words, and never a line or a key.
         values.boot_config = serde_json::json!({ "url": "x'\nkernel evil\n'''" });
         values.console = "ttyS0".into();
         values.live.fdt = "dtb/b.dtb".into();
@@ -289,6 +309,11 @@ mod tests {
             "default t\nprompt 0\n\nlabel t\n  kernel live/amd64/vmlinuz\n  fdt dtb/b.dtb\n  \
              append url=x' kernel evil ''' console=ttyS0\n"
         );
+        let careful = contents.replace("boot_config.url }}", "boot_config.url | word }}");
+        let error = render("t", &careful, &values).unwrap_err();
+        assert_eq!((error.line, error.why.ends_with(" is not one word")), (6, true), "{error}");
+        values.boot_config = serde_json::json!({ "url": "http://a/b?c=d" });
+        assert!(render("t", &careful, &values).unwrap().contains("append url=http://a/b?c=d console"));
         let wrong = "[boot]\nkernel = 'k'\nargs = '''\na\nb={{ devise.name }}'''";
         let error = try_out("t", wrong, &values).unwrap_err();
         assert_eq!((error.line, error.why.as_str()), (5, "undefined value"));

@@ -19,7 +19,7 @@ pub(super) fn systems(document: &mut Document<'_>) -> LiveSystems {
             String::new(),
             NO_FILE,
             "for example \"dtb/omap4-panda-es.dtb\"",
-            |v| file_name(v).or_else(|| v.as_str().filter(|t| t.is_empty()).map(str::to_owned)),
+            file_or_none,
         ),
         console: document.value(("pxe", "console"), String::new(), NO_CONSOLE, WRITE_CONSOLE, console),
     };
@@ -42,7 +42,7 @@ fn other<'t>(document: &mut Document<'t>, entry: Entry<'t>, usual: &LiveValues) 
         let (place, value) = match key.as_str() {
             "kernel" => (&mut live.kernel, document.read(&entry, NO_FILE, write, file_name)),
             "initrd" => (&mut live.initrd, document.read(&entry, NO_FILE, write, file_name)),
-            "fdt" => (&mut live.fdt, document.read(&entry, NO_FILE, write, file_name)),
+            "fdt" => (&mut live.fdt, document.read(&entry, NO_FILE, write, file_or_none)),
             "console" => (&mut live.console, document.read(&entry, NO_CONSOLE, WRITE_CONSOLE, console)),
             _ => {
                 document.unknown(&entry, "kernel, initrd, fdt, console");
@@ -67,6 +67,11 @@ fn file_name(value: &DeValue<'_>) -> Option<String> {
     // Blanks end a name in a PXELINUX config.
     let part = |p: &str| !p.is_empty() && p != ".." && p != "." && p.chars().all(|c| c.is_ascii_graphic());
     name.split('/').all(part).then(|| name.to_owned())
+}
+
+/// The same, or nothing: the boot loader has it.
+fn file_or_none(value: &DeValue<'_>) -> Option<String> {
+    file_name(value).or_else(|| value.as_str().filter(|t| t.is_empty()).map(str::to_owned))
 }
 
 fn console(value: &DeValue<'_>) -> Option<String> {

@@ -36,8 +36,15 @@ impl Source for BootSource {
             Answer::Text(text) => Ok(Content::Bytes(text)),
             Answer::NotFound => {
                 // One line a boot: a board that the server does not know, or whose MAC is wrong, shows here and nowhere else.
-                if let Some(ConfigName::Board(mac)) = board {
+                if let Some(ConfigName::Board(mac)) = board
+                    && let Some(left_out) = self.history.may_log()
+                {
                     log::info!("peer={} mac={mac} has nothing to install; it gets the default", request.peer);
+                    if left_out > 0 {
+                        log::warn!(
+                            "{left_out} more asked for a config in vain; too many within a minute to list them"
+                        );
+                    }
                 }
                 Err(Refusal::NotFound)
             }
@@ -81,10 +88,8 @@ impl BootSource {
             return Ok(Content::Bytes(network_script()));
         }
         if let Err(why) = &opened {
-            let told = self.history.tell(request.peer.ip(), told::of_refusal(request.name, why));
-            if told && let Refusal::Failed(cause) = why {
-                log::error!("peer={} file={} cannot be opened: {cause}", request.peer, request.name);
-            }
+            // What the system said stands in the log already; `tftpd` writes it there.
+            self.history.tell(request.peer.ip(), told::of_refusal(request.name, why));
         }
         opened
     }

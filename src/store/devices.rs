@@ -11,6 +11,7 @@ use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView
 use super::{
     Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
 };
+use crate::bmm::power::PowerAddress;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
@@ -153,6 +154,15 @@ impl Stored {
         let has = |text: &str| text.to_lowercase().contains(lower_case);
         has(&machine.name) || has(&info.fqdn) || has(&self.comments) || mac("") || mac(":") || mac("-")
     }
+
+    /// The text occurs in what its `relay_info` says, as it stands there or as it is usually spelt: whoever looks for
+    /// `bank1:relay3` must not miss a `bank01:relay03`.
+    fn hangs_on(&self, lower_case: &str) -> bool {
+        let info = &self.record.info.relay_info;
+        let usual =
+            || info.parse::<PowerAddress>().is_ok_and(|p| p.to_string().to_lowercase().contains(lower_case));
+        info.to_lowercase().contains(lower_case) || usual()
+    }
 }
 
 /// After a device was made: its place among the free ones, and whether it is one.
@@ -259,7 +269,7 @@ pub(super) fn views<C: Conn>(c: &mut C, filter: &DeviceFilter) -> Result<Vec<Dev
         .into_iter()
         .filter(|d| tag.as_ref().is_none_or(|t| d.tags.contains(t)))
         .filter(|d| q.as_ref().is_none_or(|q| d.contains(q)))
-        .filter(|d| relay.as_ref().is_none_or(|r| d.record.info.relay_info.to_lowercase().contains(r)))
+        .filter(|d| relay.as_ref().is_none_or(|r| d.hangs_on(r)))
         .take(limit.unwrap_or(usize::MAX))
         .map(Stored::view);
     Ok(found.collect())

@@ -377,6 +377,13 @@ card_cases() {
     card arch 2 "not 'mips'" --out "$work/x.img" --arch mips
     card quote 2 '--set takes NAME=VALUE' --out "$work/x.img" --set "a=b'c"
     card boot-script 2 'boot.scr' --out "$work/x.img" --file "$work/boot.scr"
+    : >"$work/BOOT.SCR"
+    card boot-script-in-capitals 2 'BOOT.SCR' --out "$work/x.img" --file "$work/BOOT.SCR"
+    : >"$work/mozpool-card.txt"
+    card own-file 2 'of its own by that name' --out "$work/x.img" --file "$work/mozpool-card.txt"
+    card octal 2 "not '064'" --out "$work/x.img" --boot-mib 064
+    card device-as-file 2 'takes --device' --out /dev/null
+    card folder-as-file 2 'takes --device' --out "$work"
     card small 1 'too small' --out "$work/x.img" --size-mib 60
     card raw-table 1 'partition table' --out "$work/x.img" --raw "$work/cmdline@0"
     card raw-long 1 'reach into the boot partition' --out "$work/x.img" --raw "$work/too-long.bin@8"

@@ -115,6 +115,15 @@ pub(crate) fn the_search_text_is_found_in_any_case_and_spelling(world: &World) {
         let names: Vec<_> = found.iter().map(|d| &*d.name).collect();
         assert_eq!(names, ["panda-1"], "{q}");
     }
+    // As the lab file spells a relay, and as everybody else does.
+    let edit = "[[device]]\nname = 'panda-2'\nrelay_info = 'Relay-1.example:02101:bank01:relay02'";
+    store.apply_lab(&lab(edit), false, T0).unwrap();
+    for relay in ["relay-1.example:02101", "BANK01:", "relay-1.example:bank1:relay2", ":bank1:relay2"] {
+        let found =
+            store.devices(&DeviceFilter { relay: Some(relay.into()), ..DeviceFilter::default() }).unwrap();
+        let names: Vec<_> = found.iter().map(|d| &*d.name).collect();
+        assert_eq!(names, ["panda-2"], "{relay}");
+    }
     let nothing = DeviceFilter { q: Some("_anda".into()), ..DeviceFilter::default() };
     assert_eq!(store.devices(&nothing).unwrap(), [], "no wildcards");
 }

@@ -125,8 +125,10 @@ impl Core {
         let content = match self.source.open(&request) {
             Ok(content) => content,
             Err(refusal) => {
-                if let Refusal::Failed(cause) = &refusal {
-                    log::error!("file={name} cannot be opened: {cause}");
+                if let Refusal::Failed(cause) = &refusal
+                    && self.quiet.may_log(peer.ip(), now)
+                {
+                    log::error!("peer={peer} file={name} cannot be opened: {cause}");
                 }
                 return Err(refuse(&self.stats, &refusal));
             }

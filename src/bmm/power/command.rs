@@ -34,7 +34,8 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// The program of this name.
+    /// The program of this name. Whoever could put another one into its place could run it as this user, so that the folders
+    /// above it count as much as the program itself, and those above what a link leads to.
     ///
     /// # Errors
     /// It is not there, or somebody could change it who is neither root nor this user.
@@ -45,15 +46,23 @@ impl Programs {
             ErrorKind::NotFound => CommandFault::Missing,
             kind => CommandFault::Start(kind),
         };
-        // Symbolic links are followed: only who may write the folder can put one there.
-        let (outer, file) = (fs::metadata(folder).map_err(missing)?, fs::metadata(&path).map_err(missing)?);
+        let file = fs::metadata(&path).map_err(missing)?;
         if !file.is_file() || access(&path, AccessFlags::X_OK).is_err() {
             return Err(CommandFault::NotExecutable);
         }
         let ours = |m: &fs::Metadata| m.uid() == 0 || m.uid() == Uid::effective().as_raw();
         let closed = |m: &fs::Metadata| m.mode() & 0o022 == 0;
-        let safe = |m: &fs::Metadata| ours(m) && closed(m);
-        if safe(&outer) && safe(&file) { Ok(path) } else { Err(CommandFault::Unsafe) }
+        // In a folder such as /tmp nobody may rename what belongs to others.
+        let is_sticky = |m: &fs::Metadata| m.mode() & 0o1000 != 0;
+        let folder = fs::canonicalize(folder).map_err(missing)?;
+        let real = fs::canonicalize(&path).map_err(missing)?;
+        let mut safe = ours(&file) && closed(&file);
+        for above in real.ancestors().skip(1).chain(folder.ancestors()) {
+            let m = fs::metadata(above).map_err(missing)?;
+            let holds_programs = above == folder || Some(above) == real.parent();
+            safe &= ours(&m) && (closed(&m) || (is_sticky(&m) && !holds_programs));
+        }
+        if safe { Ok(path) } else { Err(CommandFault::Unsafe) }
     }
 }
 
@@ -223,8 +232,8 @@ impl fmt::Display for CommandFault {
             ),
             Self::NotExecutable => f.write_str("it is no program that may be run (chmod 755 it)"),
             Self::Unsafe => f.write_str(
-                "others than root could change it (the program and its folder must belong to root and be writable by \
-                 nobody else: chown root, chmod go-w)",
+                "others than root could change it (the program, its folder and those above must belong to root and be \
+                 writable by nobody else: chown root, chmod go-w)",
             ),
             Self::Start(kind) => write!(f, "it does not start: {kind} (check its first line, and that it may be run)"),
             Self::TimedOut { verb, after } => write!(

@@ -4,7 +4,7 @@ use super::*;
 use relayctl::PowerAfter;
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -217,6 +217,25 @@ fn only_programs_that_nobody_else_could_change_are_run() {
     assert_eq!(lab.run("command:good", Action::Status), Ok(Some(PowerState::On)));
     fs::create_dir(lab.path("folder")).unwrap();
     assert_eq!(fault("folder"), CommandFault::NotExecutable);
+    // A link is as safe as where it leads to, and a folder as those above it.
+    let elsewhere = Lab::new();
+    elsewhere.program("real", "echo on");
+    symlink(elsewhere.path("real"), lab.path("link")).unwrap();
+    assert_eq!(lab.run("command:link", Action::Status), Ok(Some(PowerState::On)));
+    mode(elsewhere.folder.path(), 0o1777);
+    assert_eq!(fault("link"), CommandFault::Unsafe, "anybody could give it another name there");
+    mode(elsewhere.folder.path(), 0o777);
+    assert_eq!(fault("link"), CommandFault::Unsafe);
+    let above = Lab::new();
+    fs::create_dir(above.path("power")).unwrap();
+    mode(&above.path("power"), 0o755);
+    fs::copy(elsewhere.path("real"), above.path("power/real")).unwrap();
+    let inside = Programs { folder: Some(above.path("power")), limit: LONG };
+    assert_eq!(inside.find("real"), Ok(above.path("power/real")));
+    mode(above.folder.path(), 0o777);
+    assert_eq!(inside.find("real"), Err(CommandFault::Unsafe), "the whole folder could be another one");
+    mode(above.folder.path(), 0o1777);
+    assert_eq!(inside.find("real"), Ok(above.path("power/real")), "it is ours, and stays where it is");
     let none = Programs { folder: None, limit: LONG };
     assert_eq!(none.find("good"), Err(CommandFault::SwitchedOff));
     // A script without its interpreter.

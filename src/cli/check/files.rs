@@ -70,7 +70,10 @@ pub(super) fn tftp_root(server: &Server<'_>) -> Vec<Finding> {
     for (hardware, live) in &pxe.live.by_hardware {
         let keys = [("kernel", &live.kernel), ("initrd", &live.initrd), ("fdt", &live.fdt)];
         let setting = |key| format!("pxe.live.\"{hardware}\".{key}");
-        files.extend(keys.map(|(key, name)| (setting(key), name)));
+        // What it takes over from the usual one is looked at above.
+        let taken_over = [&usual.kernel, &usual.initrd, &usual.fdt];
+        let own = keys.into_iter().zip(taken_over).filter(|((_, name), usual)| name != usual);
+        files.extend(own.map(|((key, name), _)| (setting(key), name)));
     }
     for (setting, name) in files.iter().filter(|(_, name)| !name.is_empty()) {
         findings.push(match root.open_file(name) {

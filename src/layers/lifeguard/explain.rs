@@ -15,15 +15,15 @@ impl Lifeguard {
         let (machine, info) = (&entry.machine, &entry.info);
         let hardware = format!("{} {}", info.hardware_type, info.hardware_model).trim_end().to_owned();
         let (mut why, mut error) = (self.why(entry, &hardware), None);
-        let names = info.mac.map(|mac| asked_names(mac, info.fqdn.parse().ok())).unwrap_or_default();
+        let names = asked_names(info.mac, info.fqdn.parse().ok());
         let mut found = names.iter().filter_map(|name| match self.boot.answer(name) {
             Answer::Text(text) => Some((name.clone(), text)),
             Answer::NotFound | Answer::NotOurs => None,
         });
         let (gets, text) = found.next().unwrap_or_else(|| (String::new(), [].into()));
         drop(found);
-        // The first name is the board's own.
-        let own = names.first() == Some(&gets);
+        // The first name is the board's own, if it has one.
+        let own = info.mac.is_some() && names.first() == Some(&gets);
         let offered = machine.boot.as_ref().map(|boot| boot.pxe_config.to_string());
         if offered.is_some() && !own {
             let rendered = match info.mac {

@@ -151,7 +151,7 @@ fn boot_of(w: &mut World, device: &str) -> NetworkBoot {
 
 #[test]
 fn what_a_board_would_get_is_explained() {
-    let mut w = World::of(2);
+    let mut w = World::of(3);
     let own = "pxelinux.cfg/01-02-00-00-00-00-01";
     let boot = boot_of(&mut w, "b1");
     assert_eq!((&*boot.pxe_config, &*boot.gets), ("local-boot", "pxelinux.cfg/default"));
@@ -176,7 +176,8 @@ fn what_a_board_would_get_is_explained() {
     assert_eq!(boot_of(&mut w, "b2").why, "in state ready it is offered maintenance, chosen by hand");
     apply(&mut w, &device(1, "mac = ''"));
     let boot = boot_of(&mut w, "b1");
-    assert_eq!((&*boot.gets, &*boot.text), ("", ""));
+    assert_eq!((&*boot.gets, &*boot.pxe_config), ("pxelinux.cfg/default", "local-boot"));
+    assert_eq!(boot.text, boot_of(&mut w, "b3").text, "what every board gets");
     assert_eq!(boot.error.as_deref(), Some("the device has no MAC address to offer it to"));
     apply(&mut w, "[[pxe_config]]\nname = 'maintenance'\ncontents = '{{ boot_config.nothing.at_all }}'");
     let boot = boot_of(&mut w, "b2");

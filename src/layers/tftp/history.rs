@@ -105,12 +105,21 @@ pub struct History {
     /// Of these, the ones that the log has told of.
     reported: Cell<u64>,
     boards: RefCell<Boards>,
+    /// Of lines that stand in the daemon's log alone, of all boards together.
+    log: RefCell<Budget>,
 }
 
 impl History {
     /// Lines go to `lines`; those that find no room are counted in `lost`.
     pub fn new(lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lost: Arc<AtomicU64>) -> Self {
-        Self { lines, clock, lost, reported: Cell::new(0), boards: RefCell::new(Boards::new(Instant::now())) }
+        let now = Instant::now();
+        let (boards, log) = (RefCell::new(Boards::new(now)), RefCell::new(Budget::new(now)));
+        Self { lines, clock, lost, reported: Cell::new(0), boards, log }
+    }
+
+    /// Whether the daemon's log may have one more line that a forger could have made, and how many before it were left out.
+    pub fn may_log(&self) -> Option<u64> {
+        self.log.borrow_mut().take(LINES_OF_OTHERS, Instant::now())
     }
 
     /// The boot loader at this address says that it is this board's.
@@ -196,6 +205,14 @@ mod tests {
             (2, Some(Mac([4; 6]))),
             "the youngest stays"
         );
+    }
+
+    #[test]
+    fn the_daemons_log_does_not_grow_with_requests_either() {
+        let history = History::new(bounded(1).0, Arc::new(ManualClock::at(Timestamp(5))), Arc::default());
+        let begun = Instant::now();
+        let said = (0..5000).filter(|_| history.may_log().is_some()).count();
+        assert!(said == 1000 || begun.elapsed() >= SPAN, "{said}");
     }
 
     #[test]

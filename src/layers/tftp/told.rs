@@ -193,6 +193,12 @@ mod tests {
             };
             assert!(text.ends_with("; its last packet was not acknowledged"), "{text}");
         }
+        // Of an empty file nothing was left to send, but nobody is known to have it either.
+        let told = of_transfer(&record(Outcome::PeerUnreachable, 0, 0, 0));
+        assert!(
+            matches!(&told, Told::Bad(text) if text.contains("broke off after 0 of 0 bytes")),
+            "{told:?}"
+        );
         for (outcome, want) in [
             (Outcome::TimedOut, "the board fell silent; look at its power"),
             (Outcome::PeerUnreachable, "nobody listens on the board's port any more"),
