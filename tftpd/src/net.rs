@@ -169,6 +169,7 @@ impl Server {
             let busy = !self.waiting.is_empty() || !self.core.ready.is_empty();
             let next = if busy { Some(now) } else { self.core.sessions.next_deadline() };
             let timeout = next.map(|at| at.saturating_duration_since(now));
+            self.core.source.round_over();
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
