@@ -21,16 +21,16 @@ pub(crate) struct Endpoint {
     port: Port,
     /// How windows are sent to this client, once one was.
     pub(crate) batching: Option<Batching>,
+    /// The client of the transfer before, on the same socket.
+    former: Option<SocketAddr>,
+    /// The address of ours that was asked, with port 0.
+    local: SocketAddr,
 }
 
 enum Port {
     Own(UdpSocket),
     /// The port of the requests, which hands on what comes for this transfer.
-    Shared {
-        outlet: Outlet,
-        /// The address of ours that was asked.
-        local: SocketAddr,
-    },
+    Shared(Outlet),
 }
 
 /// What became of a packet.
@@ -63,19 +63,35 @@ impl Endpoint {
         } else {
             setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
         }
-        Ok(Self { port: Port::Own(socket), batching: None })
+        Ok(Self { port: Port::Own(socket), batching: None, former: None, local })
     }
 
     /// Sends from the port of the requests, as `local`.
     pub(crate) fn shared(outlet: Outlet, local: SocketAddr) -> Self {
-        Self { port: Port::Shared { outlet, local }, batching: None }
+        Self { port: Port::Shared(outlet), batching: None, former: None, local }
+    }
+
+    /// Whether it is a socket of its own at this address of ours.
+    pub(crate) fn is_at(&self, local: SocketAddr) -> bool {
+        self.local == local && self.own_socket().is_some()
+    }
+
+    /// The transfer to `peer` is over; what was learnt about the way there is no use to the next one.
+    pub(crate) fn forget(&mut self, peer: SocketAddr) {
+        self.batching = None;
+        self.former = Some(peer);
+    }
+
+    /// The client of the transfer before, on the same socket: what still comes from there is no stranger's.
+    pub(crate) fn former(&self) -> Option<SocketAddr> {
+        self.former
     }
 
     /// The socket to wait for, if it is the transfer's own.
     pub(crate) fn socket(&mut self) -> Option<&mut UdpSocket> {
         match &mut self.port {
             Port::Own(socket) => Some(socket),
-            Port::Shared { .. } => None,
+            Port::Shared(_) => None,
         }
     }
 
@@ -83,14 +99,14 @@ impl Endpoint {
     pub(crate) fn own_socket(&self) -> Option<&UdpSocket> {
         match &self.port {
             Port::Own(socket) => Some(socket),
-            Port::Shared { .. } => None,
+            Port::Shared(_) => None,
         }
     }
 
     pub(crate) fn send(&self, bytes: &[u8], peer: SocketAddr) -> Sent {
         let sent = match &self.port {
             Port::Own(socket) => socket.send_to(bytes, peer).map(drop),
-            Port::Shared { outlet, local } => outlet.send(bytes, *local, peer, None),
+            Port::Shared(outlet) => outlet.send(bytes, self.local, peer, None),
         };
         sent.map_or_else(|e| Sent::of(&e), |()| Sent::Done)
     }
@@ -104,7 +120,7 @@ impl Endpoint {
                 sendmsg(socket.as_raw_fd(), &parts, &cut, MsgFlags::MSG_DONTWAIT, Some(&to))?;
                 Ok(())
             }
-            Port::Shared { outlet, local } => outlet.send(bytes, *local, peer, Some(segment)),
+            Port::Shared(outlet) => outlet.send(bytes, self.local, peer, Some(segment)),
         }
     }
 
@@ -112,7 +128,7 @@ impl Endpoint {
     pub(crate) fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match &self.port {
             Port::Own(socket) => socket.recv_from(buf),
-            Port::Shared { .. } => Err(io::ErrorKind::WouldBlock.into()),
+            Port::Shared(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 

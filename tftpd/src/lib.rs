@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`packet`], [`options`], [`name`] | the words of the protocol: bytes to values and back |
 //! | `transfer`, `timing`, `sessions` | pure state machines: one transfer, its timer, and the table of all of them |
+//! | `ports` | the sockets of transfers, and those kept for the next ones |
 //! | [`source`], [`content`], [`root`] | where the bytes come from |
 //! | [`net`], `requests`, `serving`, `listener`, `endpoint`, `batch` | the only code that touches sockets and the clock |
 //! | [`client`] | a blocking client with limits |
@@ -24,6 +25,7 @@ pub mod name;
 pub mod net;
 pub mod options;
 pub mod packet;
+mod ports;
 mod quiet;
 mod requests;
 pub mod root;

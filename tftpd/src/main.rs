@@ -2,7 +2,10 @@
 //! It refuses to know anything that the library does: it reads arguments, waits for signals and sets the exit code.
 //! Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage.
 
+mod lines;
+
 use clap::Parser;
+use lines::Lines;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt;
@@ -61,11 +64,21 @@ impl fmt::Display for Failure {
 }
 
 /// The directory, and a line in the log for each transfer.
-struct Logged(Root);
+struct Logged {
+    root: Root,
+    lines: Lines,
+}
+
+/// However the server ends, the lines of its last round are written.
+impl Drop for Logged {
+    fn drop(&mut self) {
+        self.lines.gather(false);
+    }
+}
 
 impl Source for Logged {
     fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
-        let result = self.0.open(request);
+        let result = self.root.open(request);
         if let Err(refusal) = &result {
             log::info!("file={} peer={} refused: {}", request.name, request.peer, refusal.answer().1);
         }
@@ -85,12 +98,19 @@ impl Source for Logged {
             r.options
         );
     }
+
+    fn round_over(&self) {
+        self.lines.write_out();
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    match run(&arguments) {
+    let lines = Lines::new(io::stderr());
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .target(env_logger::Target::Pipe(Box::new(lines.clone())))
+        .init();
+    match run(&arguments, &lines) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nothing is left to do if even this cannot be written.
@@ -100,7 +120,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+fn run(arguments: &Arguments, lines: &Lines) -> Result<(), Failure> {
     let root = Root::open(&arguments.root).map_err(|e| Failure::Root(arguments.root.clone(), e))?;
     let config = Config {
         mtu: arguments.mtu,
@@ -112,7 +132,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Err(error) = config.raise_open_files() {
         log::warn!("the limit of open files stays as it is: {error}");
     }
-    let server = Server::bind(&arguments.listen, config, Logged(root)).map_err(Failure::Bind)?;
+    let source = Logged { root, lines: lines.clone() };
+    let server = Server::bind(&arguments.listen, config, source).map_err(Failure::Bind)?;
     // Signals are waited for before the addresses are printed: who reads those may send one at once.
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(Failure::Signals)?;
     let (handle, stopper) = (signals.handle(), server.stopper());
@@ -127,6 +148,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     for address in server.local_addrs() {
         writeln!(io::stdout(), "listening on {address}").map_err(Failure::Output)?;
     }
+    lines.gather(true);
     let result = server.run().map_err(Failure::Run);
     handle.close();
     if waiter.join().is_err() {

@@ -123,6 +123,9 @@ impl Server {
             poll.registry().register(&mut listener.socket, token, Interest::READABLE).map_err(at)?;
             listeners.push(listener);
         }
+        if let Err(error) = config.reserve_descriptors(&listeners[0].socket) {
+            log::debug!("the table of descriptors grows as it is needed: {error}");
+        }
         let registry = poll.registry().try_clone().map_err(general)?;
         let core = Core::new(config, Box::new(source), registry, FIRST_LISTENER + listeners.len());
         let stopper = Stopper { stopping: Arc::default(), waker };
@@ -166,6 +169,7 @@ impl Server {
             let busy = !self.waiting.is_empty() || !self.core.ready.is_empty();
             let next = if busy { Some(now) } else { self.core.sessions.next_deadline() };
             let timeout = next.map(|at| at.saturating_duration_since(now));
+            self.core.source.round_over();
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -220,7 +224,7 @@ impl Server {
         if event.token() == WAKER {
             return; // The loop looks at the flag.
         }
-        let Some(slot) = token.checked_sub(self.core.first_transfer) else {
+        let Some(port) = token.checked_sub(self.core.first_transfer) else {
             let listener = token - FIRST_LISTENER;
             if event.is_writable() {
                 self.core.unblock_held();
@@ -229,6 +233,11 @@ impl Server {
                 self.waiting.push_back(listener);
             }
             return;
+        };
+        let Some(slot) = self.core.ports.slot_of(port) else {
+            // The copy of a last ACK, most likely: counted, and not answered.
+            let disturbed = self.core.ports.disturbed(port, &mut self.inbox);
+            return self.core.stats.strays.add(u64::from(disturbed));
         };
         if event.is_writable() {
             self.core.unblock(slot);

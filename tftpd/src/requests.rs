@@ -8,6 +8,7 @@ use crate::listener::{Arrival, Listener};
 use crate::name::{self, NameError};
 use crate::options::grant;
 use crate::packet::{self, DecodeError, ErrorCode, Mode, Packet};
+use crate::ports::PortId;
 use crate::serving::{Core, Io};
 use crate::sessions::{Full, Key, Manner, Slot};
 use crate::source::{Refusal, Request};
@@ -16,7 +17,7 @@ use crate::transfer::{Outcome, Repeated, Transfer};
 use mio::{Interest, Token};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 impl Core {
@@ -140,8 +141,7 @@ impl Core {
         let granted = grant(&manner.options, size, self.config.most(peer.ip()));
         let transfer = Transfer::new(granted, size, self.config.timing, now);
         let blocks = Blocks::new(content, manner.mode, transfer.blksize());
-        let endpoint = self.open_endpoint(listener, arrival.local);
-        let endpoint = match endpoint {
+        let (endpoint, port) = match self.open_endpoint(listener, arrival, now) {
             Ok(endpoint) => endpoint,
             Err(cause) => {
                 self.stats.limited.add(1);
@@ -151,23 +151,46 @@ impl Core {
                 return Err(Refusal::Busy.answer());
             }
         };
-        let io = Io { endpoint, blocks, name, size, queued: false, blocked: false };
+        let io = Io { endpoint, port, blocks, name, size, queued: false, blocked: false };
         let slot = self.sessions.insert(key, manner, transfer, io, now);
+        if let Some(port) = port {
+            self.ports.assign(port, slot);
+        }
         self.stats.active.set(self.sessions.len() as u64);
-        self.enqueue(slot);
+        // The first answer is one packet, and nothing can have arrived yet for it to wait for.
+        match self.send(slot, now) {
+            Ok(true) => self.enqueue(slot),
+            Ok(false) => {}
+            Err(outcome) => self.finish(slot, outcome),
+        }
         Ok(())
     }
 
-    fn open_endpoint(&self, listener: &Listener, local: SocketAddr) -> io::Result<Endpoint> {
+    /// The way to the client, and the place of its socket if it is the transfer's own.
+    fn open_endpoint(
+        &mut self,
+        listener: &Listener,
+        arrival: &Arrival,
+        now: Instant,
+    ) -> io::Result<(Endpoint, Option<PortId>)> {
+        let local = arrival.local;
         if self.config.single_port {
-            return Ok(Endpoint::shared(listener.outlet.clone(), local));
+            return Ok((Endpoint::shared(listener.outlet.clone(), local), None));
         }
-        let token = Token(self.first_transfer + self.sessions.next_slot());
-        let mut endpoint = Endpoint::open(local)?;
+        if let Some((port, endpoint)) = self.ports.take(local, arrival.peer.ip(), now) {
+            return Ok((endpoint, Some(port)));
+        }
+        let mut endpoint = match Endpoint::open(local) {
+            Err(_) if self.ports.close_resting() => Endpoint::open(local)?,
+            other => other?,
+        };
+        let port = self.ports.enter();
         if let Some(socket) = endpoint.socket() {
-            self.registry.register(socket, token, Interest::READABLE)?;
+            let token = Token(self.first_transfer + port);
+            let registered = self.registry.register(socket, token, Interest::READABLE);
+            registered.inspect_err(|_| self.ports.leave(port))?;
         }
-        Ok(endpoint)
+        Ok((endpoint, Some(port)))
     }
 
     /// Whether a request with the key of a running transfer puts another in its place.

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::content::Blocks;
 use crate::endpoint::{Endpoint, Sent};
 use crate::packet::{self, DATA_HEADER, DecodeError, ErrorCode, Packet, data_header};
+use crate::ports::{PortId, Ports};
 use crate::quiet::Quiet;
 use crate::sessions::{Sessions, Slot};
 use crate::source::{Source, TransferRecord};
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) ready: VecDeque<Slot>,
     /// Those that wait for room in the send buffer of the requests' port.
     pub(crate) held: Vec<Slot>,
+    pub(crate) ports: Ports,
     pub(crate) quiet: Quiet,
     pub(crate) first_transfer: usize,
     pub(crate) inbox: Vec<u8>,
@@ -49,6 +51,8 @@ pub(crate) struct Core {
 /// What a transfer needs of the system.
 pub(crate) struct Io {
     pub(crate) endpoint: Endpoint,
+    /// The place of its socket, if it has one of its own.
+    pub(crate) port: Option<PortId>,
     pub(crate) blocks: Blocks,
     pub(crate) name: String,
     /// Bytes of the file, where known.
@@ -74,6 +78,7 @@ impl Core {
             sessions: Sessions::new(config.max_transfers, config.max_transfers_per_address),
             ready: VecDeque::new(),
             held: Vec::new(),
+            ports: Ports::default(),
             quiet: Quiet::default(),
             first_transfer,
             inbox: vec![0; INBOX],
@@ -155,6 +160,10 @@ impl Core {
             };
             if from != peer {
                 self.stats.strays.add(1);
+                // A copy of the last ACK of the transfer before. An ERROR would reach a client that has gone on.
+                if io.endpoint.former() == Some(from) {
+                    continue;
+                }
                 // Whoever answers an ERROR with an ERROR may talk to himself for ever.
                 if !matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
                     packet::encode_error(
@@ -265,17 +274,17 @@ impl Core {
     /// The send buffer is full: the next event will be that it is not.
     fn wait_for_room(&mut self, slot: Slot) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let token = Token(self.first_transfer + slot);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match session.payload.endpoint.socket() {
-            Some(socket) => {
+        match (session.payload.endpoint.socket(), session.payload.port) {
+            (Some(socket), Some(port)) => {
+                let token = Token(self.first_transfer + port);
                 if let Err(e) = self.registry.reregister(socket, token, interest) {
                     // Its timer will try again.
                     log::debug!("peer={} cannot wait for room to send: {e}", session.key.peer);
                     session.payload.blocked = false;
                 }
             }
-            None => self.held.push(slot),
+            _ => self.held.push(slot),
         }
     }
 
@@ -286,9 +295,10 @@ impl Core {
             return;
         }
         // Without this each packet that leaves the buffer would wake the thread.
-        let token = Token(self.first_transfer + slot);
         if let Some(socket) = session.payload.endpoint.socket()
-            && let Err(e) = self.registry.reregister(socket, token, Interest::READABLE)
+            && let Some(port) = session.payload.port
+            && let Err(e) =
+                self.registry.reregister(socket, Token(self.first_transfer + port), Interest::READABLE)
         {
             log::debug!("peer={} cannot stop waiting for room to send: {e}", session.key.peer);
         }
@@ -305,7 +315,6 @@ impl Core {
     /// Takes a transfer out of the table and tells everyone.
     pub(crate) fn finish(&mut self, slot: Slot, outcome: Outcome) {
         let Some(session) = self.sessions.remove(slot) else { return };
-        // Closing the socket takes it out of the poll as well.
         let (peer, io, transfer) = (session.key.peer, session.payload, session.transfer);
         let farewell = match outcome {
             Outcome::ReadFailed => Some("server could not read the file"),
@@ -320,6 +329,17 @@ impl Core {
         if let Some(text) = farewell {
             packet::encode_error(&mut self.control, ErrorCode::NotDefined, text);
             let _ = io.endpoint.send(&self.control, peer);
+        }
+        if let Some(port) = io.port {
+            // With nothing sent twice nothing of it is on its way any more, and no report about it.
+            let clean = matches!(outcome, Outcome::Complete | Outcome::Probed);
+            if clean && transfer.retransmissions() == 0 && !io.blocked {
+                let room = self.config.max_transfers.saturating_sub(self.sessions.len());
+                self.ports.rest(port, io.endpoint, peer, room, Instant::now());
+            } else {
+                // Closing the socket takes it out of the poll as well.
+                self.ports.leave(port);
+            }
         }
         let record = TransferRecord {
             name: io.name,

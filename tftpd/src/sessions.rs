@@ -104,11 +104,6 @@ impl<T> Sessions<T> {
         Ok(())
     }
 
-    /// The slot that the next [`Self::insert`] will use.
-    pub(crate) fn next_slot(&self) -> Slot {
-        self.free.last().copied().unwrap_or(self.slots.len())
-    }
-
     /// Enters a transfer whose key is not in the table.
     pub(crate) fn insert(
         &mut self,
@@ -118,7 +113,7 @@ impl<T> Sessions<T> {
         payload: T,
         now: Instant,
     ) -> Slot {
-        let slot = self.next_slot();
+        let slot = self.free.last().copied().unwrap_or(self.slots.len());
         self.serial += 1;
         let (serial, scheduled) = (self.serial, transfer.deadline());
         *self.per_address.entry(key.peer.ip()).or_default() += 1;

@@ -76,7 +76,7 @@ pub struct TransferRecord {
     pub outcome: Outcome,
 }
 
-/// Whoever has the files. Both calls come from the server's only thread, so they must not wait for anything.
+/// Whoever has the files. All calls come from the server's only thread, so they must not wait for anything.
 pub trait Source: Send {
     /// What this request gets.
     ///
@@ -88,6 +88,10 @@ pub trait Source: Send {
     fn finished(&self, record: &TransferRecord) {
         let _ = record;
     }
+
+    /// The server has given everyone a turn and is about to wait: after each few dozen requests of a storm, and within
+    /// milliseconds of the call before. What was put off may be done now.
+    fn round_over(&self) {}
 }
 
 /// A directory serves the regular files beneath it.

@@ -55,6 +55,8 @@ pub(crate) struct RetryTimer {
     measured: Option<(Duration, Duration)>,
     /// What is measured is the answer to the OACK.
     provisional: bool,
+    /// The quickest answer of all; zero before the first one.
+    least: Duration,
     shortest: Duration,
     /// The wait for a client of whom nothing is known.
     unmeasured: Duration,
@@ -67,6 +69,7 @@ impl RetryTimer {
         Self {
             measured: None,
             provisional: false,
+            least: Duration::ZERO,
             // Whoever sets one of them to more than the next one means it.
             shortest: timing.shortest_retry.min(timing.first_retry),
             unmeasured: timing.first_retry,
@@ -83,6 +86,13 @@ impl RetryTimer {
     /// The smoothed round-trip time; zero before the first measurement.
     pub(crate) fn round_trip(&self) -> Duration {
         self.measured.map_or(Duration::ZERO, |(smoothed, _)| smoothed)
+    }
+
+    /// The quickest answer so far; zero before the first measurement. What comes sooner after a packet than half of it
+    /// is no answer to that packet. The smoothed time would not do for this: it grows with whatever else the server and
+    /// the client have to do, and with losses there are moments without any of that.
+    pub(crate) fn quickest(&self) -> Duration {
+        self.least
     }
 
     /// The answer to the OACK took this long. It is a first guess that the first block replaces: a client that looks for
@@ -102,6 +112,7 @@ impl RetryTimer {
             }
             Some(_) | None => (took, took / 2),
         };
+        self.least = if self.measured.is_some() { self.least.min(took) } else { took };
         self.measured = Some((smoothed, variation));
         self.wait = self.usual();
     }
@@ -149,7 +160,9 @@ mod tests {
         let mut t = timer();
         assert_eq!((t.wait(), t.round_trip()), (100 * MS, Duration::ZERO));
         t.answered(MS / 5);
-        assert_eq!((t.wait(), t.round_trip()), (20 * MS, MS / 5));
+        assert_eq!((t.wait(), t.round_trip(), t.quickest()), (20 * MS, MS / 5, MS / 5));
+        t.answered(MS);
+        assert_eq!(t.quickest(), MS / 5, "however slow it becomes");
         let mut t = timer();
         t.answered(200 * MS);
         assert_eq!(t.wait(), 600 * MS, "RFC 6298 (2.2): SRTT + 4 * SRTT / 2");

@@ -97,6 +97,9 @@ pub(crate) struct Transfer {
     high: u64,
     /// Some block of the present window was sent twice.
     resent: bool,
+    /// Highest block that was sent twice. The answer to a later one can be measured (Karn's rule, RFC 6298 section 3), and
+    /// a window that begins with a repetition ends with new blocks: else back-off would last as long as the losses do.
+    twice: u64,
     /// When blocks were last sent again.
     resent_at: Option<Instant>,
     /// The window that `acked` ended went over in one piece, so a second ACK of it is news; see `on_ack`.
@@ -135,6 +138,7 @@ impl Transfer {
             next: 1,
             high: 0,
             resent: false,
+            twice: 0,
             resent_at: None,
             clean: true,
             first_sends: 0,
@@ -213,6 +217,7 @@ impl Transfer {
                 let again = end.min(self.high).saturating_sub(first - 1);
                 if again > 0 {
                     self.resent = true;
+                    self.twice = self.twice.max(end.min(self.high));
                     self.resent_at = Some(now);
                 }
                 self.retransmissions += again;
@@ -257,7 +262,7 @@ impl Transfer {
         self.acked += ahead;
         // An ACK from inside the window reports a gap behind it: go on from there (RFC 7440 section 4).
         let whole = self.acked == self.high;
-        if whole && !self.resent {
+        if whole && self.acked > self.twice {
             self.timer.answered(now.saturating_duration_since(self.last_sent));
         }
         self.progress(now);
@@ -278,7 +283,7 @@ impl Transfer {
     /// acknowledges each copy or late block of a window would otherwise get a window for each.
     fn on_its_way(&self, now: Instant) -> bool {
         let since = self.resent_at.map(|at| now.saturating_duration_since(at));
-        since.is_some_and(|since| since < self.timer.round_trip() / 2)
+        since.is_some_and(|since| since < self.timer.quickest() / 2)
     }
 
     /// In lockstep a repeated ACK must not repeat DATA, or each packet from then on goes out twice: the
@@ -290,7 +295,7 @@ impl Transfer {
         if std::mem::take(&mut self.hasty) {
             self.timer.too_early();
         }
-        let soon = now.saturating_duration_since(self.last_sent) < self.timer.round_trip() / 2;
+        let soon = now.saturating_duration_since(self.last_sent) < self.timer.quickest() / 2;
         if self.window == 1 || !self.clean || self.high == self.acked || soon {
             return Acked::Ignored;
         }

@@ -55,6 +55,49 @@ fn an_ack_and_the_next_request_for_the_same_file_may_come_together() {
     assert_eq!((stats.transfers_done.get(), stats.duplicates.get(), stats.active.get()), (1, 0, 1));
 }
 
+/// A socket is used again, and what still comes from the client it had before is neither taken for the new one's nor
+/// answered; a stranger's is.
+#[test]
+fn the_next_client_gets_a_rested_socket_and_hears_nothing_of_the_one_before() {
+    let config = Config::default();
+    let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
+    let at = |ip: &str| UdpSocket::bind((ip, 0)).unwrap();
+    let (former, next, stranger, mut buf) = (at("127.0.0.2"), at("127.0.0.3"), at("127.0.0.4"), [0; 100]);
+    let mut first_answer = |server: &mut Server, client: &UdpSocket| {
+        client.set_nonblocking(true).unwrap();
+        ask(client, server, &Options::default());
+        server.waiting.push_back(0);
+        server.serve_requests();
+        assert!(server.core.ready.is_empty(), "nothing is put off");
+        let (len, from) = client.recv_from(&mut buf).expect("it is answered in the same turn");
+        assert_eq!(&buf[..len], b"\0\x03\0\x01text");
+        (server.core.sessions.running()[0], from)
+    };
+    let (slot, port) = first_answer(&mut server, &former);
+    former.send_to(b"\0\x04\0\x01", port).unwrap();
+    server.core.serve(slot, Instant::now());
+    let until = Instant::now() + Duration::from_secs(20);
+    let slot = loop {
+        let (slot, from) = first_answer(&mut server, &next);
+        if from == port {
+            break slot;
+        }
+        server.core.finish(slot, Outcome::TimedOut); // Its socket is closed, for nobody knows what is on its way.
+        assert!(Instant::now() < until, "the socket that was acknowledged is used again");
+    };
+    former.send_to(b"\0\x04\0\x01", port).unwrap();
+    stranger.send_to(b"\0\x04\0\x01", port).unwrap();
+    server.core.serve(slot, Instant::now());
+    let stats = server.stats();
+    assert_eq!((stats.strays.get(), stats.transfers_done.get(), stats.active.get()), (2, 1, 1));
+    let mut buf = [0; 100];
+    assert!(former.recv_from(&mut buf).is_err(), "an ERROR would end what it may be doing now");
+    assert_eq!(stranger.recv_from(&mut buf).map(|(_, from)| (buf[1], buf[3], from)).unwrap(), (5, 5, port));
+    next.send_to(b"\0\x04\0\x01", port).unwrap();
+    server.core.serve(slot, Instant::now());
+    assert_eq!((stats.transfers_done.get(), stats.active.get()), (2, 0));
+}
+
 /// Whoever forges an address makes us send it an OACK of some bytes, however large a window he asks for.
 #[test]
 fn a_window_is_not_sent_before_the_client_is_heard() {
