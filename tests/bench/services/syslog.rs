@@ -34,7 +34,7 @@ const CPU: Metric = metric("server CPU, µs per stored message", 2, Rounds::Midd
 const MEMORY: Metric = metric("server memory at most, MiB", 1, Rounds::Most);
 
 const BURST: &str = "UDP, a burst";
-const SUSTAINED: &str = "UDP, 6 s and stored 2 s later";
+const SUSTAINED: &str = "UDP, 4 s and stored 2 s later";
 const FULL_SPEED: &str = "UDP, 200,000 messages at full speed";
 const LINES: &str = "TCP, lines of RFC 3164";
 const COUNTED: &str = "TCP, counted frames of RFC 5424";
@@ -121,7 +121,7 @@ fn once(
             add(&RATE, search(plan, &mut running, &mut sent, count, Duration::from_secs(30))?);
         }
         SUSTAINED => {
-            let count = within(if plan.quick { 1.0 } else { 6.0 });
+            let count = within(if plan.quick { 1.0 } else { 4.0 });
             add(&RATE, search(plan, &mut running, &mut sent, count, Duration::from_secs(2))?);
         }
         FULL_SPEED => {

@@ -12,7 +12,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsoc
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -240,10 +240,10 @@ impl Contestant {
             Running { server, behind, udp: at(port), tcp: [at(port), at(counted)], count: lines };
         running.server.wait_ready(START_LIMIT, || {
             // Who has bound the port for datagrams listens; a bind of ours fails then.
-            Ok(matches!(UdpSocket::bind(at(port)), Err(e) if e.kind() == io::ErrorKind::AddrInUse))
+            let datagrams =
+                matches!(UdpSocket::bind(at(port)), Err(e) if e.kind() == io::ErrorKind::AddrInUse);
+            Ok(datagrams && running.tcp.iter().all(|to| TcpStream::connect(to).is_ok()))
         })?;
-        // Whoever has threads to start for its work does so now.
-        std::thread::sleep(Duration::from_secs(1));
         Ok(running)
     }
 }
