@@ -264,7 +264,7 @@ mod tests {
         }
         for argument in [
             "-h",
-            "--config=/tmp/x",
+            "--config=/etc/x",
             "$HOME",
             "`id`",
             "a;b",
