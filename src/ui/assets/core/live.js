@@ -52,6 +52,7 @@ function setStatus(values) {
 }
 
 let source = null;
+let attempt = 0;
 let failures = 0;
 let timer = null;
 
@@ -80,9 +81,12 @@ async function connect() {
   clearTimeout(timer);
   source?.close();
   source = null;
+  // Of two attempts at once only the later one counts.
+  const mine = ++attempt;
   try {
     const [{ last }, { version }] = await Promise.all([get("events/?timeout=0"), get("version/")]);
     const [d, r] = await Promise.all([get("device/list/?details=1"), get("request/list/")]);
+    if (mine !== attempt) return;
     fillLists(d.devices, r.requests);
     if (status.version && status.version !== version) setStatus({ newVersion: version });
     status.version ??= version;
@@ -90,7 +94,7 @@ async function connect() {
     failures = 0;
     setStatus({ connected: true, ready: true, error: null });
   } catch (error) {
-    lost(error.message);
+    if (mine === attempt) lost(error.message);
   }
 }
 

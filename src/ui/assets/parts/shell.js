@@ -64,7 +64,8 @@ export function shell(root, base) {
 
   function drawNotice() {
     const { connected, ready, newVersion, error } = live.status;
-    notice.hidden = connected && !newVersion;
+    put(notice);
+    notice.hidden = false;
     notice.classList.toggle("news", connected);
     if (!connected && (ready || error)) {
       put(notice, h("strong", {}, ready ? "Connection lost" : "No connection"), h("span", {}, `${error ?? ""}. What you see is as it was `),
