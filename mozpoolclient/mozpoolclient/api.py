@@ -56,19 +56,19 @@ def servers_of(urls: Union[str, Iterable[str], None]) -> list[str]:
     listed = re.split(r"[,\s]+", given) if isinstance(given, str) else list(given)
     found = []
     for url in filter(None, listed):
-        base = url.rstrip("/")
-        base = base[:-4] if base.endswith("/api") else base
-        # As the command line's tools have it: a name alone is a server.
-        base = base if "://" in base else f"http://{base}"
         try:
-            parts = urlsplit(base)
+            # As the command line's tools have it: a name alone is a server.
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             good = False
         if not good:
             raise MozpoolException(f"`{url}` is no server's address; it should be like http://mozpool.example.com:8080")
+        where = parts.path.rstrip("/")
+        where = where[:-4].rstrip("/") if where.endswith("/api") else where
+        base = f"{parts.scheme}://{parts.netloc}{where}"
         if base not in found:
-            found.append(base.rstrip("/"))
+            found.append(base)
     if not found:
         raise MozpoolException(f"no server is given, and {URL_VARIABLE} is not set")
     return found
@@ -99,9 +99,11 @@ class Api:
         self._failed_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def get(self, target: str, query: Optional[Query] = None, *, limit_s: Optional[float] = None) -> Any:
+    def get(
+        self, target: str, query: Optional[Query] = None, *, limit_s: Optional[float] = None, rounds: Optional[int] = None
+    ) -> Any:
         """The JSON of a GET."""
-        return self.json("GET", target, query=query, limit_s=limit_s)
+        return self.json("GET", target, query=query, limit_s=limit_s, rounds=rounds)
 
     def post(
         self, target: str, body: Optional[Mapping[str, Any]] = None, *, again: Again, limit_s: Optional[float] = None
@@ -118,13 +120,14 @@ class Api:
         body: Optional[Mapping[str, Any]] = None,
         again: Again = Again.SAFE,
         limit_s: Optional[float] = None,
+        rounds: Optional[int] = None,
     ) -> Any:
         """Makes a call, and gives its answer's JSON.
 
         Raises MozpoolConflictException for 409, MozpoolUnavailable when no server did it in time, and MozpoolException otherwise.
         """
         data = None if body is None else json.dumps(body).encode()
-        sent = self.send(method, with_query(target, query), data, again=again, limit_s=limit_s)
+        sent = self.send(method, with_query(target, query), data, again=again, limit_s=limit_s, rounds=rounds)
         if not 200 <= sent.status < 300:
             raise error_of(sent.status, sent.text)
         return decode(sent.text, sent.url)
@@ -138,17 +141,19 @@ class Api:
         again: Again = Again.SAFE,
         limit_s: Optional[float] = None,
         try_limit_s: Optional[float] = None,
+        rounds: Optional[int] = None,
     ) -> Sent:
         """Makes a call until it is answered with something final, of whatever status.
 
         `target` is a path, or a whole address: that server alone is asked, unless it is one of the pool that others can answer for.
+        `rounds`: so often all servers are asked at most; as often as the time allows if not given.
         Raises MozpoolUnavailable when the time is up, and with `uncertain` set at once when it must not be tried again.
         """
         end = time.monotonic() + (self.limit_s if limit_s is None else limit_s)
-        rounds = 0
+        made = 0
         last: Optional[MozpoolException] = None
         while True:
-            rounds += 1
+            made += 1
             wished: Optional[float] = None
             for url in self._where(target):
                 left = end - time.monotonic()
@@ -173,11 +178,11 @@ class Api:
                 if verdict is Verdict.UNCERTAIN:
                     last.uncertain = True
                     raise last
-            pause = pause_s(rounds, wished, self.dice)
-            if time.monotonic() + pause >= end:
+            pause = pause_s(made, wished, self.dice)
+            if made == rounds or time.monotonic() + pause >= end:
                 why = f"; the last answer: {last.message}" if last else ""
                 raise MozpoolUnavailable(
-                    f"gave up after {rounds} rounds over {', '.join(self.servers)}{why}",
+                    f"gave up after {made} {'round' if made == 1 else 'rounds'} over {', '.join(self.servers)}{why}",
                     status=last.status if last else None,
                     code=last.code if last else None,
                     detail=last.detail if last else None,

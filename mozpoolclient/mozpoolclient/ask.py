@@ -71,7 +71,13 @@ def ask(api: Api, asked: Asked, limit_s: float) -> dict[str, Any]:
                 raise
             _log.warning("the answer to a request was lost (%s); looking whether it was made", lost)
             api.pause(pause_s(rounds, None, api.dice))
-            if found := find(api, asked, max(0.1, end - time.monotonic())):
+            try:
+                found = find(api, asked, max(0.1, end - time.monotonic()))
+            except MozpoolException as blind:
+                # Who cannot look must not ask again.
+                blind.uncertain = True
+                raise
+            if found:
                 _log.warning("it was: request %s", found[0]["id"])
                 return {"request": found[0]}
             continue

@@ -104,7 +104,10 @@ class Watch:
             now = self.now
             if now is not None and now.ended:
                 return
-            self._stopped.wait(LOOK_EVERY_S + pause_s(max(1, self._failures), None, self.api.dice) if self._failures else 0.0)
+            if self._failures:
+                # A first break is most often a server that restarts, or a connection that a proxy found old enough.
+                least = LOOK_EVERY_S if self._failures > 1 else 0.0
+                self._stopped.wait(least + pause_s(1, None, self.api.dice))
 
     def _look(self) -> Optional[int]:
         """Reads how it stands, and gives the number of the change up to which that is true; None: there are no changes."""
@@ -113,7 +116,7 @@ class Watch:
             look = self._looks
         after: Optional[int] = None
         try:
-            after = int(self.api.get(path("events"), {"timeout": 0}, limit_s=LOOK_LIMIT_S / 3)["last"])
+            after = int(self.api.get(path("events"), {"timeout": 0}, limit_s=LOOK_LIMIT_S / 3, rounds=1)["last"])
         except (MozpoolException, KeyError, TypeError) as error:
             _log.debug("no changes: %s", error)
             self._failures += 1

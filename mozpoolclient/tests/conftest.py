@@ -26,6 +26,8 @@ def daemon():
     """The daemon, shared by all tests; its boards have passed their first self-test."""
     with Rack(BOARDS) as rack:
         rack.until_at_rest()
+        # A board that has the image is ready at once. What it takes to install one is shown by those who ask for `installing`.
+        rack.call("image/demo", {"can_reuse": True}, method="PUT")
         yield rack
 
 
@@ -38,6 +40,14 @@ def rack(daemon):
     for request in left:
         daemon.call(f"request/{request['id']}/return", {})
     assert not left, f"the test left requests open: {[(r['id'], r['assignee'], r['state']) for r in left]}"
+
+
+@pytest.fixture
+def installing(rack):
+    """Boards get their image anew."""
+    rack.call("image/demo", {"can_reuse": False}, method="PUT")
+    yield
+    rack.call("image/demo", {"can_reuse": True}, method="PUT")
 
 
 @pytest.fixture

@@ -178,6 +178,8 @@ def test_threads_share_it(faults):
         ("http://a:1/", ["http://a:1"]),
         ("http://a:1/api/", ["http://a:1"]),
         ("https://a/api", ["https://a"]),
+        ("http://api/ api", ["http://api"]),
+        ("http://a/lab/api", ["http://a/lab"]),
         ("a.example.com:8080", ["http://a.example.com:8080"]),
         ("http://a, http://b http://a/", ["http://a", "http://b"]),
         (["http://[::1]:8080/"], ["http://[::1]:8080"]),
