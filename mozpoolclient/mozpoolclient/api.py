@@ -53,9 +53,9 @@ def servers_of(urls: Union[str, Iterable[str], None]) -> list[str]:
     Raises MozpoolException when there are none, or one is no address.
     """
     given = os.environ.get(URL_VARIABLE, "") if not urls else urls
-    listed = re.split(r"[,\s]+", given) if isinstance(given, str) else list(given)
-    found = []
-    for url in filter(None, listed):
+    listed = [given] if isinstance(given, str) else given
+    found: list[str] = []
+    for url in (url for text in listed for url in re.split(r"[,\s]+", text) if url):
         try:
             # As the command line's tools have it: a name alone is a server.
             parts = urlsplit(url if "://" in url else f"http://{url}")
