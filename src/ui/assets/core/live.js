@@ -151,7 +151,8 @@ function apply(kind, change) {
     const { name, was, ...fresh } = data;
     // A change tells state and holder; comments, relays and the like are read.
     const told = what === "state" || (known && OF_MACHINES.some((key) => fresh[key] !== undefined && fresh[key] !== known[key]));
-    if (!known || !told) reread(name);
+    // An answer that is on its way may be older than this change.
+    if (!known || !told || beingRead.has(name)) reread(name);
     if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
   } else if (kind === "request") {
     news.requests.add(data.id);
@@ -164,6 +165,7 @@ function apply(kind, change) {
 }
 
 const wanted = new Set();
+const beingRead = new Set();
 let reading = false;
 
 /** Reads devices again, a few at once, until none is wanted any more. */
@@ -177,7 +179,7 @@ async function reread(name) {
     try {
       const all = wanted.size > ONE_BY_ONE_MAX;
       const names = [...wanted].slice(0, all ? Infinity : READ_AT_ONCE);
-      for (const one of names) wanted.delete(one);
+      for (const one of names) wanted.delete(one), beingRead.add(one);
       const rows = all
         ? (await get("device/list/?details=1")).devices
         : (await Promise.allSettled(names.map((one) => get(path`device/${one}/details`)))).flatMap((read) => read.value ?? []);
@@ -186,6 +188,7 @@ async function reread(name) {
       // The lists are read anew when the connection is back.
       wanted.clear();
     }
+    beingRead.clear();
   }
   reading = false;
 }
