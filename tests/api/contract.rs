@@ -108,7 +108,7 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("GET device/panda-0001/log", NOTHING, "", Keys("", "log before after more")),
     ("GET device/panda-0001/attempts", NOTHING, "", Keys("", "device hardware attempts more")),
     ("GET device/panda-0001/attempts?limit=1", NOTHING, "", Keys("/attempts/0",
-        "id purpose image request_id started ended outcome state duration_ms usual_duration_ms verdict steps")),
+        "id purpose image request_id started ended outcome state duration_ms usual_duration_ms verdict steps missing")),
     ("GET device/panda-0001/attempts?before=2&limit=1", NOTHING, "", Keys("/attempts/0/steps/1",
         "at_ms kind what name bytes took_ms usual_ms late_ms slow bad")),
     ("GET log/unknown", NOTHING, "", Keys("/senders/0", "address hostname lines first last log")),
