@@ -45,7 +45,19 @@ async function call(method, where, body, { type = "application/json", as = "json
   }
   if (answer.ok) return value;
   const { code, message, detail } = value?.error ?? {};
-  throw new ApiError(answer.status, code ?? "strange", message ?? `the server answers with status ${answer.status}`, detail);
+  const error = new ApiError(answer.status, code ?? "strange", message ?? `the server answers with status ${answer.status}`, detail);
+  error.body = value?.error ? null : value;
+  throw error;
+}
+
+/** What is there, whether or not it is good news: health and readiness say their troubles with status 503 and a body of their own. */
+export async function getEither(where) {
+  try {
+    return await get(where);
+  } catch (error) {
+    if (error.body) return error.body;
+    throw error;
+  }
 }
 
 export const get = (where) => call("GET", where);

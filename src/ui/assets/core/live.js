@@ -34,6 +34,14 @@ export function subscribe(listen) {
   return () => listeners.delete(listen);
 }
 
+const hearers = new Set();
+
+/** Calls `hear(change)` for each change as it comes, before it is applied. Gives a function that ends it. */
+export function onChange(hear) {
+  hearers.add(hear);
+  return () => hearers.delete(hear);
+}
+
 function touch() {
   if (!touched) {
     touched = { devices: new Set(), requests: new Set(), kinds: new Set(), status: false };
@@ -141,6 +149,7 @@ async function probe(mine) {
 }
 
 function apply(kind, change) {
+  for (const hear of [...hearers]) hear(change);
   const news = touch();
   news.kinds.add(kind);
   const { data, what, at } = change;
