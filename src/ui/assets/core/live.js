@@ -144,7 +144,7 @@ function apply(kind, change) {
     news.devices.add(data.name);
     if (what === "deleted") return void devices.delete(data.name);
     const known = devices.get(data.name);
-    if (!known || what !== "state") reread(data.name);
+    if (!known || what !== "state" || known.image !== data.image) reread(data.name);
     if (!known) return;
     const { name, was, ...fresh } = data;
     devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
@@ -160,7 +160,7 @@ function apply(kind, change) {
 
 const wanted = new Set();
 
-/** A change tells state and owner; comments, relays and the like are read. */
+/** A change tells state and owner; comments, relays, what an image was told and the like are read. */
 async function reread(name) {
   wanted.add(name);
   if (wanted.size > 1) return;
