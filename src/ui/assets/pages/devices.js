@@ -76,6 +76,9 @@ function filterOf(values) {
 }
 
 export function open(root, { query }) {
+  let columns = recall("devices.columns", FIRST);
+  let grid = null;
+  let by = { name: query.get("sort") ?? "name", descending: query.get("down") === "1" };
   const count = h("span", { class: "soft", role: "status" });
   const picked = h("strong", { class: "picked", role: "status" });
   const choices = filters({ query, choices: CHOICES, placeholder: "Search devices", change: draw });
@@ -84,9 +87,6 @@ export function open(root, { query }) {
   const clear = h("button", { type: "button", class: "quiet", on: { click: () => grid.clearSelection() } }, "Select none");
   const bar = h("div", { class: "actions device-bar" }, picked, actions.element, clear);
   const place = h("div", { class: "devices-grid" });
-  let columns = recall("devices.columns", FIRST);
-  let grid = null;
-  let by = { name: query.get("sort") ?? "name", descending: query.get("down") === "1" };
   choices.element.prepend(more);
   put(root, h("div", { class: "head" }, h("h1", {}, "Devices"), count, columnsMenu()), choices.element, place, bar);
   build();
