@@ -40,7 +40,7 @@ const ACTIONS = [
  * The bar. `names()` gives the devices that it is for; `submitted()` is called when something has been asked of them.
  * Gives `{element, refresh()}`; `refresh` brings the buttons up to date with `names()`.
  */
-export function deviceActions({ names, submitted = () => {}, class: kind = null }) {
+export function orders({ names, submitted = () => {}, class: kind = null }) {
   const buttons = ACTIONS.map(({ title, act, primary }) =>
     h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
   async function begin(act) {
@@ -52,7 +52,7 @@ export function deviceActions({ names, submitted = () => {}, class: kind = null 
       warn(error.message);
     }
   }
-  const element = h("div", { class: ["device-actions", kind], role: "group", "aria-label": "Actions" }, buttons);
+  const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions" }, buttons);
   const refresh = () => {
     const none = names().length === 0;
     for (const button of buttons) button.disabled = none;
@@ -60,8 +60,6 @@ export function deviceActions({ names, submitted = () => {}, class: kind = null 
   refresh();
   return { element, refresh };
 }
-
-const many = (names) => (names.length === 1 ? names[0] : `${names.length} devices`);
 
 function listed(names) {
   const shown = names.length > NAMED_MAX + 1 ? names.slice(0, NAMED_MAX) : names;
@@ -76,7 +74,7 @@ function about(names, text) {
     return request ? `${name} (${request.assignee})` : name;
   });
   return fill(h("span", { class: "stack" }),
-    h("span", {}, names.length > 1 ? `${listed(names)}. ` : null, text),
+    h("span", {}, h("strong", {}, names.length > 1 ? `${names.length} devices: ${listed(names)}. ` : `${names[0]}. `), text),
     held.length ? h("span", { class: "notice" }, `In use: ${listed(holders)}.`) : null);
 }
 
@@ -111,7 +109,7 @@ async function please(names, submitted) {
   const { images } = await get("image/list/");
   const keysOf = (values) => images.find((image) => image.name === values.image)?.boot_config_keys ?? [];
   const installs = (values) => values.verb === "please_image";
-  await ask(`Please… ${many(names)}`, {
+  await ask("Please…", {
     about: about(names, "It is asked, and may refuse."),
     action: "Ask",
     fields: (values) => [
@@ -130,7 +128,7 @@ async function please(names, submitted) {
 }
 
 async function force(names, submitted) {
-  await ask(`Force state: ${many(names)}`, {
+  await ask("Force state", {
     about: about(names, "As if it had come to that state by itself, with all that the state does. It has to be in the state that is shown here."),
     action: "Force…",
     danger: true,
@@ -141,7 +139,7 @@ async function force(names, submitted) {
       const from = new Map(names.map((name) => [name, live.devices.get(name)?.state ?? "unknown"]));
       const lines = names.slice(0, NAMED_MAX).map((name) => h("li", {}, `${name}: ${from.get(name)} → ${to}`));
       if (names.length > NAMED_MAX) lines.push(h("li", {}, `and ${names.length - NAMED_MAX} more`));
-      const sure = await confirm(`Force ${many(names)} to ${to}?`, h("ul", {}, lines), { action: "Force" });
+      const sure = await confirm("Force it?", h("ul", {}, lines), { action: "Force" });
       if (!sure) throw new Error("Nothing was changed.");
       start(`Force ${to}`, names, values, (name) => post(path`device/${name}/state-change/${from.get(name)}/to/${to}/`), submitted);
     },
@@ -150,7 +148,7 @@ async function force(names, submitted) {
 
 function power(call, title, what, danger = true) {
   return (names, submitted) =>
-    ask(`${title}: ${many(names)}`, {
+    ask(title, {
       about: about(names, what),
       action: title,
       danger,
@@ -161,7 +159,7 @@ function power(call, title, what, danger = true) {
 
 async function pxeBoot(names, submitted) {
   const { pxe_configs: configs } = await get("bmm/pxe_config/list/?active_only=1");
-  await ask(`PXE boot: ${many(names)}`, {
+  await ask("PXE boot", {
     about: about(names, "A power cycle, after which the network offers this PXE config."),
     action: "PXE boot",
     danger: true,
@@ -193,7 +191,7 @@ export async function pingOne(name) {
 async function environment(names, submitted) {
   const { environments } = await get("environment/list/");
   const now = new Set(names.map((name) => live.devices.get(name)?.environment));
-  await ask(`Environment: ${many(names)}`, {
+  await ask("Environment", {
     about: about(names, "The pool that it belongs to. Requests may ask for one of them."),
     action: "Set environment",
     fields: [{ name: "environment", label: "Environment", options: environments, required: true, value: now.size === 1 ? [...now][0] : "" }],
@@ -207,7 +205,7 @@ async function environment(names, submitted) {
 
 async function comments(names, submitted) {
   const value = names.length === 1 ? live.devices.get(names[0])?.comments : "";
-  await ask(`Comments: ${many(names)}`, {
+  await ask("Comments", {
     about: about(names, "For the next person who looks at it."),
     action: "Set comments",
     fields: rider({ value }),
