@@ -5,25 +5,46 @@ import { fill, h, newId, put } from "../core/dom.js";
 /**
  * A form. Each field: `{name, label, type, value, required, help, placeholder, options, check}`; `type` is that of an input, or
  * `textarea`, `select`, `checkbox`; `options` are `[value, text]` or texts, also suggestions for a text; `check(text, values)`
- * gives what is wrong, or nothing. `submit(values)` may throw an `ApiError`.
+ * gives what is wrong, or nothing. `submit(values)` may throw an `ApiError`. `fields` may be a function of the values: then the
+ * form follows what has been chosen. `ready(values)` says whether the button can be pressed yet.
  * Gives `{element, values(), set(name, value), setFields(fields), fail(error), busy}`.
  */
-export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null }) {
+export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null, ready = null }) {
+  const fieldsFor = typeof fields === "function" ? fields : null;
+  let busy = false;
   const rows = new Map();
   const body = h("div", { class: "fields-body", style: { display: "contents" } });
   const general = h("p", { class: "wrong", role: "alert", hidden: true });
   const go = h("button", { class: ["primary", danger && "danger"] }, action);
   const stop = cancel && h("button", { type: "button", on: { click: cancel } }, "Cancel");
-  const element = h("form", { class: ["fields", kind], novalidate: true, on: { submit: send } }, body, general, h("div", { class: "buttons" }, stop, go));
+  const element = h("form", { class: ["fields", kind], novalidate: true, on: { submit: send, input: follow, change: follow } }, body, general, h("div", { class: "buttons" }, stop, go));
 
   function setFields(list) {
-    const kept = values();
+    const before = new Map(rows);
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     rows.clear();
     put(body, list.filter(Boolean).map((field) => {
-      const made = row({ ...field, value: kept[field.name] ?? field.value });
-      rows.set(field.name, made);
+      const old = before.get(field.name);
+      const shape = shapeOf(field);
+      const made = old?.shape === shape ? old : row({ ...field, value: old?.read() ?? field.value });
+      rows.set(field.name, Object.assign(made, { shape }));
       return made.element;
     }));
+    focused?.focus();
+    drawn = JSON.stringify(list.filter(Boolean).map(shapeOf));
+  }
+
+  /** What a field looks like, its value aside. */
+  function shapeOf({ value, ...field }) {
+    return JSON.stringify(field);
+  }
+
+  function follow() {
+    if (fieldsFor) {
+      const list = fieldsFor(values());
+      if (JSON.stringify(list.filter(Boolean).map(shapeOf)) !== drawn) setFields(list);
+    }
+    go.disabled = busy || Boolean(ready && !ready(values()));
   }
 
   function values() {
@@ -53,18 +74,21 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
       if (why) first ??= one;
     }
     if (first) return first.input.focus();
-    go.disabled = true;
+    go.disabled = busy = true;
     try {
       await submit(all);
     } catch (error) {
       fail(error);
     } finally {
-      go.disabled = false;
+      busy = false;
+      follow();
     }
   }
 
-  setFields(fields);
-  return { element, values, setFields, fail, set: (name, value) => rows.get(name)?.set(value), input: (name) => rows.get(name)?.input };
+  let drawn = null;
+  setFields(fieldsFor ? fieldsFor({}) : fields);
+  follow();
+  return { element, values, setFields, fail, set: (name, value) => (rows.get(name)?.set(value), follow()), input: (name) => rows.get(name)?.input };
 }
 
 function row(field) {
