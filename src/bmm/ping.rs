@@ -223,7 +223,8 @@ impl PingThread {
                     if let Err(why) = self.sockets.of(to) {
                         // What has a loopback address is this host, and that lives: the demo's boards have such, and its user
                         // may be one who cannot ping, as on a Debian 12 without any changes.
-                        let answer = if to.ip().is_loopback() { Ok(()) } else { Err(CheckError::NoPing(why)) };
+                        let answer =
+                            if to.ip().is_loopback() { Ok(()) } else { Err(CheckError::NoPing(why)) };
                         results.push((ticket, answer));
                     } else if !self.pings.start(ticket, to, cookie, Instant::now()) {
                         results.push((ticket, Err(CheckError::Busy)));
