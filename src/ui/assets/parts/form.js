@@ -5,7 +5,8 @@ import { fill, h, newId, put } from "../core/dom.js";
 /**
  * A form. Each field: `{name, label, type, value, required, help, placeholder, options, check}`; `type` is that of an input, or
  * `textarea`, `select`, `checkbox`; `options` are `[value, text]` or texts, also suggestions for a text; `check(text, values)`
- * gives what is wrong, or nothing. `submit(values)` may throw an `ApiError`.
+ * gives what is wrong, or nothing. Fields with the same `group`, one after the other, are folded away below that title until one
+ * of them has a value or is wrong. `submit(values)` may throw an `ApiError`.
  * Gives `{element, values(), set(name, value), setFields(fields), fail(error), busy}`.
  */
 export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null }) {
@@ -19,11 +20,21 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
   function setFields(list) {
     const kept = values();
     rows.clear();
-    put(body, list.filter(Boolean).map((field) => {
+    put(body);
+    let box = null;
+    for (const field of list.filter(Boolean)) {
       const made = row({ ...field, value: kept[field.name] ?? field.value });
       rows.set(field.name, made);
-      return made.element;
-    }));
+      if (!field.group) fill(body, made.element);
+      else {
+        if (box?.dataset.group !== field.group) {
+          box = h("details", { class: "group", data: { group: field.group } }, h("summary", {}, field.group));
+          fill(body, box);
+        }
+        fill(box, made.element);
+        if (made.read()) box.open = true;
+      }
+    }
   }
 
   function values() {
@@ -104,8 +115,11 @@ function row(field) {
     wrong(why) {
       wrong.hidden = !why;
       wrong.textContent = why ?? "";
-      if (why) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
+      if (why) {
+        input.setAttribute("aria-invalid", "true");
+        const folded = element.closest("details");
+        if (folded) folded.open = true;
+      } else input.removeAttribute("aria-invalid");
     },
   };
 }
