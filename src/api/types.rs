@@ -4,10 +4,12 @@
 
 mod boot;
 mod changes;
+mod reports;
 mod taken;
 
 pub use boot::*;
 pub use changes::*;
+pub use reports::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};

@@ -8,9 +8,11 @@ mod answers;
 mod bodies;
 mod changes;
 mod queries;
+mod reports;
 
 pub use admin::*;
 pub use answers::*;
 pub use bodies::*;
 pub use changes::*;
 pub use queries::*;
+pub use reports::*;

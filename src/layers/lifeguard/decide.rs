@@ -50,9 +50,9 @@ impl Lifeguard {
                 }
                 Step::Moved(moved) => {
                     drafts.insert(device.clone(), moved.next.clone());
-                    decided.push(Decided { device, before, effects: moved.effects, asker, event: again });
-                    let (next, log, result) = (moved.next, moved.log, moved.result);
-                    commits.push(DeviceCommit { next, expected, log, result, at: now });
+                    let Moved { next, log, result, failure, effects } = *moved;
+                    decided.push(Decided { device, before, effects, asker, event: again });
+                    commits.push(DeviceCommit { next, expected, log, result, failure, at: now });
                 }
             }
         }

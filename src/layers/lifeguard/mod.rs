@@ -25,7 +25,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Rearmed, State, Step, resume, step,
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Moved, Rearmed, State, Step, resume, step,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
