@@ -18,9 +18,11 @@ pub(super) fn write<'c>(text: &mut String, cells: impl IntoIterator<Item = &'c s
 }
 
 /// Text of somebody else's as a cell: where a spreadsheet would compute it, it gets a `'` in front, which says that it is text.
-/// Blanks and control characters before it do not help it.
+/// Blanks and what is not seen before it do not help it.
 pub(super) fn harmless(text: &str) -> String {
-    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    let unseen =
+        |c: char| c.is_whitespace() || c.is_control() || "\u{feff}\u{200b}\u{200c}\u{200d}".contains(c);
+    let begins = text.trim_start_matches(unseen);
     if begins.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r'])
     {
         format!("'{text}")

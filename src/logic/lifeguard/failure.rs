@@ -159,3 +159,154 @@ fn time_over(
         other => (usual_cause(other.name()), format!(", {other} took more than {limit_s} s")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Device, Event, Facts, Install, Step, TABLE, step};
+    use super::*;
+    use crate::logic::catalog::{Catalog, ImageFacts};
+    use crate::logic::ids::HardwareId;
+    use crate::logic::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1_000_000_000_000);
+    const HW: HardwareId = HardwareId(1);
+
+    fn catalog() -> Catalog {
+        let mut catalog = Catalog::default();
+        catalog.images.insert("debian".into(), ImageFacts::default());
+        for image in ["debian", "self-test"] {
+            catalog.matrix.insert((image.into(), HW), format!("{image}-pxe").into());
+        }
+        catalog
+    }
+
+    /// A device that is installing, and how often its time may still be over before it is given up.
+    fn installing(state: State) -> Device {
+        let mut device = Device::new("panda-1".into(), state, NOW);
+        device.next = Some(Install { image: "debian".into(), boot_config: "".into() });
+        device.deadline = Some(NOW);
+        device
+    }
+
+    /// What the device's last failure is after the event, however often it must come.
+    fn given_up(mut device: Device, has_relay: bool, event: &Event) -> String {
+        let catalog = catalog();
+        let facts = Facts { catalog: &catalog, hardware: Some(HW), has_relay, claim: None };
+        let from = device.state;
+        for _ in 0..300 {
+            device.state = from;
+            device.deadline = Some(NOW);
+            let event = match event {
+                Event::NoBootConfig { why, .. } => {
+                    Event::NoBootConfig { epoch: device.epoch, why: why.clone() }
+                }
+                other => other.clone(),
+            };
+            match step(&device, facts, event, NOW) {
+                Step::Moved(moved) => {
+                    if let Some(failure) = moved.failure {
+                        let image = failure.image.as_deref().unwrap_or("-").to_owned();
+                        return format!("{}: {} [{image}]", failure.state, failure.sentence());
+                    }
+                    device = moved.next;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("it never fails")
+    }
+
+    #[test]
+    fn a_sentence_says_what_went_wrong_and_how_often() {
+        let time = Event::Deadline { waiting: false };
+        let said = |signal, detail: Option<&str>| Event::Signal { signal, detail: detail.map(Into::into) };
+        for (state, event, want) in [
+            (
+                State::PxeBooting,
+                &time,
+                "failed_pxe_booting: it did not start its live system from the network within 180 s, 31 times in a row; \
+                 look at its cable, DHCP and boot order [debian]",
+            ),
+            (
+                State::PxePowerCycling,
+                &time,
+                "failed_power_cycling: its power could not be switched off and on within 60 s, 201 times in a row; look at \
+                 its relay board [debian]",
+            ),
+            (
+                State::ImageDownloading,
+                &time,
+                "failed_image: it did not get the image downloaded within 180 s, 4 times in a row [debian]",
+            ),
+            (
+                State::ImageDownloading,
+                &said(Signal::ImageFailed, Some("no partition table")),
+                "failed_image: it says that the image is bad: no partition table [debian]",
+            ),
+            (
+                State::MobileInitStarted,
+                &said(Signal::SecondStageFailed, Some("404")),
+                "failed_mobile_init_started: its second stage failed, 11 times in a row: 404 [debian]",
+            ),
+            (
+                State::SelfTestRunning,
+                &time,
+                "failed_self_test: its self-test did not end within 3600 s [debian]",
+            ),
+            (
+                State::SelfTestRunning,
+                &said(Signal::FailedSelfTest, None),
+                "failed_self_test: its self-test found something wrong [debian]",
+            ),
+            (
+                State::PcPinging,
+                &time,
+                "failed_pinging: it did not answer ping after a power cycle, 6 times in a row; look at its power, cable \
+                 and disk [debian]",
+            ),
+            (
+                State::PxePowerCycling,
+                &Event::NoBootConfig { epoch: super::super::Epoch(0), why: "line 3".into() },
+                "failed_pxe_booting: its boot config cannot be made: line 3 [debian]",
+            ),
+            (
+                State::Ready,
+                &Event::Force { from: "ready".into(), to: State::FailedSelfTest, who: "10.0.0.7".into() },
+                "failed_self_test: a person has put it there, from 10.0.0.7 [-]",
+            ),
+        ] {
+            assert_eq!(given_up(installing(state), true, event), want);
+        }
+        let power_cycle = Event::Please(super::super::Ask::PowerCycle);
+        assert_eq!(
+            given_up(installing(State::Ready), false, &power_cycle),
+            "failed_power_cycling: its power cannot be switched, no relay is known for it; set its relay_info [-]"
+        );
+    }
+
+    #[test]
+    fn the_last_self_test_in_a_row_tells_what_it_was_to_heal() {
+        let mut device = installing(State::ImagePinging);
+        device.counters.increment(super::super::Counter::SelfHeals);
+        device.counters.increment(super::super::Counter::SelfHeals);
+        device.counters.increment(super::super::Counter::SelfHeals);
+        assert_eq!(
+            given_up(device, true, &Event::Deadline { waiting: false }),
+            "failed_self_test: its new system did not pass the image's check within 10 s, 31 times in a row; 3 self-tests in \
+             a row did not help [debian]"
+        );
+    }
+
+    /// Nothing that ends in a failed state goes without a cause, and every failed state has a usual one.
+    #[test]
+    fn every_failed_state_has_a_cause() {
+        for state in State::ALL.iter().filter(|s| s.is_failed()) {
+            assert_ne!(usual_cause(state.name()), UNKNOWN, "{state}");
+        }
+        assert_eq!(usual_cause("ready"), UNKNOWN);
+        for def in TABLE.iter().filter(|d| d.wait_s.is_some_and(|s| s > 0) && d.count.is_some()) {
+            let sentence = given_up(installing(def.state), true, &Event::Deadline { waiting: false });
+            assert!(!sentence.contains(UNKNOWN) && sentence.contains("times in a row"), "{sentence}");
+        }
+    }
+}
