@@ -27,7 +27,15 @@ fn put(store: &mut dyn Store, name: &str, state: State) {
     next.state = state;
     next.epoch = Epoch(expected.0 + 1);
     store
-        .commit_devices(&[DeviceCommit { next, expected, log: vec![], result: None, failure: None, at: AT }])
+        .commit_devices(&[DeviceCommit {
+            next,
+            expected,
+            log: vec![],
+            turns: vec![],
+            result: None,
+            failure: None,
+            at: AT,
+        }])
         .unwrap();
 }
 

@@ -173,6 +173,7 @@ fn device_commit(next: Device, expected: Epoch) -> DeviceCommit {
         log: vec![format!("entering state {}", next.state)],
         next,
         expected,
+        turns: vec![],
         result: None,
         failure: None,
         at: T0,

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod attempts;
 mod bodies;
 mod changes;
 mod queries;
@@ -12,6 +13,7 @@ mod reports;
 
 pub use admin::*;
 pub use answers::*;
+pub use attempts::*;
 pub use bodies::*;
 pub use changes::*;
 pub use queries::*;
