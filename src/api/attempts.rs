@@ -6,6 +6,7 @@
 use super::Ctx;
 use super::reply::{Reply, Result};
 use super::types::{AttemptBody, Attempts};
+use crate::logic::attempt::Purpose;
 use crate::logic::attempt::usual::{SAMPLES, Usual};
 use crate::logic::attempt::verdict::judge;
 use crate::store::{AttemptKind, DeviceView};
@@ -28,9 +29,10 @@ pub(super) fn of_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply>
     found.truncate(limit);
     let mut kinds: HashMap<AttemptKind, Usual> = HashMap::new();
     let mut attempts = Vec::with_capacity(found.len());
-    for view in found {
+    for mut view in found {
+        view.attempt.settle(ctx.now);
         if !kinds.contains_key(&view.kind) {
-            let usual = if kinds.len() < KINDS_MAX {
+            let usual = if kinds.len() < KINDS_MAX && view.kind.purpose != Purpose::Pxe {
                 Usual::of(&ctx.store.good_attempts(&view.kind, SAMPLES)?)
             } else {
                 Usual::default()
@@ -39,7 +41,7 @@ pub(super) fn of_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply>
         }
         let usual = &kinds[&view.kind];
         let judged = judge(&view.attempt, usual, ctx.now);
-        attempts.push(AttemptBody::new(view, judged, usual.duration_ms, ctx.now));
+        attempts.push(AttemptBody::new(view, judged, usual.duration.map(|d| d.ms), ctx.now));
     }
     let info = &device.info;
     let hardware = format!("{} {}", info.hardware_type, info.hardware_model).trim_end().to_owned();

@@ -9,7 +9,7 @@ use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::logs::at_most;
 use super::rows::{AttemptKind, AttemptStep, AttemptView};
 use super::{Result, sql};
-use crate::logic::attempt::{Attempt, Outcome, Purpose, Step, StepKind, Turn};
+use crate::logic::attempt::{Attempt, Outcome, Purpose, Step, StepKind, Turn, words};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
 
@@ -144,7 +144,7 @@ fn states(trail: &str, ended: Option<Timestamp>) -> Vec<Step> {
     let entered: Vec<(Timestamp, String)> = trail.lines().filter_map(read).collect();
     let left = entered.iter().skip(1).map(|(at, _)| Some(*at)).chain([ended]);
     let step = |((at, state), left): (&(Timestamp, String), Option<Timestamp>)| {
-        let step = Step::new(*at, StepKind::State, state.as_str(), format!("entered {state}"));
+        let step = Step::new(*at, StepKind::State, state.as_str(), words::state(state));
         Step { took_ms: left.map(|left| left.ms_since(*at).max(0).unsigned_abs()), ..step }
     };
     entered.iter().zip(left).map(step).collect()

@@ -55,6 +55,22 @@ const STEP: Shape = Shape {
         "usual_ms": 9000, "late_ms": null, "slow": false, "bad": false}"#,
 };
 
+const MISSING: Shape = Shape {
+    name: "MissingStep",
+    doc: "Something that usually comes and has not come.",
+    bases: &[],
+    fields: &[
+        needed("kind", Kind::Words(step_kinds), "As of a step."),
+        needed(
+            "name",
+            Kind::Text,
+            "File or event; `boot config` for a boot loader's config, whatever its name.",
+        ),
+        needed("usual_ms", MS, "When it usually comes, in milliseconds after the attempt's start."),
+    ],
+    example: r#"{"kind": "event", "name": "mobile_init_started", "usual_ms": 24100}"#,
+};
+
 const ATTEMPT: Shape = Shape {
     name: "Attempt",
     doc: "A power cycle and all that followed until the board rested or was given up.",
@@ -80,6 +96,11 @@ const ATTEMPT: Shape = Shape {
         needed("usual_duration_ms", MS_OR_NULL, "How long a good one of its kind usually takes."),
         needed("verdict", Kind::OrNull(&Kind::Text), "How it compares with what is usual, in a sentence."),
         needed("steps", Kind::List(&Kind::Of(&STEP)), "In order of time."),
+        needed(
+            "missing",
+            Kind::List(&Kind::Of(&MISSING)),
+            "What usually comes after the last of these and has not come, in the usual order; nothing for one that went well.",
+        ),
     ],
     example: "",
 };

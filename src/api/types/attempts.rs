@@ -2,6 +2,7 @@
 
 use super::rfc3339;
 use crate::logic::attempt::Step;
+use crate::logic::attempt::usual::UsualStep;
 use crate::logic::attempt::verdict::{Compared, Judged};
 use crate::logic::catalog::Catalog;
 use crate::logic::lifeguard::{State, def, time_limit_in};
@@ -37,6 +38,14 @@ pub struct AttemptBody {
     usual_duration_ms: Option<u64>,
     verdict: Option<String>,
     steps: Vec<StepBody>,
+    missing: Vec<MissingBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct MissingBody {
+    kind: &'static str,
+    name: String,
+    usual_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,6 +79,11 @@ impl AttemptBody {
             slow: compared.slow,
             bad: step.bad,
         };
+        let missing = |step: UsualStep| MissingBody {
+            kind: step.id.kind.name(),
+            name: step.id.key,
+            usual_ms: step.at.ms,
+        };
         Self {
             id: view.id,
             purpose: attempt.purpose.name(),
@@ -83,6 +97,7 @@ impl AttemptBody {
             usual_duration_ms,
             verdict: judged.verdict,
             steps: attempt.steps.into_iter().zip(judged.steps).map(step).collect(),
+            missing: judged.missing.into_iter().map(missing).collect(),
         }
     }
 }

@@ -27,7 +27,10 @@ impl Lifeguard {
                 matches!(event, Event::Deadline { .. } | Event::PowerStarted { .. } | Event::Released { .. });
             let said_once = matches!(asker, Asker::Nobody) && !matches!(event, Event::Deadline { .. });
             let again = said_once.then(|| event.clone());
-            let said = if let Event::Signal { signal, .. } = event { Some(signal) } else { None };
+            let said = match &event {
+                Event::Signal { signal, detail } => Some((*signal, detail.clone())),
+                _ => None,
+            };
             let facts = Facts {
                 catalog: &self.catalog,
                 hardware: entry.info.hardware,
@@ -36,8 +39,8 @@ impl Lifeguard {
             };
             match (self.rule)(machine, facts, event, now) {
                 Step::Ignored(why) => {
-                    if let Some(signal) = said {
-                        self.tell_event(&device, signal, Some(&why));
+                    if let Some((signal, _)) = said {
+                        self.tell_event(&device, signal, Some(why.to_string()), true);
                     }
                     if !quiet && !matches!(why, Ignored::AsItWas) {
                         log::info!("device={device} {why}");
@@ -53,8 +56,8 @@ impl Lifeguard {
                     self.reply(&device, asker, DeviceAnswer::Accepted { state: before });
                 }
                 Step::Moved(mut moved) => {
-                    if let Some(signal) = said {
-                        self.tell_event(&device, signal, None);
+                    if let Some((signal, detail)) = said {
+                        self.tell_event(&device, signal, detail, false);
                     }
                     drafts.insert(device.clone(), moved.next.clone());
                     decided.push(Decided {
@@ -64,8 +67,8 @@ impl Lifeguard {
                         asker,
                         event: again,
                     });
-                    let Moved { next, log, turns, result, .. } = *moved;
-                    commits.push(DeviceCommit { next, expected, log, turns, result, at: now });
+                    let Moved { next, log, turns, result, failure, .. } = *moved;
+                    commits.push(DeviceCommit { next, expected, log, turns, result, failure, at: now });
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! Boards at rest have no attempt. Their checks, of which there are many, cost nothing here.
 
 use super::*;
-use crate::logic::attempt::{POWER_FAILED, POWER_OFF, POWER_ON, Step as Told, StepKind};
+use crate::logic::attempt::{POWER_FAILED, POWER_OFF, POWER_ON, Step as Told, StepKind, words};
 use crate::logic::events::Signal;
 use crate::logic::lifeguard::at_rest;
 
@@ -54,15 +54,17 @@ impl Lifeguard {
         self.tell(device, told);
     }
 
-    /// The board has said how far it is, and this came of it.
-    pub(super) fn tell_event(&self, device: &DeviceName, signal: Signal, ignored: Option<&Ignored>) {
-        let busy = self.devices.get(device).is_some_and(|entry| !at_rest(entry.machine.state));
-        if !busy {
-            return;
+    /// The board has said how far it is, and perhaps why; or it was ignored, for a reason.
+    pub(super) fn tell_event(&self, device: &DeviceName, signal: Signal, why: Option<String>, ignored: bool) {
+        if self.devices.get(device).is_some_and(|entry| !at_rest(entry.machine.state)) {
+            let told = Told::new(
+                self.clock.now(),
+                StepKind::Event,
+                signal.name(),
+                why.unwrap_or_else(|| words::event(signal)),
+            );
+            self.tell(device, told.is_bad(ignored));
         }
-        let what = ignored.map_or_else(|| "the board says so".to_owned(), ToString::to_string);
-        let told = Told::new(self.clock.now(), StepKind::Event, signal.name(), what);
-        self.tell(device, told.is_bad(ignored.is_some()));
     }
 
     fn tell(&self, device: &DeviceName, step: Told) {

@@ -3,8 +3,11 @@
 //! Here are the words. `step` of the device machine says in [`Turn`]s how an attempt goes on; what comes from outside (files,
 //! events, answers) joins it by device and time. `usual` says what attempts of a kind look like, `verdict` how one compares.
 
+#[cfg(test)]
+mod tests;
 pub mod usual;
 pub mod verdict;
+pub mod words;
 
 use super::ids::{ImageName, RequestId};
 use super::lifeguard::State;
@@ -171,4 +174,18 @@ pub struct Attempt {
     pub state: String,
     /// All that is known of it.
     pub steps: Vec<Step>,
+}
+
+/// What was offered by hand is looked at for so long. The machine has no part in it and sees no end.
+pub const PXE_LASTS_MS: i64 = 30 * 60 * 1000;
+
+impl Attempt {
+    /// Gives what was offered by hand its end, if that has come by now.
+    pub fn settle(&mut self, now: Timestamp) {
+        let end = self.started.plus_ms(PXE_LASTS_MS);
+        if self.purpose == Purpose::Pxe && self.ended.unwrap_or(now) >= end {
+            (self.ended, self.outcome) = (Some(end), Outcome::Ok);
+            self.steps.retain(|step| step.at <= end);
+        }
+    }
 }
