@@ -3,12 +3,14 @@
 
 import datetime
 import logging
+import os
 import sys
 import threading
 
 import mozpoolclient
 import pytest
 from covered import shows
+from faults import drop, error, forward
 from mozpoolclient import BoardLost, MozpoolConflictException, MozpoolException, NotReadyInTime, RequestFailed
 from rack import wait_for
 
@@ -149,13 +151,10 @@ def test_what_went_wrong_within_counts_more_than_the_loss(rack, pool):
 
 def test_renewing_tells_of_a_loss_when_nobody_watches(rack, pool, faults):
     """Without any stream and with looks that fail, the renewal that is refused tells it."""
-    from faults import error
-
     server = faults(rack.url)
     with pytest.raises(BoardLost):
         with mozpoolclient.connect(server.url).request("any", image="demo", duration=4) as board:
-            blind = error(503, "busy")
-            server.does(*[blind] * 1000, only=lambda got: got.method == "GET")
+            server.does(*[error(503, "busy")] * 1000, only=lambda got: got.method == "GET")
             board._watch._stream.close()
             rack.call(f"request/{board.request_id}/return", {})
             assert board.wait_lost(60)
@@ -163,8 +162,6 @@ def test_renewing_tells_of_a_loss_when_nobody_watches(rack, pool, faults):
 
 
 def test_a_pool_that_is_gone_is_a_loss_when_the_time_is_over(rack, faults):
-    from faults import drop
-
     server = faults(rack.url)
     pool = mozpoolclient.connect(server.url)
     with pytest.raises(BoardLost, match="could not be renewed"):
@@ -172,22 +169,14 @@ def test_a_pool_that_is_gone_is_a_loss_when_the_time_is_over(rack, faults):
             server.always(drop)
             board._watch._stream.close()
             assert board.wait_lost(60)
-            server.always(mozpoolclient_forward())
+            server.always(forward)
     wait_for("the request to end", lambda: state_of(rack, board) == "closed")
-
-
-def mozpoolclient_forward():
-    from faults import forward
-
-    return forward
 
 
 @shows("Board.run")
 def test_a_command_has_the_board_in_its_environment(pool):
     script = "import os; raise SystemExit(40 + (os.environ['MOZPOOL_DEVICE'] == os.environ['EXPECTED']))"
     with pool.request("any", image="demo") as board:
-        import os
-
         assert board.run([sys.executable, "-c", script], env={**os.environ, "EXPECTED": board.name}) == 41
         assert board.run([sys.executable, "-c", script], env={**os.environ, "EXPECTED": "b9"}) == 40
         assert board.run("exit 7", shell=True) == 7
@@ -261,8 +250,6 @@ def test_what_is_not_ready_in_time_is_given_back(rack, pool):
 
 def test_it_is_ready_without_an_event_stream_too(rack, installing, faults):
     """Too many listen, or a proxy is between: it looks every few seconds instead."""
-    from faults import error
-
     server = faults(rack.url)
     server.does(*[error(503, "busy")] * 1000, only=lambda got: got.path.startswith("/api/events"))
     pool = mozpoolclient.connect(server.url)
@@ -288,8 +275,6 @@ def test_a_break_is_no_loss(rack, faults):
 
 
 def test_a_board_that_cannot_be_returned_is_told(rack, faults, caplog):
-    from faults import error, forward
-
     server = faults(rack.url)
     pool = mozpoolclient.connect(server.url)
     with pool.request("any", image="demo", duration=30) as board:
@@ -325,8 +310,10 @@ def test_boards_are_taken_at_once(rack, pool):
 
 
 def test_no_thread_is_left(pool):
-    with pool.request("any", image="demo"):
-        assert any(thread.name.startswith("mozpool-") for thread in threading.enumerate())
-    wait_for("the threads to end", lambda: not any(thread.name.startswith("mozpool-") for thread in threading.enumerate()))
+    with pool.request("any", image="demo") as board:
+        board.run("true")
+        ours = {thread for thread in threading.enumerate() if thread.name.endswith(f"-{board.request_id}")}
+        assert len(ours) == 2
+    wait_for("the threads to end", lambda: not any(thread.is_alive() for thread in ours))
 
 
