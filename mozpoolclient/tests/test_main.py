@@ -16,7 +16,9 @@ CLIENT = pathlib.Path(__file__).resolve().parents[1]
 def start(rack, *arguments):
     env = {**os.environ, "MOZPOOL_URL": rack.url, "PYTHONPATH": str(CLIENT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-W", "error", "-m", "mozpoolclient", *arguments]
-    return subprocess.Popen(command, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=env, cwd="/", text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def run(rack, *arguments):
