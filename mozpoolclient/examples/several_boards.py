@@ -1,4 +1,5 @@
-"""A test that needs two boards at once. Both are asked for before either is waited for, and both go back whatever happens."""
+"""A test that needs two boards at once. Both are asked for at once, and both go back whatever happens, also when one of them is not
+to be had."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -6,7 +7,7 @@ from contextlib import ExitStack
 import mozpoolclient
 
 pool = mozpoolclient.connect()
-with ExitStack() as boards, ThreadPoolExecutor() as threads:
+with ThreadPoolExecutor() as threads, ExitStack() as boards:
     wanted = [pool.request("any", image="demo", reason=f"{role} of a pair") for role in ("server", "client")]
     for board in wanted:
         boards.callback(board.give_back)

@@ -7,6 +7,7 @@ Options and exit codes are those of `mozpool request new … -- COMMAND`, as far
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import Optional, Sequence
 
@@ -17,6 +18,15 @@ from .board import DURATION_S, READY_WITHIN_S
 NO_BOARD, BAD_BOARD, LOST, FAILED, NOT_EXECUTABLE, NO_COMMAND = 120, 121, 122, 125, 126, 127
 CODES = """exit codes: COMMAND's own, or 128 and the number of the signal that ended it; 120 no board, 121 the board or the image is bad,
 122 the board was lost, 125 any other failure before COMMAND ran, 126 COMMAND cannot be executed, 127 there is no COMMAND"""
+
+
+def seconds(text: str) -> int:
+    """A time as people write it: 90, 90s, 20m, 1h30m, 2d."""
+    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text, re.ASCII)
+    if not text or parts is None:
+        raise argparse.ArgumentTypeError(f"`{text}` is no time; write it like 90s, 20m or 1h30m")
+    days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -33,9 +43,9 @@ def _arguments() -> argparse.ArgumentParser:
         add(f"--{name}", help=f"the board's {name.replace('-', ' ')}; several with commas: any of them")
     add("--tag", action="append", default=[], help="a tag that it must have; several with commas: one of them; more than once: all")
     add("-k", dest="keys", action="append", default=[], metavar="KEY=VALUE", help="one of the image's boot configuration keys")
-    add("--duration", type=int, default=DURATION_S, metavar="SECONDS", help="held for so long at a time, and renewed [default: %(default)s]")
-    add("--queue-limit", type=int, metavar="SECONDS", help="wait so long for a free board at most")
-    add("--ready-within", type=float, default=READY_WITHIN_S, metavar="SECONDS", help="the board must be ready by then [default: %(default)s]")
+    add("--duration", type=seconds, default=DURATION_S, metavar="TIME", help="held for so long at a time, and renewed [default: 30m]")
+    add("--queue-limit", type=seconds, metavar="TIME", help="wait so long for a free board, and no longer [default: the server's: 10m]")
+    add("--ready-within", type=seconds, default=READY_WITHIN_S, metavar="TIME", help="the board must be ready by then [default: 1h]")
     add("--assignee", help="who asks [default: user and machine]")
     add("--reason", default="", help="what for; people read it")
     add("command", nargs="+", metavar="COMMAND", help="what to run; write -- before it")

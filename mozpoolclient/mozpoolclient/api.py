@@ -28,6 +28,8 @@ TRY_LIMIT_S = 15.0
 CALL_LIMIT_S = 120.0
 #: To the owner, and to where that has moved; more go round in a circle.
 REDIRECTS_MAX = 5
+#: Failed rounds after which it is said that something is wrong: about a second after the call.
+NOTICED = 3
 #: Characters of an answer that is not ours, as shown in a message.
 _SHOWN_MAX = 200
 
@@ -145,7 +147,7 @@ class Api:
     ) -> Sent:
         """Makes a call until it is answered with something final, of whatever status.
 
-        `target` is a path, or a whole address: that server alone is asked, unless it is one of the pool that others can answer for.
+        `target` is a path, or a whole address: then its server is asked first, and the others only if it is one of ours.
         `rounds`: so often all servers are asked at most; as often as the time allows if not given.
         Raises MozpoolUnavailable when the time is up, and with `uncertain` set at once when it must not be tried again.
         """
@@ -178,6 +180,8 @@ class Api:
                 if verdict is Verdict.UNCERTAIN:
                     last.uncertain = True
                     raise last
+            if made == NOTICED:
+                _log.warning("%s %s: %s; trying again for %.0f s at most", method, target, last, max(0.0, end - time.monotonic()))
             pause = pause_s(made, wished, self.dice)
             if made == rounds or time.monotonic() + pause >= end:
                 why = f"; the last answer: {last.message}" if last else ""
@@ -210,12 +214,15 @@ class Api:
         raise last or MozpoolUnavailable("there is no server")
 
     def _where(self, target: str) -> list[str]:
-        if "://" in target:
-            # A request's address names its owner. When that is one of the servers that we know, it is asked alone; so it is
-            # otherwise: only the owner can do what is asked.
-            return [target]
         with self._lock:
-            return [server + target for server in order(self.servers, self._failed_at, time.monotonic(), self.dice)]
+            drawn = order(self.servers, self._failed_at, time.monotonic(), self.dice)
+        if "://" not in target:
+            return [server + target for server in drawn]
+        # A request's address names its owner, which is asked first. Others can answer for it what is only read.
+        for server in self.servers:
+            if target.startswith(server + "/"):
+                return [target] + [other + target[len(server) :] for other in drawn if other != server]
+        return [target]
 
     def _note(self, url: str) -> None:
         with self._lock:

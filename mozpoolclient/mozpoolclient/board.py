@@ -299,13 +299,22 @@ class Board:
         if not self._name:
             raise MozpoolException("no board is held yet: it is asked for by `with` or `take`")
 
+    def _must_be_wanted(self) -> None:
+        if self._done.is_set():
+            raise MozpoolException("the board was given back while it was waited for")
+
     def _take(self, end: float) -> None:
         begun = time.monotonic()
         request = ask(self._api, self._asked, min(end - begun, self._api.limit_s))["request"]
         self._safe_until = begun + self._duration
-        self._id = int(request["id"])
-        self._asked.begun = False
-        self._url = str(request["url"])
+        with self._lock:
+            self._id = int(request["id"])
+            self._asked.begun = False
+            self._url = str(request["url"])
+            if self._done.is_set():
+                # Another thread did not want it any more while we asked; it cannot have returned what it did not know.
+                self._returned = False
+        self._must_be_wanted()
         self._tell(f"request {self._id}")
         watch = self._watch = Watch(self._api, self._id, self._noticed)
         watch.start()
@@ -316,7 +325,9 @@ class Board:
         now: Optional[Now] = None
         while True:
             seen = now
-            watch.wait_over(lambda: watch.now != seen or self._lost.is_set(), max(0.0, end - time.monotonic()))
+            over = lambda: watch.now != seen or self._lost.is_set() or self._done.is_set()  # noqa: E731
+            watch.wait_over(over, max(0.0, end - time.monotonic()))
+            self._must_be_wanted()
             now = watch.now
             if now is not None and now.words() != told:
                 told = now.words()
@@ -394,7 +405,7 @@ class Board:
             try:
                 self._renew(self._duration, left)
             except MozpoolException as error:
-                if error.status in (404, 409):
+                if error.status == 409 or error.code == "not_found":
                     self._lose(f"{self._name or 'the board'} is lost: request {self._id} is not renewed: {error}")
                     return
                 _log.warning("request %s is not renewed yet: %s", self._id, error)

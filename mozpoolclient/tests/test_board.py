@@ -241,6 +241,46 @@ def test_a_request_that_is_taken_away_while_it_waits_is_told(rack, pool):
     assert failed.value.state == "closed"
 
 
+def test_interrupted_while_waiting_it_holds_nothing(rack, pool):
+    """At once, not only at the end of the program."""
+
+    def interrupt(words):
+        if words == "finding_device":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.request("any", image="demo", environment="elsewhere", progress=interrupt).take()
+    assert rack.call("request/list")["requests"] == []
+
+
+@shows("Board.give_back")
+def test_what_another_thread_gives_back_is_not_waited_for(rack, pool):
+    board = pool.request("any", image="demo", environment="elsewhere", progress=lambda words: words == "finding_device" and waits.set())
+    waits = threading.Event()
+    other = threading.Thread(target=lambda: (waits.wait(60), board.give_back()))
+    other.start()
+    with pytest.raises(MozpoolException, match="given back while"):
+        board.take()
+    other.join()
+    assert rack.call("request/list")["requests"] == []
+
+
+@shows("Board.give_back")
+def test_what_another_thread_gives_back_while_it_is_asked_for_is_returned(rack, faults):
+    server = faults(rack.url)
+    board = mozpoolclient.connect(server.url).request("any", image="demo")
+
+    def made_and_not_wanted(fault_server, handler, got):
+        # Its answer comes when somebody else has given the board back already.
+        board.give_back()
+        forward(fault_server, handler, got)
+
+    server.does(made_and_not_wanted, only=lambda got: got.path.endswith("/any/request"))
+    with pytest.raises(MozpoolException, match="given back while"):
+        board.take()
+    assert rack.call("request/list")["requests"] == []
+
+
 def test_what_is_not_ready_in_time_is_given_back(rack, pool):
     board = pool.request("any", image="demo", environment="elsewhere", ready_within=0.5)
     with pytest.raises(NotReadyInTime, match="finding_device"):

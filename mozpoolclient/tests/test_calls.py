@@ -81,6 +81,22 @@ def test_a_dead_server_is_asked_last(faults):
     assert len(dead.got) == 1
 
 
+def test_what_is_read_of_a_dead_owner_others_answer(faults):
+    """A request's address names its owner."""
+    other = faults().always(status(200, {"state": "ready"}))
+    dead = nobody()
+    assert api(dead, other.url).get(f"{dead}/api/request/1/status/") == {"state": "ready"}
+    with pytest.raises(MozpoolUnavailable):
+        Api(other.url, limit_s=0.3).get(f"{dead}/api/request/1/status/")
+
+
+def test_that_something_is_wrong_is_said_once(faults, caplog):
+    server = faults().does(*[error(503, "busy", "too much to do")] * 6, status(200, {}))
+    api(server.url).get("/api/version")
+    (said,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "too much to do; trying again for" in said.getMessage()
+
+
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
 def test_redirects_keep_method_and_body(faults, code):
     owner = faults().always(status(200, {"done": 1}))

@@ -39,13 +39,14 @@ def test_the_commands_status_is_the_jobs(rack):
     [
         (["demo", "--", "sh", "-c", "kill -9 $$"], 137, ""),
         (["demo", "--environment", "elsewhere", "--queue-limit", "0", "--", "true"], 120, "failed_device_not_found"),
-        (["demo", "--environment", "elsewhere", "--ready-within", "0.3", "--", "true"], 120, "not ready"),
+        (["demo", "--environment", "elsewhere", "--ready-within", "1s", "--", "true"], 120, "not ready"),
         (["no-such-image", "--", "true"], 125, "no-such-image"),
         (["demo", "--url", "ftp://a", "--", "true"], 125, "no server's address"),
         (["demo", "--", "no-such-command"], 127, "no-such-command"),
         (["demo", "--", "/"], 126, "denied"),
         (["demo", "--", "sh", "-c", "curl -s -d '{}' ${MOZPOOL_REQUEST_URL}return/; exec sleep 600"], 122, "is lost"),
         (["demo"], 2, "COMMAND"),
+        (["demo", "--duration", "soon", "--", "true"], 2, "`soon` is no time"),
     ],
 )
 def test_exit_codes(rack, arguments, status, says):
@@ -64,13 +65,13 @@ def test_a_board_of_another_is_none(rack, pool):
 def test_options_are_what_is_asked_for(rack, faults):
     server = faults(rack.url)
     options = "--hardware-type panda,pine --hardware-model m --processor p --tag a,b --tag c -k url=http://x/?a=b -k n=1".split()
-    more = "--duration 60 --queue-limit 5 --assignee ci --reason why".split()
+    more = "--duration 1h30m --queue-limit 5 --assignee ci --reason why".split()
     run(rack, "no-such-image", "--url", server.url, *options, *more, "--", "true")
     body = server.got[0].json
     assert body.pop("reason").startswith("why (")
     assert body == {
         "assignee": "ci",
-        "duration": 60,
+        "duration": 5400,
         "environment": "any",
         "hardware_type": ["panda", "pine"],
         "hardware_model": ["m"],
