@@ -29,8 +29,9 @@ use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
 use crate::logic::ids::RequestId;
 use crate::store::Store;
+use crate::ui::assets;
 use body::Body;
-use call::{Call, Verb};
+use call::Call;
 use crossbeam_channel::Sender;
 use events::{Recent, Watch};
 use owner::Owner;
@@ -255,19 +256,7 @@ fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
     ctx.store.relay_board(&name)?.ok_or(ApiError::NotFound { kind: "relay board", name })
 }
 
-/// The few paths that are not of the API.
+/// The paths that are not of the API.
 fn outside(call: &Call) -> Result<Reply> {
-    if call.path() != "/" {
-        return Err(ApiError::NoSuchPath);
-    }
-    match call.verb {
-        Verb::Get | Verb::Head => Ok(Reply::text(format!(
-            "Mozpool {}\n\nThe API is below /api/, for example /api/device/list/?details=1\nFiles are below /files/\n",
-            env!("CARGO_PKG_VERSION")
-        ))),
-        Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
-        Verb::Post | Verb::Put | Verb::Delete | Verb::Other => {
-            Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() })
-        }
-    }
+    if assets::is_ours(call) { assets::answer(call) } else { Err(ApiError::NoSuchPath) }
 }
