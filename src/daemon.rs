@@ -253,6 +253,7 @@ impl Daemon {
             return_policy: config.requests.return_policy,
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
         };
+        let served = http::Teller::new(lines_tx.clone(), clock.clone());
         let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
         let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
@@ -317,6 +318,7 @@ impl Daemon {
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
+            served: Some(served),
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,

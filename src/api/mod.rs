@@ -5,6 +5,7 @@
 
 mod admin;
 pub mod ask;
+mod attempts;
 mod bmm;
 pub mod body;
 pub mod call;

@@ -8,7 +8,9 @@ use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Answer, Ctx, admin, bmm, device, events, health, image, logs, openapi, request, shapes};
+use super::{
+    Answer, Ctx, admin, attempts, bmm, device, events, health, image, logs, openapi, request, shapes,
+};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -227,6 +229,10 @@ pub const ROUTES: &[Route] = &[
             "Lines; in a stream an event `line` for each, `skipped` where there were too many, and ids from which it goes on.",
         )])
         .fails(&[BAD_QUERY]),
+    get("/api/device/{device}/attempts", Any, Device(attempts::of_device), "What happened at its boots, against what is usual for its hardware.")
+        .named("listDeviceAttempts", Devices).query(shapes::ATTEMPTS_QUERY)
+        .more("An attempt is a power cycle and all that follows until the board rests or is given up. What is usual comes from the last good attempts of the same hardware type, purpose and image.")
+        .gives(&[ok(&shapes::ATTEMPTS)]).fails(&[BAD_QUERY]),
     get("/api/log/unknown", Any, Plain(logs::unknown), "Who sends syslog lines although no device is known for the address, and the last of them.")
         .named("listUnknownSenders", Devices).query(shapes::UNKNOWN_SENDERS).gives(&[ok(&shapes::UNKNOWN)]).fails(&[BAD_QUERY]),
     get("/api/device/{device}/bootconfig", Any, Device(device::boot_config), "What the second stage is to be told, as JSON text.")

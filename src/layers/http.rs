@@ -8,6 +8,7 @@ mod body;
 mod caller;
 mod download;
 mod lines;
+mod served;
 mod socket;
 mod tail;
 mod transfers;
@@ -18,6 +19,7 @@ mod write;
 use self::access::AccessLog;
 use self::body::{BodyIs, body_of, is_small, read_body};
 use self::lines::Lines;
+pub use self::served::Teller;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, respond};
 use super::journal::LogBell;
@@ -114,6 +116,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is below `/files/`; `None` for nothing.
     pub files: Option<Root>,
+    /// Told of what is sent from there.
+    pub served: Option<Teller>,
     /// Called once by each API thread, and for bodies that arrive slowly.
     pub open_store: OpenStore,
     /// [`API_THREADS`], or fewer in tests.

@@ -152,6 +152,15 @@ impl<C: Conn> Delete<'_, C> {
         for id in readable(chunks, |row| Cells::new("device_log_chunks", row).int("id")) {
             self.c.exec(sql::CHUNK_DELETE, args![id]).doing(DOING)?;
         }
+        for (oldest, delete) in [
+            (sql::ATTEMPTS_OLDEST, sql::ATTEMPT_DELETE),
+            (sql::ATTEMPT_STEPS_OLDEST, sql::ATTEMPT_STEP_DELETE),
+        ] {
+            let rows = self.c.query(oldest, args![stored.id, most(LINES)]).doing(DOING)?;
+            for id in readable(rows, |row| Cells::new("attempts", row).int("id")) {
+                self.c.exec(delete, args![id]).doing(DOING)?;
+            }
+        }
         let environment = stored.record.info.environment;
         self.gone_with(sql::DEVICE_DELETE, args![name], ChangeData::DeviceGone(DeviceGone { environment }))
     }

@@ -9,7 +9,8 @@ use super::changes::{self, DeviceSeen, News};
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value, args};
 use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
 use super::{
-    Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, logs, sql,
+    Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, attempts, logs,
+    sql,
 };
 use crate::bmm::power::PowerAddress;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
@@ -136,6 +137,7 @@ impl Stored {
             state: self.state_name,
             state_since: machine.since,
             deadline: machine.deadline,
+            counters: machine.counters,
             installed: machine.installed,
             next: machine.next,
             boot: machine.boot,
@@ -318,7 +320,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
     changes::telling(c, bell, DOING, |c, news| {
         let mut done = Vec::with_capacity(commits.len());
         let mut stale = HashSet::new();
-        for DeviceCommit { next, expected, log, result, at } in commits {
+        for DeviceCommit { next, expected, log, turns, result, at } in commits {
             let before = DeviceSeen::read(c, &next.name)?;
             if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
                 stale.insert(&next.name);
@@ -329,6 +331,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
             if let Some(result) = result {
                 c.exec(sql::CLAIM_SET_RESULT, args![result.name(), &next.name]).doing(DOING)?;
             }
+            attempts::turn(c, &next.name, turns, *at).doing(DOING)?;
             for line in log {
                 logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
             }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/sqlite/0002_changes.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("migrations/sqlite/0003_search.sql"), then: devices::begin_search },
     Migration { sql: include_str!("migrations/sqlite/0004_syslog.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("migrations/sqlite/0005_attempts.sql"), then: |_| Ok(()) },
 ];
 
 /// The version this program knows.

@@ -2,10 +2,12 @@
 //!
 //! Text that is JSON by nature (boot configs) stays text here; lists are lists.
 
+use crate::logic::attempt::{Attempt, Purpose, Step};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
-use crate::logic::lifeguard::{Boot, Claim, Device, Install};
+use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install};
+use crate::logic::machine::Counters;
 use crate::logic::mozpool::{Kind, Request, Wanted};
 use crate::logic::time::Timestamp;
 use std::fmt;
@@ -103,6 +105,39 @@ pub struct TooOld {
     pub changes: Timestamp,
     /// Now, for what there is to tell about it.
     pub now: Timestamp,
+}
+
+/// What attempts must have in common to be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AttemptKind {
+    /// Number of the hardware type, 0 for none.
+    pub hardware: i64,
+    /// What for.
+    pub purpose: Purpose,
+    /// The image, empty for none.
+    pub image: String,
+}
+
+/// An attempt as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptView {
+    /// Its number; a later one of the same device has a larger.
+    pub id: i64,
+    /// What it can be compared with.
+    pub kind: AttemptKind,
+    /// Who waited for it; may have gone since.
+    pub request: Option<RequestId>,
+    /// All that happened.
+    pub attempt: Attempt,
+}
+
+/// A step that comes from outside the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStep {
+    /// Whose.
+    pub device: DeviceName,
+    /// What.
+    pub step: Step,
 }
 
 /// A line for a device's log from outside the machine.
@@ -278,6 +313,8 @@ pub struct DeviceView {
     pub state_since: Timestamp,
     /// When the state's time is up.
     pub deadline: Option<Timestamp>,
+    /// What has gone wrong how often.
+    pub counters: Counters<Counter>,
     /// What is on it.
     pub installed: Option<Install>,
     /// What is being put there.

@@ -172,12 +172,14 @@ pub(super) const STRAY_LOG_LAST_DROPPED: &str = "SELECT id FROM stray_logs ORDER
 pub(super) const STRAY_LOG_DROP: &str = "DELETE FROM stray_logs WHERE id <= ?";
 /// Per log table: the oldest lines before a time, and the deletion of one. Two steps, because MySQL cannot delete with a
 /// `LIMIT` inside `IN`.
-pub(super) const LOG_AGEING: [(&str, &str); 5] = [
+pub(super) const LOG_AGEING: [(&str, &str); 7] = [
     ("SELECT id FROM device_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM device_logs WHERE id = ?"),
     ("SELECT id FROM request_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM request_logs WHERE id = ?"),
     ("SELECT id FROM stray_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM stray_logs WHERE id = ?"),
     ("SELECT id FROM device_log_chunks WHERE last_at < ? ORDER BY last_at LIMIT ?", CHUNK_DELETE),
     ("SELECT sender FROM stray_senders WHERE last_at < ? ORDER BY last_at LIMIT ?", STRAY_SENDER_DELETE),
+    ("SELECT id FROM attempt_steps WHERE at < ? ORDER BY at LIMIT ?", ATTEMPT_STEP_DELETE),
+    ("SELECT id FROM attempts WHERE started_at < ? ORDER BY started_at LIMIT ?", ATTEMPT_DELETE),
 ];
 
 // What there is to install, and on what.
@@ -250,6 +252,56 @@ pub(super) const REQUESTS_FOR_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state <> 'closed' ORDER BY id LIMIT ?";
 pub(super) const REQUESTS_CLOSED_OF_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state = 'closed' ORDER BY id LIMIT ?";
+// Attempts. The device's last one is under way until it has an end.
+macro_rules! update_running {
+    ($($set:literal)*) => {
+        concat!(
+            "UPDATE attempts SET ", $($set,)*
+            " WHERE id = (SELECT attempt_id FROM devices WHERE name = ?) AND ended_at IS NULL"
+        )
+    };
+}
+macro_rules! select_attempts {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT id, device_id, hardware_id, purpose, image, request_id, started_at, ended_at, outcome, state, trail ",
+            "FROM attempts ", $($rest),*
+        )
+    };
+}
+/// Another one begins. What was offered by hand has no end of its own.
+pub(super) const ATTEMPT_OVERTAKE: &str =
+    update_running!("ended_at = ?, outcome = CASE WHEN purpose = 'pxe' THEN 'ok' ELSE 'failed' END");
+pub(super) const ATTEMPT_BEGIN: &str = "INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, \
+    started_at, outcome, state, trail) SELECT id, COALESCE(hardware_id, 0), ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const DEVICE_SET_ATTEMPT: &str = "UPDATE devices SET attempt_id = ? WHERE name = ?";
+// A machine that goes to and fro in one attempt is told of so long: some hundred states.
+pub(super) const ATTEMPT_ENTER: &str =
+    update_running!("state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END");
+pub(super) const ATTEMPT_END: &str = update_running!(
+    "state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END, "
+    "ended_at = ?, outcome = ?"
+);
+pub(super) const ATTEMPT_STEP_APPEND: &str = "INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) \
+    SELECT id, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const ATTEMPTS_OF_DEVICE: &str =
+    select_attempts!("WHERE device_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+pub(super) const ATTEMPTS_OF_KIND: &str = select_attempts!(
+    "WHERE hardware_id = ? AND purpose = ? AND image = ? AND outcome = ? ORDER BY id DESC LIMIT ?"
+);
+pub(super) const ATTEMPT_STEPS: &str = "SELECT id, at, kind, name, what, bytes, took_ms, bad FROM attempt_steps \
+    WHERE device_id = ? AND at >= ? AND at <= ? ORDER BY at, id LIMIT ?";
+pub(super) const ATTEMPTS_OLDEST: &str = "SELECT id FROM attempts WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const ATTEMPT_DELETE: &str = "DELETE FROM attempts WHERE id = ?";
+pub(super) const ATTEMPT_STEPS_OLDEST: &str =
+    "SELECT id FROM attempt_steps WHERE device_id = ? ORDER BY at LIMIT ?";
+pub(super) const ATTEMPT_STEP_DELETE: &str = "DELETE FROM attempt_steps WHERE id = ?";
+pub(super) const CHUNK_AT: &str =
+    "SELECT id FROM device_log_chunks WHERE last_at >= ? ORDER BY last_at LIMIT 1";
+pub(super) const CHUNKS_SPANS: &str = "SELECT id, first_at, line_count FROM device_log_chunks \
+    WHERE device_id = ? AND id >= ? AND id <= ? AND last_at >= ? ORDER BY id LIMIT ?";
+pub(super) const CHUNK: &str = "SELECT id, first_at, text FROM device_log_chunks WHERE id = ?";
+
 // Changes, and what others can see of a device or a request.
 pub(super) const CHANGES: &str =
     "SELECT seq, at, kind, subject, what, data FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";

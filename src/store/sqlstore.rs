@@ -3,9 +3,10 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, boards, changes, delete, devices, export, logs, requests, rows::*, search,
+    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, requests, rows::*, search,
 };
 use crate::lab::{Change, Kind, Lab};
+use crate::logic::attempt::Attempt;
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
@@ -101,6 +102,9 @@ impl<C: Conn> Store for SqlStore<C> {
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
         logs::append_chunks(&mut self.conn, chunks, durable)
     }
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+        attempts::append_steps(&mut self.conn, steps)
+    }
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
         logs::note_senders(&mut self.conn, senders, keep)
     }
@@ -147,6 +151,12 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn log_behind(&mut self, name: &str, place: Place) -> Result<Option<Behind>> {
         search::behind(&mut self.conn, name, place)
+    }
+    fn attempts(&mut self, name: &str, before: Option<i64>, limit: usize) -> Result<Vec<AttemptView>> {
+        attempts::of_device(&mut self.conn, name, before, limit)
+    }
+    fn good_attempts(&mut self, kind: &AttemptKind, limit: usize) -> Result<Vec<Attempt>> {
+        attempts::of_kind(&mut self.conn, kind, limit)
     }
     fn stray_senders(&mut self) -> Result<Vec<StraySender>> {
         logs::stray_senders(&mut self.conn)

@@ -83,6 +83,7 @@ pass_on! {
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
     fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
     fn append_log_chunks(chunks: &[LogChunk], durable: bool) -> ();
+    fn append_attempt_steps(steps: &[AttemptStep]) -> ();
     fn note_stray_senders(senders: &[StraySender], keep: usize) -> ();
     fn log_bytes() -> u64;
     fn largest_log() -> Option<(i64, u64)>;
@@ -98,6 +99,8 @@ pass_on! {
     fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
     fn search_log(name: &str, search: &LogSearch) -> LogPage;
     fn log_behind(name: &str, place: Place) -> Option<Behind>;
+    fn attempts(name: &str, before: Option<i64>, limit: usize) -> Vec<AttemptView>;
+    fn good_attempts(kind: &AttemptKind, limit: usize) -> Vec<Attempt>;
     fn stray_senders() -> Vec<StraySender>;
     fn stray_log_of(sender: &str, limit: usize) -> Vec<StrayLogLine>;
     fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;

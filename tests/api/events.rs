@@ -26,7 +26,9 @@ fn put(store: &mut dyn Store, name: &str, state: State) {
     let (expected, mut next) = (old.epoch, old);
     next.state = state;
     next.epoch = Epoch(expected.0 + 1);
-    store.commit_devices(&[DeviceCommit { next, expected, log: vec![], result: None, at: AT }]).unwrap();
+    store
+        .commit_devices(&[DeviceCommit { next, expected, log: vec![], turns: vec![], result: None, at: AT }])
+        .unwrap();
 }
 
 fn note(store: &mut dyn Store, name: &str) {

@@ -68,6 +68,13 @@ VALUES
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
   (1, 1795348000000, 'statemachine', 'entering state ready'), (1, 1795348100250, 'syslog', 'hello');
+INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, started_at, ended_at, outcome, state, trail) VALUES
+  (1, 1, 'image', 'b2g', 1, 1795347000000, 1795347060000, 'ok', 'ready',
+   '1795347000000 pxe_power_cycling' || char(10) || '1795347060000 ready' || char(10)),
+  (1, 1, 'power_cycle', 'b2g', NULL, 1795348000000, NULL, 'running', 'pc_power_cycling',
+   '1795348000000 pc_power_cycling' || char(10));
+INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) VALUES
+  (1, 1795347009120, 'tftp', 'live/vmlinuz', 'sent', 8675309, 2410, 0);
 INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
   ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
 INSERT INTO stray_logs (at, sender, message) VALUES
@@ -168,6 +175,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
+        served: None,
         open_store: Box::new(move || opens.open()),
         threads: options.threads,
         transfers_max: options.transfers_max,

@@ -168,7 +168,14 @@ fn device(store: &mut dyn Store, name: &str) -> Device {
 
 /// The commit of `next`, moved from `expected`, with one log line.
 fn device_commit(next: Device, expected: Epoch) -> DeviceCommit {
-    DeviceCommit { log: vec![format!("entering state {}", next.state)], next, expected, result: None, at: T0 }
+    DeviceCommit {
+        log: vec![format!("entering state {}", next.state)],
+        next,
+        expected,
+        turns: vec![],
+        result: None,
+        at: T0,
+    }
 }
 
 /// Puts a device into a state, as its machine would.

@@ -5,12 +5,14 @@
 
 mod admin;
 mod answers;
+mod attempts;
 mod bodies;
 mod changes;
 mod queries;
 
 pub use admin::*;
 pub use answers::*;
+pub use attempts::*;
 pub use bodies::*;
 pub use changes::*;
 pub use queries::*;

@@ -93,6 +93,9 @@ impl LogStore for Fake {
         self.shelf.lock().unwrap().senders.extend(shown);
         Ok(())
     }
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+        self.put(steps.iter().map(|s| format!("{} step {}", s.device, s.step.name)).collect())
+    }
     fn log_bytes(&mut self) -> Result<u64> {
         Ok(self.shelf.lock().unwrap().held.values().sum())
     }

@@ -9,7 +9,7 @@ mod table;
 mod tests;
 
 pub use state::{Counter, State};
-pub use step::{Moved, Rearmed, Step, resume, step, time_limit_s};
+pub use step::{Moved, Rearmed, Step, resume, step, time_limit_in, time_limit_s};
 pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, at_rest, def};
 
 use super::catalog::Catalog;

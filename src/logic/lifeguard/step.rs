@@ -2,15 +2,16 @@
 //!
 //! Nothing happens here. The caller commits `next` and the log lines, and only then hands out the effects.
 
-use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, def};
+use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
     SELF_HEALS_MAX, State,
 };
+use crate::logic::attempt::{Outcome, Purpose, Turn};
 use crate::logic::catalog::Catalog;
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
-use crate::logic::ids::{HardwareId, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
+use crate::logic::ids::{HardwareId, ImageName, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
 use crate::logic::machine::Epoch;
 use crate::logic::time::Timestamp;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Moved {
     pub next: Device,
     /// Lines for the device's log, in order, in the same commit.
     pub log: Vec<String>,
+    /// How the board's attempt goes on, in the same commit.
+    pub turns: Vec<Turn>,
     /// How an installation ended; stored with the claim in the same commit, so that a lost message loses nothing.
     pub result: Option<ImagingResult>,
     /// To be handed out after the commit.
@@ -57,7 +60,14 @@ pub fn step(device: &Device, facts: Facts<'_>, event: Event, now: Timestamp) -> 
         now,
         from: device.epoch,
         in_memory: false,
-        moved: Moved { next: device.clone(), log: Vec::new(), result: None, effects: Vec::new() },
+        by_hand: false,
+        moved: Moved {
+            next: device.clone(),
+            log: Vec::new(),
+            turns: Vec::new(),
+            result: None,
+            effects: Vec::new(),
+        },
     };
     match run.apply(event) {
         Ok(()) if run.in_memory => {
@@ -77,6 +87,8 @@ struct Run<'a> {
     from: Epoch,
     /// Nothing but the deadline has changed.
     in_memory: bool,
+    /// A person says where the device is: that proves nothing of it.
+    by_hand: bool,
     moved: Moved,
 }
 
@@ -143,6 +155,7 @@ impl Run<'_> {
                     let next = &mut self.moved.next;
                     (next.boot, next.next, next.self_testing) = (None, None, false);
                 }
+                self.by_hand = true;
                 self.enter(to);
                 Ok(())
             }
@@ -157,6 +170,10 @@ impl Run<'_> {
                     Some(boot) => format!("PXE config {} offered by hand", boot.pxe_config),
                     None => "PXE config taken away by hand".into(),
                 });
+                if boot.is_some() {
+                    // Whoever offers it by hand cycles power next.
+                    self.begin_attempt(Purpose::Pxe, None, state);
+                }
                 self.moved.next.boot = boot;
                 Ok(())
             }
@@ -284,6 +301,7 @@ impl Run<'_> {
                 if let Some(claim) = self.facts.claim {
                     return Err(Ignored::Assigned(claim.request));
                 }
+                self.by_hand = true;
                 self.enter(State::LockedOut);
             }
         }
@@ -308,11 +326,12 @@ impl Run<'_> {
 
     /// Enters `state`, and those that it leads to at once.
     fn enter(&mut self, state: State) {
-        let next = &mut self.moved.next;
-        if next.state != state {
+        if self.moved.next.state != state {
             self.moved.log.push(format!("entering state {state}"));
-            next.since = self.now;
+            self.moved.next.since = self.now;
+            self.turn(state);
         }
+        let next = &mut self.moved.next;
         next.state = state;
         next.epoch = next.epoch.next();
         next.progress = None;
@@ -394,6 +413,37 @@ impl Run<'_> {
             Enter::GiveUpAndHeal => self.give_up(ImagingResult::FailedBadDevice, true),
             Enter::BlameImage => self.give_up(ImagingResult::FailedBadImage, true),
         }
+    }
+
+    /// Says what another state means for the board's attempt. Those that are left at once mean nothing.
+    fn turn(&mut self, state: State) {
+        match def(state).enter {
+            Enter::StartPxeBoot | Enter::StartSelfTest | Enter::StartMaintenance | Enter::Complete => {}
+            Enter::CycleToPxe | Enter::CycleToDisk => {
+                let next = &self.moved.next;
+                let image = next.next.as_ref().map(|i| i.image.clone());
+                let purpose = match image.as_deref() {
+                    Some(SELF_TEST_IMAGE) => Purpose::SelfTest,
+                    Some(MAINTENANCE_IMAGE) => Purpose::Maintenance,
+                    Some(_) => Purpose::Image,
+                    None if next.self_testing => Purpose::SelfTest,
+                    None => Purpose::PowerCycle,
+                };
+                let image = image.or_else(|| next.installed.as_ref().map(|i| i.image.clone()));
+                self.begin_attempt(purpose, image, state);
+            }
+            _ if at_rest(state) => {
+                let well = !state.is_failed() && state != State::LockedOut && !self.by_hand;
+                let outcome = if well { Outcome::Ok } else { Outcome::GivenUp };
+                self.moved.turns.push(Turn::End { state, outcome });
+            }
+            _ => self.moved.turns.push(Turn::Enter(state)),
+        }
+    }
+
+    fn begin_attempt(&mut self, purpose: Purpose, image: Option<ImageName>, state: State) {
+        let request = self.facts.claim.map(|claim| claim.request);
+        self.moved.turns.push(Turn::Begin { purpose, image, request, state });
     }
 
     /// Sets the deadline of the present state from now.
@@ -560,9 +610,19 @@ fn spread_ms(name: &str, limit_s: u32) -> i64 {
 
 /// How long `device` may stay in its state: as the image or the hardware type says, in that order, or as usual.
 pub fn time_limit_s(device: &Device, catalog: &Catalog, hardware: Option<HardwareId>) -> Option<u32> {
-    let state = device.state;
+    let image = device.next.as_ref().or(device.installed.as_ref()).map(|i| &i.image);
+    time_limit_in(device.state, image, catalog, hardware)
+}
+
+/// The same for a state, with the image that is on its way to the device or on it.
+pub fn time_limit_in(
+    state: State,
+    image: Option<&ImageName>,
+    catalog: &Catalog,
+    hardware: Option<HardwareId>,
+) -> Option<u32> {
     let usual = def(state).wait_s?;
-    let image = device.next.as_ref().or(device.installed.as_ref()).and_then(|i| catalog.images.get(&i.image));
+    let image = image.and_then(|i| catalog.images.get(i));
     let hardware = hardware.and_then(|h| catalog.hardware.get(&h));
     let own = image.and_then(|i| i.limits.get(&state)).or_else(|| hardware?.limits.get(&state));
     Some(own.copied().unwrap_or(usual))
