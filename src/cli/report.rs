@@ -92,7 +92,10 @@ fn table(out: &mut dyn Write, terminal: show::Terminal, answer: &Value) -> io::R
     let word = |column: &Value, key: &str| column[key].as_str().unwrap_or_default().to_owned();
     let kinds: Vec<(String, String, String)> =
         columns.iter().map(|c| (word(c, "name"), word(c, "title"), word(c, "kind"))).collect();
-    let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut rows = answer["rows"].as_array().cloned().unwrap_or_default();
+    if let (total @ Value::Object(_), 2..) = (&answer["total"], rows.len()) {
+        rows.push(total.clone());
+    }
     let shown: Vec<Value> = rows
         .iter()
         .map(|row| {

@@ -1,12 +1,13 @@
 //! `mozpool device`: boards, how they are, what they did, and what is asked of them.
 
-mod attempts;
+mod history;
 pub(super) mod list;
 mod please;
 mod power;
 mod pxe;
 mod set;
 mod show;
+mod timeline;
 
 use super::log::LogOptions;
 use super::remote::{Done, Remote};
@@ -41,8 +42,8 @@ Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no such thing, 4 no server answe
 enum Command {
     List(list::Args),
     Show(show::Args),
-    Timeline(attempts::TimelineArgs),
-    History(attempts::HistoryArgs),
+    Timeline(timeline::Args),
+    History(history::Args),
     /// Show what a board said and what was done with it
     Log {
         /// Which board
@@ -71,8 +72,8 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Done {
     match &args.command {
         Command::List(args) => list::run(args, remote, &client()?),
         Command::Show(args) => show::run(args, remote, &client()?),
-        Command::Timeline(args) => attempts::timeline(args, remote, &client()?),
-        Command::History(args) => attempts::history(args, remote, &client()?),
+        Command::Timeline(args) => timeline::run(args, remote, &client()?),
+        Command::History(args) => history::run(args, remote, &client()?),
         Command::Log { device, options } => super::log::of_device(device, options, remote, &client()?),
         Command::Please(args) => please::run(args, remote, &client()?),
         Command::Force(args) => set::force(args, remote, &client()?),

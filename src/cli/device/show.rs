@@ -46,18 +46,20 @@ fn shown(out: &mut dyn Write, terminal: Terminal, device: &Value) -> io::Result<
     };
     let group = list::group(device);
     head.insert("state".into(), format!("{state} ({}){progress}{since}", group.name()).into());
-    let deadline = take("deadline");
+    let (deadline, limit) = (take("deadline"), take("limit_s"));
     if let Some(at) = deadline.as_str() {
-        let limit = match take("limit_s").as_i64() {
+        let limit = match limit.as_i64() {
             Some(s) => format!(" (its limit is {})", for_eyes(s)),
             None => String::new(),
         };
-        head.insert("time is up".into(), format!("{}{limit}", when::told(at, now)).into());
+        // At rest nothing fails when the time is up: the board is looked at again.
+        let what = if state == "ready" { "next check" } else { "time is up" };
+        head.insert(what.into(), format!("{}{limit}", when::told(at, now)).into());
     }
     if let attempt @ Value::Object(_) = take("attempt") {
         let number = |key: &str| show::value(&attempt[key]);
         let text = format!(
-            "{} failed of {} allowed ({})",
+            "{} of {} used up ({})",
             number("used"),
             number("allowed"),
             number("counter").replace('_', " ")
@@ -65,9 +67,11 @@ fn shown(out: &mut dyn Write, terminal: Terminal, device: &Value) -> io::Result<
         head.insert("attempts".into(), text.into());
     }
     let log = take("log");
-    // Said above, in other words.
-    rest.shift_remove("limit_s");
-    for (key, value) in rest.iter() {
+    // Numbers for programs, and the MAC once more.
+    for key in ["id", "inventory_id", "mac_address"] {
+        take(key);
+    }
+    for (key, value) in rest.iter().filter(|(_, value)| !show::value(value).is_empty()) {
         head.insert(key.clone(), value.clone());
     }
     show::fields(out, &head.into())?;

@@ -115,6 +115,7 @@ pub(super) fn show(args: &ShowArgs, remote: &Remote, client: &Client) -> Done {
         if let Some(map) = shown.as_object_mut() {
             map.shift_remove("log");
             map.insert("expires".into(), ends.clone().into());
+            map.retain(|_, value| !show::value(value).is_empty());
         }
         show::fields(out, &shown)?;
         if !log.is_empty() {

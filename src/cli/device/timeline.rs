@@ -1,15 +1,15 @@
-//! `mozpool device timeline` and `history`: what became of a board's boots, step by step or a line each.
+//! `mozpool device timeline`: what became of a board's boots, step by step.
 
 use crate::cli::period::for_eyes;
 use crate::cli::remote::{Client, Done, Remote, escape};
-use crate::cli::show::{self, Column, Style, Terminal};
+use crate::cli::show::{self, Column, Is, Style, Terminal};
 use crate::cli::when;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Show a board's last boots step by step, against what is usual for its hardware, with a verdict
 #[derive(Debug, clap::Args)]
-pub(super) struct TimelineArgs {
+pub(super) struct Args {
     /// Which board
     device: String,
     /// How many attempts, the newest first
@@ -20,18 +20,10 @@ pub(super) struct TimelineArgs {
     before: Option<u64>,
 }
 
-/// Show a board's attempts, a line each: what for, how they ended and how long they took
-#[derive(Debug, clap::Args)]
-pub(super) struct HistoryArgs {
-    /// Which board
-    device: String,
-    /// How many, the newest first
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-}
-
-pub(super) fn timeline(args: &TimelineArgs, remote: &Remote, client: &Client) -> Done {
-    let answer = attempts(&args.device, args.attempts, args.before, client)?;
+pub(super) fn run(args: &Args, remote: &Remote, client: &Client) -> Done {
+    let before = args.before.map(|id| format!("&before={id}")).unwrap_or_default();
+    let path = format!("device/{}/attempts?limit={}{before}", escape(&args.device), args.attempts);
+    let answer = client.get(&path)?;
     remote.show(&answer, |out, terminal| {
         let attempts = answer["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
         if attempts.is_empty() {
@@ -45,16 +37,6 @@ pub(super) fn timeline(args: &TimelineArgs, remote: &Remote, client: &Client) ->
         }
         Ok(())
     })
-}
-
-fn attempts(
-    device: &str,
-    limit: u32,
-    before: Option<u64>,
-    client: &Client,
-) -> Result<Value, crate::cli::remote::RemoteError> {
-    let before = before.map(|id| format!("&before={id}")).unwrap_or_default();
-    client.get(&format!("device/{}/attempts?limit={limit}{before}", escape(device)))
 }
 
 fn one(out: &mut dyn Write, terminal: Terminal, attempt: &Value) -> io::Result<()> {
@@ -83,13 +65,13 @@ fn one(out: &mut dyn Write, terminal: Terminal, attempt: &Value) -> io::Result<(
     let steps: Vec<Value> =
         attempt["steps"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect();
     let columns = [
-        Column::new("at"),
+        Column::of("at", Is::Right),
         Column::new("kind"),
         Column::long("what"),
-        Column::new("size"),
-        Column::new("took"),
-        Column::new("usual"),
-        Column::new("late"),
+        Column::of("size", Is::Right),
+        Column::of("took", Is::Right),
+        Column::of("usual", Is::Right),
+        Column::of("late", Is::Right),
     ];
     show::table(out, terminal, &columns, &steps)?;
     if let Some(verdict) = attempt["verdict"].as_str() {
@@ -106,8 +88,10 @@ fn row(step: &Value) -> Value {
         Some(late) => format!("+{}", seconds(late)),
         None => String::new(),
     };
+    let (what, name) = (show::value(&step["what"]), show::value(&step["name"]));
+    let what = if what.contains(&name) { what } else { format!("{name}: {what}") };
     json!({
-        "at": ms("at_ms"), "kind": step["kind"], "what": step["what"],
+        "at": ms("at_ms"), "kind": step["kind"], "what": what,
         "size": step["bytes"].as_u64().map(bytes).unwrap_or_default(),
         "took": ms("took_ms"), "usual": ms("usual_ms"), "late": late,
     })
@@ -141,36 +125,6 @@ fn style(outcome: &str) -> Style {
         "running" => Style::Busy,
         _ => Style::Bad,
     }
-}
-
-pub(super) fn history(args: &HistoryArgs, remote: &Remote, client: &Client) -> Done {
-    let answer = attempts(&args.device, args.limit, None, client)?;
-    remote.show(&answer, |out, terminal| {
-        let attempts = answer["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let rows: Vec<Value> = attempts
-            .iter()
-            .map(|attempt| {
-                let took = attempt["duration_ms"].as_i64().map(|ms| for_eyes(ms / 1000)).unwrap_or_default();
-                let word = |key: &str| show::value(&attempt[key]).replace('_', " ");
-                json!({
-                    "id": attempt["id"], "began": when::plain(&show::value(&attempt["started"])),
-                    "what_for": word("purpose"), "image": attempt["image"], "request": attempt["request_id"],
-                    "ended": word("outcome"), "took": took, "why": attempt["verdict"],
-                })
-            })
-            .collect();
-        let columns = [
-            Column::new("id"),
-            Column::titled("began", "began (UTC)"),
-            Column::new("what_for"),
-            Column::new("image"),
-            Column::new("request"),
-            Column::new("ended"),
-            Column::new("took"),
-            Column::long("why"),
-        ];
-        show::table(out, terminal, &columns, &rows)
-    })
 }
 
 #[cfg(test)]
