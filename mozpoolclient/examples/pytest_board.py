@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def held_board():
-    mozpoolclient.exit_on_sigterm()
+    mozpoolclient.exit_on_signals()
     with mozpoolclient.connect().request("any", image="demo", reason="pytest") as board:
         yield board
 

@@ -18,7 +18,7 @@ from .errors import (
     RequestFailed,
 )
 from .handler import MozpoolHandler, check_mozpool_status, mozpool_status_ok
-from .pool import Mozpool, connect, exit_on_sigterm
+from .pool import Mozpool, connect, exit_on_signals
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,6 @@ __all__ = [
     "RequestFailed",
     "check_mozpool_status",
     "connect",
-    "exit_on_sigterm",
+    "exit_on_signals",
     "mozpool_status_ok",
 ]

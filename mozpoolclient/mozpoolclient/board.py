@@ -13,7 +13,6 @@ import getpass
 import logging
 import os
 import socket
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Type, Union
 from .api import Api, path
 from .ask import SWEEP_LIMIT_S, Asked, ask, prepare, sweep
 from .changes import Now, when
+from .command import run as run_command
 from .errors import BoardLost, MozpoolConflictException, MozpoolException, NotReadyInTime, RequestFailed
 from .retry import Again
 from .watch import Watch
@@ -38,8 +38,6 @@ RETURN_LIMIT_S = 60.0
 HASTY_LIMIT_S = 10.0
 #: A power cycle with its check takes a minute or two; more is a board that does not come up.
 POWER_CYCLE_LIMIT_S = 600.0
-#: What a command that lost its board has to end by itself.
-TERMINATE_LIMIT_S = 10.0
 #: Lines of a request's log in the error that tells its end.
 LAST_WORDS = 5
 
@@ -173,7 +171,15 @@ class Board:
 
     def environ(self) -> dict[str, str]:
         """What a command is told of it: the same variables as by `mozpool request new --wait -- COMMAND`."""
-        return {"MOZPOOL_DEVICE": self.name, "MOZPOOL_DEVICE_FQDN": self.fqdn, "MOZPOOL_REQUEST": str(self.request_id)}
+        expires = self.expires
+        return {
+            "MOZPOOL_DEVICE": self.name,
+            "MOZPOOL_DEVICE_FQDN": self.fqdn,
+            "MOZPOOL_REQUEST": str(self.request_id),
+            "MOZPOOL_REQUEST_URL": self._url,
+            "MOZPOOL_EXPIRES": f"{expires:%Y-%m-%dT%H:%M:%S}Z" if expires else "",
+            "MOZPOOL_URL": ",".join(self._api.servers),
+        }
 
     # What can be done with it
 
@@ -237,19 +243,14 @@ class Board:
         """
         self.check()
         env = {**(options.pop("env", None) or os.environ), **self.environ()}
-        with subprocess.Popen(command, env=env, **options) as process:
-            ended = threading.Event()
-            guard = threading.Thread(target=self._end_when_lost, args=(process, ended), daemon=True, name="mozpool-guard")
-            guard.start()
-            try:
-                status = process.wait()
-            except BaseException:
-                _end(process)
-                raise
-            finally:
-                ended.set()
-                if self._watch is not None:
-                    self._watch.wake()
+        watch = self._watch
+        assert watch is not None
+
+        def wait_spoilt(ended: threading.Event) -> bool:
+            watch.wait_over(lambda: self._lost.is_set() or self._done.is_set() or ended.is_set(), None)
+            return self._lost.is_set() and not ended.is_set()
+
+        status = run_command(command, {**options, "env": env}, wait_spoilt, watch.wake)
         self.check()
         return status
 
@@ -414,13 +415,6 @@ class Board:
             self._safe_until = begun + duration
         self._kick.set()
 
-    def _end_when_lost(self, process: subprocess.Popen[Any], ended: threading.Event) -> None:
-        watch = self._watch
-        assert watch is not None
-        watch.wait_over(lambda: self._lost.is_set() or ended.is_set() or self._done.is_set(), None)
-        if self._lost.is_set() and not ended.is_set():
-            _end(process)
-
     def _sweep(self, limit_s: float) -> None:
         try:
             sweep(self._api, self._asked, -1 if self._id is None else self._id, limit_s)
@@ -459,16 +453,6 @@ class Board:
         self._returned = True
         with _open_lock:
             _open.pop(id(self), None)
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    """Ends a command: politely, then not."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(TERMINATE_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def _give_all_back() -> None:

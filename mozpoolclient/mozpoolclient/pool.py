@@ -109,16 +109,18 @@ def connect(urls: Union[str, Iterable[str], None] = None, *, try_limit: float = 
     return Mozpool(*listed, try_limit=try_limit, limit=limit)
 
 
-def exit_on_sigterm() -> None:
-    """Makes SIGTERM end the program as `sys.exit` does, with status 143, so that boards are returned.
+def exit_on_signals() -> None:
+    """Makes SIGTERM and SIGHUP end the program as `sys.exit` does, with 128 and the signal's number, so that boards are returned.
 
     Python ends at once by itself, and CI systems send SIGTERM when somebody cancels a job. Call it once, in the main thread; a handler
     that is there already is left alone.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise MozpoolException("exit_on_sigterm is to be called in the main thread")
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        raise MozpoolException("exit_on_signals is to be called in the main thread")
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Not every system has both.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda which, _: sys.exit(128 + which))
 
 
 def _listed(value: OneOf) -> OneOf:

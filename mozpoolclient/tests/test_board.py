@@ -38,6 +38,9 @@ def test_a_board_is_ours_within_and_nobodys_after(rack, installing, pool):
             "MOZPOOL_DEVICE": board.name,
             "MOZPOOL_DEVICE_FQDN": board.fqdn,
             "MOZPOOL_REQUEST": str(board.request_id),
+            "MOZPOOL_REQUEST_URL": board.request_url,
+            "MOZPOOL_EXPIRES": f"{board.expires:%Y-%m-%dT%H:%M:%SZ}",
+            "MOZPOOL_URL": rack.url,
         }
         request = rack.call(f"request/{board.request_id}/details")
         assert (request["assignee"], request["environment"]) == ("tests", ["demo", "other"])

@@ -74,7 +74,7 @@ def test_one_that_fails(rack, then, status, said):
 
 @pytest.mark.parametrize(
     ("first", "number", "status"),
-    [("", signal.SIGINT, -signal.SIGINT), ("mozpoolclient.exit_on_sigterm()", signal.SIGTERM, 143)],
+    [("", signal.SIGINT, -signal.SIGINT), ("mozpoolclient.exit_on_signals()", signal.SIGTERM, 143)],
 )
 def test_one_that_is_cancelled(rack, first, number, status):
     program = Program(rack, WITHIN.format(first=first, duration=600, then="threading.Event().wait()"))

@@ -14,7 +14,6 @@ CLIENT = pathlib.Path(__file__).resolve().parents[1]
 #: Arguments, status, and what it says.
 EXAMPLES = {
     "one_board.py": ([], 0, "it answers ping"),
-    "run_tests.py": (["demo", "sh", "-c", "echo on $MOZPOOL_DEVICE; exit 7"], 7, "on board-0"),
     "several_boards.py": ([], 0, "talks to 127."),
     "old_style.py": ([], 0, "{'success': True}"),
     "pytest_board.py": (None, 0, "1 passed"),
@@ -36,12 +35,6 @@ def test_an_example_runs(rack, name):
     else:
         done = run(rack, sys.executable, "-W", "error", name, *arguments)
     assert (done.returncode, says in done.stdout) == (status, True), done.stdout + done.stderr
-
-
-def test_a_job_without_a_board_says_why_and_that_it_may_be_tried_again(rack):
-    done = run(rack, sys.executable, "run_tests.py", "no-such-image", "true")
-    assert done.returncode == 75
-    assert "no-such-image" in done.stderr
 
 
 def blocks(document, kind):

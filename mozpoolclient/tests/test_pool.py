@@ -81,18 +81,18 @@ def test_every_wish_is_sent(rack, faults):
     }
 
 
-@shows("exit_on_sigterm")
-def test_sigterm_ends_as_exit_does():
+@shows("exit_on_signals")
+def test_signals_end_as_exit_does():
     before = signal.getsignal(signal.SIGTERM)
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        mozpoolclient.exit_on_sigterm()
+        mozpoolclient.exit_on_signals()
         with pytest.raises(SystemExit) as ended:
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
         assert ended.value.code == 143
         ours = signal.getsignal(signal.SIGTERM)
-        mozpoolclient.exit_on_sigterm()
+        mozpoolclient.exit_on_signals()
         assert signal.getsignal(signal.SIGTERM) is ours
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -100,7 +100,7 @@ def test_sigterm_ends_as_exit_does():
 
     def elsewhere():
         try:
-            mozpoolclient.exit_on_sigterm()
+            mozpoolclient.exit_on_signals()
         except MozpoolException as error:
             refused.append(error)
 
