@@ -242,6 +242,16 @@ def test_when_there_is_none_the_log_says_why(pool):
     assert failed.value.request_id > 0
 
 
+def test_a_request_that_is_taken_away_while_it_waits_is_told(rack, pool):
+    def take_away(words):
+        if words.startswith("request "):
+            rack.call(f"request/{words.split()[1]}/return", {"who": "an operator", "reason": "not now"})
+
+    with pytest.raises(RequestFailed, match="it is closed") as failed:
+        pool.request("any", image="demo", environment="elsewhere", progress=take_away).take()
+    assert failed.value.state == "closed"
+
+
 def test_what_is_not_ready_in_time_is_given_back(rack, pool):
     board = pool.request("any", image="demo", environment="elsewhere", ready_within=0.5)
     with pytest.raises(NotReadyInTime, match="finding_device"):

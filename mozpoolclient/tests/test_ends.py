@@ -83,6 +83,19 @@ def test_one_that_is_cancelled(rack, first, number, status):
     assert state(rack, program) == "closed"
 
 
+def test_one_that_is_cancelled_while_it_waits(rack):
+    """There is no such environment, so it waits in the queue."""
+    text = """
+import mozpoolclient
+say = lambda words: words.startswith("request ") and print(words.split()[1], flush=True)
+mozpoolclient.connect().request("any", image="demo", environment="elsewhere", progress=say).take()
+"""
+    program = Program(rack, text)
+    program.process.send_signal(signal.SIGINT)
+    assert program.end()[0] == -signal.SIGINT
+    assert state(rack, program) == "closed"
+
+
 @pytest.mark.parametrize("then", ["", "import sys; sys.exit(3)", "raise ZeroDivisionError"])
 def test_one_that_forgets_to_give_back(rack, then):
     program = Program(rack, BY_HAND.format(then=then))

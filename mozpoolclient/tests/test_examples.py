@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The examples and what the documents show are run as they stand."""
+"""The examples are run as they stand. (What documents show is run by tests/docs.rs.)"""
 
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -35,16 +34,3 @@ def test_an_example_runs(rack, name):
     else:
         done = run(rack, sys.executable, "-W", "error", name, *arguments)
     assert (done.returncode, says in done.stdout) == (status, True), done.stdout + done.stderr
-
-
-def blocks(document, kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("document", [CLIENT / "README.md", CLIENT.parent / "docs" / "python.md"], ids=lambda path: path.name)
-def test_what_a_document_shows_runs(rack, document):
-    found = blocks(document, "python run")
-    assert found
-    for block in found:
-        done = run(rack, sys.executable, "-W", "error", "-c", block)
-        assert done.returncode == 0, block + done.stdout + done.stderr
