@@ -95,6 +95,45 @@ fn the_groups_of_states_are_documented_with_their_states() {
     }
 }
 
+/// The texts in double quotes of a line.
+fn quoted(line: &str) -> Vec<&str> {
+    line.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_keys_of_the_web_page_are_documented() {
+    let shell = read("src/ui/assets/parts/shell.js");
+    let list = |name: &str| -> Vec<String> {
+        let start = format!("const {name} = [");
+        let lines = shell.lines().skip_while(move |l| *l != start).skip(1).take_while(|l| *l != "];");
+        lines.map(str::to_owned).collect()
+    };
+    let mut keys = Vec::new();
+    for way in list("WAYS") {
+        let words = quoted(&way);
+        let [.., title, _, key] = words[..] else { panic!("{way}") };
+        keys.push((format!("g {key}"), format!("go to {title}")));
+    }
+    for key in list("KEYS").iter().map(|l| quoted(l)) {
+        if let [key, what] = key[..] {
+            keys.push((key.to_owned(), what.to_owned()));
+        }
+    }
+    assert!(keys.len() > 10, "{keys:?}");
+    let text = read("docs/web.md");
+    let section = text.split("\n## ").find(|s| s.starts_with("Keys")).unwrap();
+    let documented: Vec<(String, String)> = rows(section)
+        .into_iter()
+        .skip(2)
+        .map(|row| (spans(row[0]).next().unwrap().to_owned(), row[1].to_owned()))
+        .collect();
+    assert_eq!(documented, keys);
+    // And each page in the bar has its section.
+    for title in list("WAYS").iter().map(|way| quoted(way)[quoted(way).len() - 3].to_owned()) {
+        assert!(text.contains(&format!("\n## {title}\n")), "docs/web.md has no section {title}");
+    }
+}
+
 #[test]
 fn states_and_events_have_their_right_names_everywhere() {
     let starts = ["pc_", "pxe_", "failed_", "sut_", "image_", "self_test_", "please_"];
