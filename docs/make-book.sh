@@ -12,14 +12,14 @@ out=$(cd "$out" && pwd)
 
 parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
-cp docs/book.toml "$parts/"
+cp docs/book.toml docs/book.css "$parts/"
 mkdir "$parts/src"
 cp ./*.md LICENSE "$parts/src/"
 for folder in docs packaging pxe-templates init-scripts; do
   cp -r "$folder" "$parts/src/"
 done
 # Files beside the pages are for reading, not for the book's own making.
-rm -f "$parts/src/docs/book.toml" "$parts/src/docs/make-book.sh" "$parts/src/docs/SUMMARY.md"
+rm -f "$parts"/src/docs/book.* "$parts/src/docs/make-book.sh" "$parts/src/docs/SUMMARY.md"
 # The table of contents has links as seen from docs/; mdbook wants it above all pages.
 sed -e 's,](\.\./,](,;t' -e 's,](\([^:)]*\.md\)),](docs/\1),' docs/SUMMARY.md >"$parts/src/SUMMARY.md"
 mdbook build --dest-dir "$out" "$parts"

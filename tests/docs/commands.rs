@@ -46,6 +46,8 @@ fn commands_that_are_named_exist_with_their_options() {
     let typed = documents().into_iter().map(|(name, text)| (name, commands(&text)));
     for (document, commands) in typed.chain(said_by_the_program()) {
         for command in commands {
+            // What cargo is to run is the program.
+            let command = command.replace("cargo run -- ", "mozpool ");
             let words: Vec<&str> = command.split_whitespace().take_while(|w| *w != "#").collect();
             let options = |from: usize| words[from..].iter().filter(|w| w.starts_with("--") && w.len() > 2);
             if let Some(at) = words.iter().position(|w| w.ends_with("live-image/build.sh")) {
@@ -64,7 +66,7 @@ fn commands_that_are_named_exist_with_their_options() {
             let is_subcommand =
                 |w: &&&str| !w.starts_with('-') && w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             let subcommands: Vec<&str> =
-                words[at + 1..].iter().take_while(is_subcommand).take(2).copied().collect();
+                words[at + 1..].iter().take_while(is_subcommand).take(3).copied().collect();
             let depth = (0..=subcommands.len())
                 .rev()
                 .find(|n| help(words[at], &subcommands[..*n]).is_some())

@@ -12,6 +12,7 @@ const MYSQL: &str = r#"#!/usr/bin/env python3
 import sqlite3, sys
 assert sys.argv[1:5] == ["--batch", "--skip-column-names", "mozpool", "--execute"], sys.argv
 db = sqlite3.connect(":memory:")
+db.create_function("CONCAT_WS", -1, lambda between, *cells: between.join(str(c) for c in cells if c is not None))
 db.executescript("""
 create table hardware_types (id integer primary key, type text, model text);
 create table relay_boards (id integer primary key, name text, fqdn text, imaging_server_id integer);

@@ -7,6 +7,7 @@ use mozpool::logic::check::Check;
 use mozpool::logic::events::PleaseName;
 use mozpool::logic::lifeguard::{self, OverLimit, Please};
 use mozpool::logic::mozpool as requests;
+use mozpool::logic::report::Group;
 use std::collections::BTreeSet;
 
 #[test]
@@ -70,6 +71,66 @@ fn every_state_of_a_request_is_documented() {
         for name in documented.keys() {
             assert!(requests::State::parse(name).is_some(), "{document}: there is no state {name}");
         }
+    }
+}
+
+#[test]
+fn the_groups_of_states_are_documented_with_their_states() {
+    let text = read("docs/web.md");
+    let section = text.split("\n## ").find(|s| s.starts_with("The words and colours")).unwrap();
+    let rows: Vec<_> = rows(section).into_iter().skip(2).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(names, Group::ALL.iter().map(|g| g.name()).collect::<Vec<_>>());
+    for (row, group) in rows.iter().zip(Group::ALL) {
+        let listed: BTreeSet<&str> = spans(row[2]).filter(|s| lifeguard::State::parse(s).is_some()).collect();
+        let of_it = |held| lifeguard::TABLE.iter().filter(move |d| Group::of(d.state, held) == *group);
+        let states: BTreeSet<&str> = of_it(false).chain(of_it(true)).map(|d| d.state.name()).collect();
+        match group {
+            Group::Free | Group::Used | Group::Out => assert_eq!(listed, states, "{group}"),
+            Group::Failed => {
+                assert!(states.iter().all(|s| s.starts_with("failed_")) && row[2].contains("`failed_…`"))
+            }
+            Group::Working => assert!(listed.is_empty(), "they are too many for a cell"),
+        }
+    }
+}
+
+/// The texts in double quotes of a line.
+fn quoted(line: &str) -> Vec<&str> {
+    line.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_keys_of_the_web_page_are_documented() {
+    let shell = read("src/ui/assets/parts/shell.js");
+    let list = |name: &str| -> Vec<String> {
+        let start = format!("const {name} = [");
+        let lines = shell.lines().skip_while(move |l| *l != start).skip(1).take_while(|l| *l != "];");
+        lines.map(str::to_owned).collect()
+    };
+    let mut keys = Vec::new();
+    for way in list("WAYS") {
+        let words = quoted(&way);
+        let [.., title, _, key] = words[..] else { panic!("{way}") };
+        keys.push((format!("g {key}"), format!("go to {title}")));
+    }
+    for key in list("KEYS").iter().map(|l| quoted(l)) {
+        if let [key, what] = key[..] {
+            keys.push((key.to_owned(), what.to_owned()));
+        }
+    }
+    assert!(keys.len() > 10, "{keys:?}");
+    let text = read("docs/web.md");
+    let section = text.split("\n## ").find(|s| s.starts_with("Keys")).unwrap();
+    let documented: Vec<(String, String)> = rows(section)
+        .into_iter()
+        .skip(2)
+        .map(|row| (spans(row[0]).next().unwrap().to_owned(), row[1].to_owned()))
+        .collect();
+    assert_eq!(documented, keys);
+    // And each page in the bar has its section.
+    for title in list("WAYS").iter().map(|way| quoted(way)[quoted(way).len() - 3].to_owned()) {
+        assert!(text.contains(&format!("\n## {title}\n")), "docs/web.md has no section {title}");
     }
 }
 

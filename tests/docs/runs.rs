@@ -22,7 +22,8 @@ impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(programs().join("mozpool"))
-            .args(["demo", "--boards", "4"])
+            // Some are held, as documents say that their demo holds boards, and some are free.
+            .args(["demo", "--boards", "6", "--requests", "4"])
             .env("TMPDIR", folder.path())
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
@@ -83,6 +84,7 @@ impl Demo {
                 .arg(&file)
                 .current_dir(self.folder.path())
                 .env("API", &self.api)
+                .env("MOZPOOL_URL", &self.api)
                 .env("PYTHONPATH", root().join("mozpoolclient"))
                 .env("PATH", path.unwrap())
                 .output()
