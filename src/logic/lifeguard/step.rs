@@ -443,7 +443,8 @@ impl Run<'_> {
 
     fn begin_attempt(&mut self, purpose: Purpose, image: Option<ImageName>, state: State) {
         let request = self.facts.claim.map(|claim| claim.request);
-        self.moved.turns.push(Turn::Begin { purpose, image, request, state });
+        let from = self.moved.next.state;
+        self.moved.turns.push(Turn::Begin { purpose, image, request, from, state });
     }
 
     /// Sets the deadline of the present state from now.
