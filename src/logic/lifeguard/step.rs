@@ -630,6 +630,11 @@ pub fn time_limit_in(
 }
 
 impl Enter {
+    /// Whether entering takes the board's power away and gives it back.
+    pub fn cycles_power(self) -> bool {
+        matches!(self, Self::CycleToDisk | Self::CycleToPxe | Self::Cycle)
+    }
+
     /// Whether entering sends work to the hardware layer whose answer is awaited.
     pub fn asks(self) -> bool {
         matches!(
