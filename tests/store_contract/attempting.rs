@@ -216,7 +216,7 @@ pub(crate) fn an_attempt_that_goes_to_and_fro_stays_small(world: &World) {
             store,
             "panda-1",
             n,
-            &[Turn::Enter([State::ImagePinging, State::ImagePingPowerCycle][n as usize % 2])],
+            &[Turn::Enter(if n % 2 == 0 { State::ImagePinging } else { State::ImagePingPowerCycle })],
         );
     }
     turn(store, "panda-1", 301, &[end(State::Ready, Outcome::Ok)]);
