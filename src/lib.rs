@@ -17,3 +17,4 @@ pub mod ports;
 pub mod signals;
 pub mod sim;
 pub mod store;
+pub mod ui;

@@ -9,6 +9,7 @@ mod attempts;
 mod bmm;
 pub mod body;
 pub mod call;
+mod csv;
 mod device;
 pub mod events;
 pub mod files;
@@ -17,7 +18,9 @@ mod image;
 pub mod logs;
 pub mod openapi;
 pub mod owner;
+mod repair;
 pub mod reply;
+mod report;
 mod request;
 pub mod routes;
 pub mod shapes;
@@ -30,8 +33,9 @@ use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
 use crate::logic::ids::RequestId;
 use crate::store::Store;
+use crate::ui::assets;
 use body::Body;
-use call::{Call, Verb};
+use call::Call;
 use crossbeam_channel::Sender;
 use events::{Recent, Watch};
 use owner::Owner;
@@ -53,6 +57,12 @@ const IMPORT_PATH: &str = "/api/lab/import";
 /// Longest body that this call may have.
 pub fn body_max(call: &Call) -> usize {
     if call.path().trim_end_matches('/') == IMPORT_PATH { IMPORT_MAX } else { BODY_MAX }
+}
+
+/// Whether answering this call takes long: it reads a year of the store, perhaps. Whoever has threads for that should use one.
+pub fn takes_long(call: &Call) -> bool {
+    let path = call.path();
+    path.starts_with(report::PREFIX) || path.starts_with(repair::PREFIX)
 }
 
 /// What the API needs to know of this server.
@@ -256,19 +266,7 @@ fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
     ctx.store.relay_board(&name)?.ok_or(ApiError::NotFound { kind: "relay board", name })
 }
 
-/// The few paths that are not of the API.
+/// The paths that are not of the API.
 fn outside(call: &Call) -> Result<Reply> {
-    if call.path() != "/" {
-        return Err(ApiError::NoSuchPath);
-    }
-    match call.verb {
-        Verb::Get | Verb::Head => Ok(Reply::text(format!(
-            "Mozpool {}\n\nThe API is below /api/, for example /api/device/list/?details=1\nFiles are below /files/\n",
-            env!("CARGO_PKG_VERSION")
-        ))),
-        Verb::Options => Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
-        Verb::Post | Verb::Put | Verb::Delete | Verb::Other => {
-            Err(ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".into() })
-        }
-    }
+    if assets::is_ours(call) { assets::answer(call) } else { Err(ApiError::NoSuchPath) }
 }

@@ -8,6 +8,7 @@ mod error;
 mod host;
 mod live;
 
+pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub syslog: Syslog,
     /// Reservations.
     pub requests: Requests,
+    /// What is remembered for reports.
+    pub reports: Reports,
     /// What boards boot.
     pub pxe: Pxe,
     /// Power.
@@ -127,6 +130,13 @@ pub struct Requests {
     pub return_policy_by_environment: BTreeMap<String, ReturnPolicy>,
 }
 
+/// What is remembered for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reports {
+    /// How devices were and what became of requests is kept so long after it ended.
+    pub retention_days: u32,
+}
+
 impl Requests {
     /// What is done to a device of this environment when its request ends.
     pub fn policy(&self, environment: &str) -> ReturnPolicy {
@@ -202,8 +212,8 @@ impl Config {
         document.finish().map(|_| config)
     }
 
-    /// Every setting as `(section, key)`, in the order of the sample file.
-    pub fn settings() -> Vec<(&'static str, &'static str)> {
+    /// Every setting, in the order of the sample file.
+    pub fn settings() -> Vec<Setting> {
         let mut empty = Document::parse("").expect("nothing is TOML");
         read(&mut empty, &Host::default());
         empty.finish().expect("an empty file has no faults")
@@ -313,6 +323,10 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         ),
         return_policy_by_environment: policies_by_environment(document),
     };
+    let reports = Reports {
+        // A year, and the month that it is compared with.
+        retention_days: document.number(("reports", "retention_days"), RETENTION_DAYS, 400),
+    };
     let pxe = Pxe { live: live::systems(document), values: template_values(document) };
     let relays = Relays {
         rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000),
@@ -340,7 +354,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, pxe, relays, log_filter }
+    Config { file: None, server, store_url, http, tftp, syslog, requests, reports, pxe, relays, log_filter }
 }
 
 /// An empty text leaves a setting to the program.

@@ -42,6 +42,9 @@ pub struct Args {
     /// How many boards
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=i64::from(BOARDS_MAX)))]
     boards: u16,
+    /// How many of them to ask for; the others are left to you [default: all]
+    #[arg(long, value_name = "N")]
+    requests: Option<u16>,
     /// How often something goes wrong with a board: a probability per power-on, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     flaky: f64,
@@ -59,6 +62,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   mozpool demo                               ten boards; stays, so that you can try the API
+  mozpool demo --boards 80 --requests 0      a rack of free boards, to try the page with
   mozpool demo --once                        the same, and ends: exit code 0 when all went as it should
   mozpool demo --boards 60 --flaky 0.3       a bad rack: see how it heals
   mozpool demo --flaky 0.3 --seed 7 --once   the same mishaps each time";
@@ -147,7 +151,10 @@ pub fn run(args: &Args) -> Result<(), DemoError> {
     let mut demo = Demo {
         rack: &rack,
         client: Client::new(addresses.http),
-        progress: Progress::new(rack.boards().map(|(name, _)| name)),
+        progress: Progress::new(
+            rack.boards().map(|(name, _)| name),
+            args.requests.map_or(usize::MAX, usize::from),
+        ),
         screen: Screen::of_stdout(title),
         started: Instant::now(),
         heard: Instant::now(),
@@ -210,7 +217,7 @@ impl Demo<'_> {
             self.give_back()?;
         } else {
             let mut lines = picture::summary(&summary);
-            lines.extend(picture::goes_on(&self.client.base));
+            lines.extend(picture::goes_on(&self.client.base, addresses.http));
             self.screen.say(&lines).map_err(DemoError::Output)?;
             self.watch(None, |_| Ok(()), |_| false)?;
         }

@@ -6,6 +6,7 @@ use super::progress::{Mood, News, Progress, Row, Summary};
 use crate::daemon::Addresses;
 use crate::fakes::Rack;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// How a word looks where there are colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,7 @@ pub(super) fn where_it_is(addresses: &Addresses) -> Vec<Line> {
     let list =
         |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     vec![
+        Line::entry("page", format!("http://{}/ui/", addresses.http)),
         Line::entry("API", format!("http://{}/api/", addresses.http)),
         Line::entry("TFTP", list(&addresses.tftp)),
         Line::entry("syslog", list(&addresses.syslog_udp)),
@@ -167,12 +169,15 @@ pub(super) fn news(news: &News, now_ms: u64) -> Line {
 
 /// How it ended.
 pub(super) fn summary(summary: &Summary) -> Vec<Line> {
-    let Summary { boards, ready, failed, to_ready_ms, took_ms, mishaps, healed, hiccups, given_up } = summary;
+    let Summary { boards, asked, ready, failed, to_ready_ms, took_ms, mishaps, healed, hiccups, given_up } =
+        summary;
     let mut lines = vec![Line::new()];
+    let left = boards.saturating_sub(*asked);
+    let rest = if left > 0 { format!(", {left} not asked for") } else { String::new() };
     lines.push(
         Line::entry("boards", "")
-            .with(Style::Good, format!("{ready} of {boards} ready"))
-            .with(Style::Plain, format!(" after {}", clock(*took_ms))),
+            .with(Style::Good, format!("{ready} of {asked} ready"))
+            .with(Style::Plain, format!(" after {}{rest}", clock(*took_ms))),
     );
     if let Some((middle, longest)) = to_ready_ms {
         let text = format!("{} in the middle, {} at most", seconds(*middle), seconds(*longest));
@@ -203,8 +208,9 @@ pub(super) fn verdict() -> Vec<Line> {
 }
 
 /// What to try while it goes on.
-pub(super) fn goes_on(base: &str) -> Vec<Line> {
+pub(super) fn goes_on(base: &str, address: SocketAddr) -> Vec<Line> {
     vec![
+        Line::entry("look", format!("http://{address}/ui/")),
         Line::entry("try", format!("curl {base}/device/list/")),
         Line::entry("", format!("curl {base}/device/board-001/log/")),
         Line::entry("", format!("curl -d '{{}}' {base}/request/1/return/")),
@@ -234,7 +240,7 @@ mod tests {
 
     fn progress(states: &[(&str, Option<i64>)]) -> Progress {
         let names: Vec<String> = (1..=states.len()).map(|n| format!("board-{n:03}")).collect();
-        let mut progress = Progress::new(names.iter().map(String::as_str));
+        let mut progress = Progress::new(names.iter().map(String::as_str), usize::MAX);
         let devices = states
             .iter()
             .zip(&names)
@@ -291,6 +297,7 @@ mod tests {
     fn the_summary_says_what_there_is_to_say_and_no_more() {
         let good = Summary {
             boards: 10,
+            asked: 10,
             ready: 10,
             to_ready_ms: Some((6100, 9250)),
             took_ms: 75_000,
@@ -325,6 +332,12 @@ mod tests {
                 "  given up  board-001 given up: self test",
             ]
         );
+    }
+
+    #[test]
+    fn boards_that_nobody_asked_for_are_told_apart() {
+        let some = Summary { boards: 10, asked: 4, ready: 4, took_ms: 5000, ..Summary::default() };
+        assert_eq!(text(&summary(&some)[1]), "  boards    4 of 4 ready after 0:05, 6 not asked for");
     }
 
     #[test]

@@ -110,6 +110,8 @@ struct Tracked {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Summary {
     pub(super) boards: usize,
+    /// Requests that were made.
+    pub(super) asked: usize,
     /// Requests that got their board.
     pub(super) ready: usize,
     /// Why others did not.
@@ -131,6 +133,8 @@ pub(super) struct Summary {
 #[derive(Debug)]
 pub(super) struct Progress {
     rows: Vec<Row>,
+    /// How many requests are made in all.
+    wanted: usize,
     by_name: HashMap<String, usize>,
     requests: BTreeMap<i64, Tracked>,
     healed: u32,
@@ -146,7 +150,8 @@ const FOR_A_PERSON: [&str; 4] =
     ["failed_power_cycling", "failed_pxe_booting", "failed_mobile_init_started", "failed_self_test"];
 
 impl Progress {
-    pub(super) fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+    /// Only so many are asked for; the others are left to whoever looks on.
+    pub(super) fn new<'n>(names: impl Iterator<Item = &'n str>, requests: usize) -> Self {
         let rows: Vec<Row> = names
             .map(|name| Row {
                 name: name.to_owned(),
@@ -160,7 +165,8 @@ impl Progress {
             })
             .collect();
         let by_name = rows.iter().enumerate().map(|(i, r)| (r.name.clone(), i)).collect();
-        Self { rows, by_name, requests: BTreeMap::new(), healed: 0, claimed_twice: None }
+        let wanted = requests.min(rows.len());
+        Self { rows, wanted, by_name, requests: BTreeMap::new(), healed: 0, claimed_twice: None }
     }
 
     pub(super) fn rows(&self) -> &[Row] {
@@ -218,7 +224,8 @@ impl Progress {
 
     /// How many requests are to be made now.
     pub(super) fn requests_due(&self) -> usize {
-        self.rows.iter().filter(|r| r.came_through).count().saturating_sub(self.requests.len())
+        let fit = self.rows.iter().filter(|r| r.came_through).count();
+        fit.min(self.wanted).saturating_sub(self.requests.len())
     }
 
     /// A request was made.
@@ -227,7 +234,9 @@ impl Progress {
     }
 
     pub(super) fn all_requests_ended(&self) -> bool {
-        self.requests.len() == self.rows.len() && self.requests.values().all(|r| r.ended_ms.is_some())
+        let all = self.requests.len() == self.wanted && self.requests.values().all(|r| r.ended_ms.is_some());
+        // Boards that nobody asks for have at least been tested.
+        all && self.rows.iter().all(|r| r.came_through)
     }
 
     /// No board is on its way anywhere.
@@ -281,6 +290,7 @@ impl Progress {
         let given_up = self.rows.iter().filter(|r| r.mood() == Mood::Bad);
         Summary {
             boards: self.rows.len(),
+            asked: self.wanted,
             ready: times.len(),
             failed,
             to_ready_ms: times.last().map(|longest| (times[(times.len() - 1) / 2], *longest)),
@@ -339,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_request_is_due_for_each_board_that_came_through() {
-        let mut progress = Progress::new(["b0", "b1", "b2"].into_iter());
+        let mut progress = Progress::new(["b0", "b1", "b2"].into_iter(), usize::MAX);
         let sound = vec![Story::default(); 3];
         assert_eq!(progress.requests_due(), 0);
         let states = [("ready", None), ("failed_pxe_booting", None), ("pxe_booting", None)];
@@ -357,8 +367,28 @@ mod tests {
     }
 
     #[test]
+    fn no_more_are_asked_for_than_wanted() {
+        let mut progress = Progress::new(["b0", "b1"].into_iter(), 1);
+        let at = |b1: &str| Snapshot { devices: devices(&[("ready", None), (b1, None)]), requests: vec![] };
+        progress.update(&at("pxe_booting"), &[Story::default(), Story::default()], 0);
+        assert_eq!(progress.requests_due(), 1);
+        progress.asked(1, 0);
+        let request = RequestNow { id: 1, state: "ready".into(), device: "b0".into() };
+        progress.update(
+            &Snapshot { requests: vec![request], ..at("pxe_booting") },
+            &[Story::default(), Story::default()],
+            1,
+        );
+        assert_eq!(progress.requests_due(), 0);
+        assert!(!progress.all_requests_ended(), "a board is still in its first test");
+        progress.update(&at("ready"), &[Story::default(), Story::default()], 2);
+        assert_eq!(progress.requests_due(), 0);
+        assert!(progress.all_requests_ended());
+    }
+
+    #[test]
     fn what_went_wrong_is_told_and_so_is_that_it_healed() {
-        let mut progress = Progress::new(["b0"].into_iter());
+        let mut progress = Progress::new(["b0"].into_iter(), usize::MAX);
         let at = |state: &str| Snapshot { devices: devices(&[(state, None)]), requests: vec![] };
         progress.update(&at("pxe_booting"), &[Story::default()], 0);
         let hung = [story(&[(Mishap::FirmwareHangs, 1)])];
@@ -373,7 +403,7 @@ mod tests {
 
     #[test]
     fn the_summary_counts_times_and_reasons() {
-        let mut progress = Progress::new(["b0", "b1", "b2", "b3"].into_iter());
+        let mut progress = Progress::new(["b0", "b1", "b2", "b3"].into_iter(), usize::MAX);
         let sound = vec![Story::default(); 4];
         for id in 1..=4 {
             progress.asked(id, 1000);
@@ -402,7 +432,7 @@ mod tests {
             },
             Snapshot { devices: devices(&[("ready", Some(7)), ("ready", Some(7))]), requests: vec![] },
         ] {
-            let mut progress = Progress::new(["b0", "b1"].into_iter());
+            let mut progress = Progress::new(["b0", "b1"].into_iter(), usize::MAX);
             progress.update(&snapshot, &[Story::default(), Story::default()], 0);
             assert!(progress.claimed_twice().is_some(), "{snapshot:?}");
             // Once seen it stays known.
@@ -418,7 +448,7 @@ mod tests {
 
     #[test]
     fn boards_are_at_rest_when_nothing_happens_by_itself() {
-        let mut progress = Progress::new(["b0", "b1"].into_iter());
+        let mut progress = Progress::new(["b0", "b1"].into_iter(), usize::MAX);
         let sound = vec![Story::default(); 2];
         for (state, rest) in
             [("ready", true), ("failed_self_test", true), ("failed_image", false), ("pxe_booting", false)]

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_drawn_over_the_last_one_and_lines_are_cut() {
-        let progress = Progress::new(["b1", "b2"].into_iter());
+        let progress = Progress::new(["b1", "b2"].into_iter(), usize::MAX);
         let mut screen = screen(true, false, (24, 10));
         screen.show(&progress, &[], 0).unwrap();
         let first = written(&mut screen);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_there_is_a_line_per_change_and_no_escape() {
-        let progress = Progress::new(["b1"].into_iter());
+        let progress = Progress::new(["b1"].into_iter(), usize::MAX);
         let mut screen = screen(false, false, (24, 80));
         screen.begin(&[]).unwrap();
         let news = [News { board: "b1".into(), words: "x".repeat(200), mood: Mood::Bad }];

@@ -1,0 +1,55 @@
+// Elements from data. Text is always text: nothing here, and nothing else in this page, makes markup of a string.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Makes an element. Properties: `on: {click: f}` listens, `data: {id: 1}` and `style: {"--x": 1}` are set one by one, `class`
+ * may be a list; `true` is an attribute without a value, `false`, `null` and `undefined` are none. Children are nodes, texts
+ * and lists of them; nothing is made of `null` and `false`.
+ */
+export function h(tag, properties, ...children) {
+  return fill(dress(document.createElement(tag), properties), children);
+}
+
+/** The same for SVG. */
+export function s(tag, properties, ...children) {
+  return fill(dress(document.createElementNS(SVG, tag), properties), children);
+}
+
+function dress(element, properties) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [event, act] of Object.entries(value)) element.addEventListener(event, act);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
+    else if (name === "class") element.setAttribute("class", [value].flat(9).filter(Boolean).join(" "));
+    else if (name === "value" || name === "checked" || name === "disabled" || name === "indeterminate") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  return element;
+}
+
+/** Appends children to `element`, and gives it. */
+export function fill(element, ...children) {
+  for (const child of children.flat(9)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+  return element;
+}
+
+/** Replaces what is in `element`. */
+export function put(element, ...children) {
+  element.replaceChildren();
+  return fill(element, children);
+}
+
+/** Changes an element's text only where it differs, so that what people have selected stays selected. */
+export function say(element, text) {
+  const wanted = text === null || text === undefined ? "" : String(text);
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+let given = 0;
+/** A new id, for a label and what it labels. */
+export const newId = (what) => `${what}-${++given}`;

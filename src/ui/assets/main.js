@@ -1,0 +1,61 @@
+// The page begins here: shell, lists, pages. A page is a module with `title(params)` and `open(root, context)`; `open` draws into
+// `root` and gives a function that ends what it began. `context` is `{params, query}`; lists are in core/live.js.
+
+import { h, put } from "./core/dom.js";
+import * as live from "./core/live.js";
+import { recall, setTheme } from "./core/prefs.js";
+import { find, route, start } from "./core/router.js";
+import { shell } from "./parts/shell.js";
+
+route("", () => import("./pages/overview.js"));
+route("rack", () => import("./pages/rack.js"));
+route("devices", () => import("./pages/devices.js"));
+route("devices/:name", () => import("./pages/device.js"));
+route("log", () => import("./pages/log.js"));
+route("requests", () => import("./pages/requests.js"));
+route("requests/new", () => import("./pages/request-new.js"));
+route("requests/:id", () => import("./pages/request.js"));
+route("repair", () => import("./pages/repair.js"));
+route("reports", () => import("./pages/reports.js"));
+route("reports/:report", () => import("./pages/reports.js"));
+route("admin", () => import("./pages/admin.js"));
+route("admin/:kind", () => import("./pages/admin.js"));
+route("admin/:kind/:name", () => import("./pages/admin-edit.js"));
+
+setTheme(recall("theme", "auto"));
+const base = new URL(".", import.meta.url).pathname.replace(/\/$/, "");
+const frame = shell(document.getElementById("shell"), base);
+let close = null;
+let shown = 0;
+
+async function draw() {
+  const turn = ++shown;
+  const found = find(location.pathname);
+  const query = new URLSearchParams(location.search);
+  frame.at();
+  let page = null;
+  let failure = null;
+  try {
+    page = found ? await found.load() : null;
+  } catch (error) {
+    failure = error;
+  }
+  await first;
+  if (turn !== shown) return;
+  close?.();
+  close = null;
+  put(frame.page);
+  scrollTo(0, 0);
+  if (!page) {
+    document.title = "Mozpool";
+    const why = failure ? "This page could not be loaded; the server may have been upgraded." : "There is no such page.";
+    return void put(frame.page, h("h1", {}, why), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
+  }
+  document.title = `${page.title(found.params)} · Mozpool`;
+  close = page.open(frame.page, { params: found.params, query }) ?? null;
+  // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it.
+  if (turn > 1) frame.page.focus();
+}
+
+const first = live.start();
+start(draw);
