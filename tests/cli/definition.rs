@@ -97,7 +97,7 @@ fn walk(command: &Command, path: &str) {
         let help =
             argument.get_help().unwrap_or_else(|| panic!("{path}: {} says nothing", argument.get_id()));
         let help = help.to_string();
-        assert!(!help.ends_with('.') && help.starts_with(char::is_uppercase), "{path}: {help}");
+        assert!(!help.ends_with('.') && !help.starts_with(' '), "{path}: {help}");
     }
     command.get_subcommands().for_each(|sub| walk(sub, &path));
 }

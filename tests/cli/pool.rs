@@ -74,7 +74,7 @@ fn completion_and_manual_pages_are_made_from_the_definition() {
     {
         let text = mozpool(&["completion", shell]);
         assert!(text.contains(part), "no {part} for {shell}");
-        assert!(text.contains("power-cycle"), "the values of arguments are completed, too: {shell}");
+        assert!(text.contains("queue-limit"), "options are completed, too: {shell}");
     }
     assert!(mozpool(&["man"]).contains(".TH mozpool 1"));
     let folder = tempfile::tempdir().unwrap();
