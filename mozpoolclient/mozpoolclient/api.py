@@ -181,7 +181,8 @@ class Api:
                     last.uncertain = True
                     raise last
             if made == NOTICED:
-                _log.warning("%s %s: %s; trying again for %.0f s at most", method, target, last, max(0.0, end - time.monotonic()))
+                what = last if last is None or last.status is None else f"{method} {target}: {last}"
+                _log.warning("%s; trying again for %.0f s at most", what, max(0.0, end - time.monotonic()))
             pause = pause_s(made, wished, self.dice)
             if made == rounds or time.monotonic() + pause >= end:
                 why = f"; the last answer: {last.message}" if last else ""
