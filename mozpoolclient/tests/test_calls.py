@@ -135,7 +135,8 @@ def test_a_try_has_a_limit_and_so_has_the_whole(faults, act):
     assert api(server.url, try_limit_s=0.3).get("/api/version") == {"good": 1}
     server.always(act)
     with pytest.raises(MozpoolUnavailable, match="time limit"):
-        Api(server.url, try_limit_s=0.1, limit_s=0.5).get("/api/version")
+        Api(server.url, try_limit_s=0.1, limit_s=3).get("/api/version")
+    assert len(server.got) >= 4, "each try ends for itself, not only the whole"
 
 
 def test_giving_up_says_what_was_tried(faults):
