@@ -89,6 +89,22 @@ fn every_example_in_a_help_text_is_understood() {
     }
 }
 
+#[test]
+fn the_document_has_every_subcommand_and_every_exit_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/cli.md")).unwrap();
+    for (code, means) in mozpool::cli::exit::CODES {
+        assert!(text.contains(&format!("\n| {code} | {means} |\n")), "{code}");
+    }
+    let mut found = Vec::new();
+    leaves(&mozpool::cli::command(), &[], &mut found);
+    // What runs on a server itself stands elsewhere, and so do all verbs of things that are no boards.
+    let others = ["serve", "check", "db", "demo", "simulate", "image", "pxe", "hardware", "relay"];
+    for path in found.iter().filter(|path| !others.contains(&path[0].as_str())) {
+        assert!(text.contains(&format!("mozpool {}", path.join(" "))), "{path:?}");
+    }
+}
+
 fn walk(command: &Command, path: &str) {
     let path = format!("{path} {}", command.get_name());
     let about = command.get_about().unwrap_or_else(|| panic!("{path} says nothing")).to_string();

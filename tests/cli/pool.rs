@@ -6,8 +6,8 @@ use std::process::Command;
 #[test]
 fn one_screen_says_how_the_pool_is() {
     let world = World::with(3);
-    let id = world.board();
     world.done(&["device", "please", "offline", "board-003"]);
+    let id = world.board();
     world.done(&["device", "environment", "board-003", "other"]);
     let waiting = world.json(&["request", "new", "demo", "--device", "board-003", "--queue-limit", "5m"]);
     let text = world.done(&["status"]);
