@@ -173,7 +173,7 @@ fn things_are_listed_shown_added_edited_and_deleted() {
     );
     assert_eq!(
         run(&["hardware", "list", "type=cubie"]),
-        "TYPE   MODEL  PING STEADY S  LIMITS\ncubie  A 10   3              pxe_booting: 90\n"
+        "TYPE   MODEL  PING STEADY S  LIMITS\ncubie  A 10               3  pxe_booting: 90\n"
     );
     assert_eq!(no(&["hardware", "add", "cubie/A 10"]).0, 1);
     assert_eq!(

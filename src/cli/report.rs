@@ -3,7 +3,6 @@
 use super::period::for_eyes;
 use super::remote::{Done, Remote, RemoteError, escape};
 use super::show::{self, Column, Style};
-use super::things::pair;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::Path;
@@ -32,9 +31,6 @@ pub struct Args {
     /// As CSV, for spreadsheets
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Other settings of a report
-    #[arg(value_name = "KEY=VALUE", requires = "report")]
-    settings: Vec<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -55,10 +51,6 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Done {
     let days = args.days.map(|n| n.to_string());
     for (key, value) in [("days", &days), ("from", &args.from), ("to", &args.to), ("by", &args.by)] {
         query.extend(value.as_ref().map(|value| format!("{key}={}", escape(value))));
-    }
-    for setting in &args.settings {
-        let (key, value) = pair(setting)?;
-        query.push(format!("{}={}", escape(key), escape(value)));
     }
     if args.csv {
         query.push("format=csv".into());

@@ -9,8 +9,18 @@ use std::process::{Child, Stdio};
 
 /// A command under way, that has said that it runs.
 struct Job {
-    child: Child,
+    child: Option<Child>,
     marks: PathBuf,
+}
+
+impl Drop for Job {
+    /// After a failed test nothing is left behind: it ends its command, too.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM);
+            let _ = child.wait();
+        }
+    }
 }
 
 impl Job {
@@ -21,7 +31,7 @@ impl Job {
         let words = [&["request", "new", "demo"], options, &["--", "sh", "-c", script]].concat();
         let mut command = world.command(&words);
         command.env("MARKS", &marks).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { child: command.spawn().unwrap(), marks }
+        Self { child: Some(command.spawn().unwrap()), marks }
     }
 
     fn wait_for(&self, mark: &str) {
@@ -29,11 +39,11 @@ impl Job {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.child.as_ref().unwrap().id().try_into().unwrap()), signal).unwrap();
     }
 
-    fn end(self) -> Said {
-        said(self.child.wait_with_output().unwrap())
+    fn end(mut self) -> Said {
+        said(self.child.take().unwrap().wait_with_output().unwrap())
     }
 }
 
@@ -145,7 +155,7 @@ fn a_board_that_is_lost_ends_the_command_unless_it_is_to_go_on() {
     let mut job = Job::start(&world, &["--on-loss=ignore"], script);
     job.wait_for("runs");
     world.done(&["request", "return", "2", "--yes"]);
-    let mut err = std::io::BufReader::new(job.child.stderr.take().unwrap());
+    let mut err = std::io::BufReader::new(job.child.as_mut().unwrap().stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("THE BOARD IS LOST") {
         line.clear();
@@ -171,7 +181,7 @@ fn a_daemon_that_is_killed_meanwhile_costs_nothing() {
     world.kill();
     std::fs::write(world.path("marks/go"), "").unwrap();
     let mut job = job;
-    let mut err = std::io::BufReader::new(job.child.stderr.take().unwrap());
+    let mut err = std::io::BufReader::new(job.child.as_mut().unwrap().stderr.take().unwrap());
     let mut heard = String::new();
     while !heard.contains("is not given back yet") {
         assert_ne!(std::io::BufRead::read_line(&mut err, &mut heard).unwrap(), 0, "{heard}");

@@ -6,8 +6,8 @@ use std::process::Command;
 #[test]
 fn one_screen_says_how_the_pool_is() {
     let world = World::with(3);
-    let id = world.board();
     world.done(&["device", "please", "offline", "board-003"]);
+    let id = world.board();
     world.done(&["device", "environment", "board-003", "other"]);
     let waiting = world.json(&["request", "new", "demo", "--device", "board-003", "--queue-limit", "5m"]);
     let text = world.done(&["status"]);
@@ -74,7 +74,7 @@ fn completion_and_manual_pages_are_made_from_the_definition() {
     {
         let text = mozpool(&["completion", shell]);
         assert!(text.contains(part), "no {part} for {shell}");
-        assert!(text.contains("power-cycle"), "the values of arguments are completed, too: {shell}");
+        assert!(text.contains("queue-limit"), "options are completed, too: {shell}");
     }
     assert!(mozpool(&["man"]).contains(".TH mozpool 1"));
     let folder = tempfile::tempdir().unwrap();

@@ -42,11 +42,13 @@ impl World {
     }
 
     fn fill(&self, rack: &Rack) {
-        for folder in ["files/images", "tftp/live", "home"] {
+        for folder in ["files/images", "files/second-stages", "tftp/live", "home"] {
             std::fs::create_dir_all(self.path(folder)).unwrap();
         }
         let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("init-scripts/second-stages");
-        std::os::unix::fs::symlink(scripts, self.path("files/second-stages")).unwrap();
+        for name in ["write-image.sh", "self-test.sh", "maintenance.sh"] {
+            std::fs::copy(scripts.join(name), self.path("files/second-stages").join(name)).unwrap();
+        }
         std::fs::write(self.path("files/images/demo.img"), vec![0xa5; IMAGE_BYTES]).unwrap();
         for name in ["tftp/live/vmlinuz", "tftp/live/initrd.img"] {
             std::fs::write(self.path(name), [0x5a; 2000]).unwrap();

@@ -88,7 +88,7 @@ fn the_groups_of_states_are_documented_with_their_states() {
         match group {
             Group::Free | Group::Used | Group::Out => assert_eq!(listed, states, "{group}"),
             Group::Failed => {
-                assert!(states.iter().all(|s| s.starts_with("failed_")) && row[2].contains("`failed_…`"))
+                assert!(states.iter().all(|s| s.starts_with("failed_")) && row[2].contains("`failed_…`"));
             }
             Group::Working => assert!(listed.is_empty(), "they are too many for a cell"),
         }

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, remote: &Remote, client: &Client) -> Done {
             match answer["accepted"] == true {
                 true => writeln!(out, "{device}: {}, now {state}", terminal.paint(Style::Good, "accepted"))?,
                 false => {
-                    writeln!(out, "{device}: {}: {}", terminal.paint(Style::Bad, "refused"), text("why"))?
+                    writeln!(out, "{device}: {}: {}", terminal.paint(Style::Bad, "refused"), text("why"))?;
                 }
             }
         }

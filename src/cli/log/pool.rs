@@ -76,7 +76,7 @@ fn shown(out: &mut dyn Write, terminal: Terminal, change: &Value) -> io::Result<
         "device" if !data["request_id"].is_null() => line += &format!(" (request {})", text("request_id")),
         "device" | "request" if !text("progress").is_empty() => line += &format!(" ({} %)", text("progress")),
         "request" if !text("assigned_device").is_empty() => {
-            line += &format!(" ({})", text("assigned_device"))
+            line += &format!(" ({})", text("assigned_device"));
         }
         _ => {}
     }

@@ -24,8 +24,8 @@ pub(super) type Done = Result<ExitCode, RemoteError>;
 /// Which server, and how answers are shown.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Remote {
-    /// The server, or several of a pool that are tried in turn [default: $MOZPOOL_URL, else what the client configuration says,
-    /// else the address in this machine's configuration, else http://localhost]
+    /// The server; several of a pool, with commas, are tried in turn [default: $MOZPOOL_URL, else as configured here, else
+    /// http://localhost]
     #[arg(long, value_name = "URL", global = true, value_delimiter = ',', help_heading = "Server and form")]
     url: Vec<String>,
     /// Show answers as JSON, for programs: one document, or one a line where it goes on and on

@@ -132,10 +132,10 @@ impl Keeper {
                 (matches!(kept, Some(Kept::Lost(_))), matches!(kept, Some(Kept::Trouble(_))));
             let first = pause == PAUSE_FIRST;
             // Once is enough; it goes on in silence.
-            if let Some(kept) = kept.filter(|_| !trouble || first) {
-                if self.tx.send(kept).is_err() {
-                    return;
-                }
+            if let Some(kept) = kept.filter(|_| !trouble || first)
+                && self.tx.send(kept).is_err()
+            {
+                return;
             }
             if lost {
                 return;

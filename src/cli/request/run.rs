@@ -43,6 +43,8 @@ pub(super) fn our_own<T>(result: Result<T, RemoteError>) -> Result<T, RemoteErro
 }
 
 pub(super) fn run(job: &Job<'_>, mut held: Held<'_>) -> Done {
+    // From now on: it may be waited for longer than it is wanted, and the time begins with the asking.
+    let kept = our_own(keep::begin(job.client, job.id, job.duration))?;
     match wait::for_board(job.client, job.id, Some(job.signals)) {
         Ok(Ended::Ready) => {}
         Ok(Ended::Signal(signal)) => {
@@ -57,7 +59,7 @@ pub(super) fn run(job: &Job<'_>, mut held: Held<'_>) -> Done {
             return our_own(Err(error));
         }
     }
-    let ended = our_own(environment(job)).and_then(|environment| with_board(job, &environment));
+    let ended = our_own(environment(job)).and_then(|environment| with_board(job, &environment, kept));
     let reason = match &ended {
         Ok((_, how)) => how.clone(),
         Err(error) => error.to_string(),
@@ -94,6 +96,7 @@ fn environment(job: &Job<'_>) -> Result<Vec<(&'static str, String)>, RemoteError
 fn with_board(
     job: &Job<'_>,
     environment: &[(&'static str, String)],
+    mut kept: Receiver<Kept>,
 ) -> Result<(ExitCode, String), RemoteError> {
     // One that came while nobody listened to it.
     if let Ok(signal) = job.signals.0.try_recv() {
@@ -103,10 +106,6 @@ fn with_board(
         ));
     }
     let running = Running::start(job.command, environment)?;
-    let mut kept = keep::begin(job.client, job.id, job.duration).unwrap_or_else(|error| {
-        tell(&format!("the board is not renewed: {error}"));
-        never()
-    });
     let (mut kill_at, mut lost) = (never(), None);
     let status = loop {
         select! {

@@ -132,11 +132,15 @@ pub(super) fn look(client: &Client, id: i64) -> Result<Now, RemoteError> {
     })
 }
 
-/// The last line of its log that says more than where it is.
+/// Lines that say where a request is, not why.
+const WHERE: [&str; 3] =
+    ["entering state ", "No device that fits is free yet", " is let go of in request state "];
+
+/// The last line of its log that says why it is as it is.
 fn why(client: &Client, id: i64) -> Result<String, RemoteError> {
     let status = client.get(&format!("request/{id}/status"))?;
     let lines = status["log"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let messages = lines.iter().rev().filter_map(|line: &Value| line["message"].as_str());
-    let says_more = |message: &&str| !message.starts_with("entering state");
-    Ok(crate::cli::show::clean(messages.into_iter().find(says_more).unwrap_or_default()))
+    let mut messages = lines.iter().rev().filter_map(|line: &Value| line["message"].as_str());
+    let why = messages.find(|message| !WHERE.iter().any(|text| message.contains(text)));
+    Ok(crate::cli::show::clean(why.unwrap_or_default()))
 }

@@ -38,10 +38,14 @@ pub(in crate::cli) fn retain(
             Value::Array(items) => items.iter().any(|i| i.as_str() == Some(wanted)),
             Value::Null => wanted.is_empty(),
             // A number, a boolean, as it is typed.
-            other => other.to_string() == wanted,
+            other => value_text(other) == wanted,
         });
     }
     Ok(())
+}
+
+fn value_text(value: &Value) -> String {
+    value.to_string()
 }
 
 /// A state is the machine's own: in a lab file it counts for new devices, and who edits one would wait for it in vain.
