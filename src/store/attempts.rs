@@ -1,7 +1,7 @@
 //! Attempts and their steps: what the device layer and the journal write apart, joined by device and time when it is read.
 //!
-//! States lie in the attempt's row, a line each, so that a move costs one `UPDATE`. What syslog said is not written a second
-//! time: the pieces of the device's log know when they begin and end.
+//! While an attempt runs its states lie in the device's row, a line each, so that a move writes no row more than it did; its end
+//! puts them into its own. What syslog said is not written a second time: the pieces of the log know when they begin and end.
 
 use super::cells::{Cells, readable};
 use super::chunk;
@@ -11,12 +11,15 @@ use super::rows::{AttemptKind, AttemptStep, AttemptView};
 use super::{Result, sql};
 use crate::logic::attempt::{Attempt, Outcome, Purpose, Step, StepKind, Turn, words};
 use crate::logic::ids::{DeviceName, RequestId};
+use crate::logic::lifeguard::State;
 use crate::logic::time::Timestamp;
 
 const READ: &str = "read attempts";
 
 /// Steps from outside that are read of one attempt. The journal writes fewer.
 const STEPS_READ: usize = 500;
+/// Attempts of a kind among which good ones are looked for.
+const LOOKED_AT: usize = 200;
 /// Pieces of a log that are looked at to find the lines of one attempt: a board that never stops talking fills some a second.
 const PIECES_READ: usize = 2000;
 /// Pieces are numbered as they are written, which is a moment after their time, and in batches that hold one for each device.
@@ -25,38 +28,46 @@ const NUMBERS_AROUND: i64 = 20_000;
 /// Characters of a log line that a step repeats.
 const LINE_SHOWN: usize = 160;
 
-/// Takes up what the device's machine says of its attempt, in the transaction of its row.
+fn line(at: Timestamp, state: State) -> String {
+    format!("{} {state}\n", at.0)
+}
+
+/// The states that a commit's turns add to an attempt which goes on, for the statement that writes the state itself; nothing if
+/// they begin or end one.
+pub(super) fn states_on_the_way(turns: &[Turn], at: Timestamp) -> String {
+    let states = turns.iter().map(|turn| match turn {
+        Turn::Enter(state) => Some(line(at, *state)),
+        Turn::Begin { .. } | Turn::End { .. } => None,
+    });
+    states.collect::<Option<String>>().unwrap_or_default()
+}
+
+/// Takes up what else the device's machine says of its attempt, in the transaction of its row and behind it.
 pub(super) fn turn<C: Conn>(
     c: &mut C,
     device: &DeviceName,
     turns: &[Turn],
     at: Timestamp,
 ) -> std::result::Result<(), ConnError> {
-    let line = |state: &str| format!("{} {state}\n", at.0);
+    if turns.iter().all(|turn| matches!(turn, Turn::Enter(_))) {
+        return Ok(());
+    }
     for turn in turns {
         match turn {
-            Turn::Begin { purpose, image, request, state } => {
-                c.exec(sql::ATTEMPT_OVERTAKE, args![at, device])?;
-                let (state, image) = (state.name(), image.as_deref().unwrap_or_default());
-                let row = args![
-                    purpose.name(),
-                    image,
-                    request.map(|r| r.0),
-                    at,
-                    Outcome::Running.name(),
-                    state,
-                    line(state),
-                    device
-                ];
+            Turn::Begin { purpose, image, request, from, state } => {
+                c.exec(sql::ATTEMPT_OVERTAKE, args![device, at, from.name(), device])?;
+                let (image, running) = (image.as_deref().unwrap_or_default(), Outcome::Running.name());
+                let request = request.map(|r| r.0);
+                let row = args![purpose.name(), image, request, at, running, state.name(), device];
                 let id = c.insert(sql::ATTEMPT_BEGIN, row)?;
-                c.exec(sql::DEVICE_SET_ATTEMPT, args![id, device])?;
+                c.exec(sql::DEVICE_SET_ATTEMPT, args![id, line(at, *state), device])?;
             }
             Turn::Enter(state) => {
-                c.exec(sql::ATTEMPT_ENTER, args![state.name(), line(state.name()), device])?;
+                c.exec(sql::DEVICE_TRAIL, args![line(at, *state), device])?;
             }
             Turn::End { state, outcome } => {
-                let end = args![state.name(), line(state.name()), at, outcome.name(), device];
-                c.exec(sql::ATTEMPT_END, end)?;
+                c.exec(sql::DEVICE_TRAIL, args![line(at, *state), device])?;
+                c.exec(sql::ATTEMPT_END, args![device, at, state.name(), outcome.name(), device])?;
             }
         }
     }
@@ -83,9 +94,7 @@ pub(super) fn of_device<C: Conn>(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AttemptView>> {
-    let Some(row) = c.query_one(sql::DEVICE_ID, args![name]).doing(READ)? else { return Ok(Vec::new()) };
-    let device = Cells::new("devices", row).int("id")?;
-    let args = args![device, before.unwrap_or(i64::MAX), at_most(Some(limit))];
+    let args = args![name, before.unwrap_or(i64::MAX), at_most(Some(limit))];
     let rows = c.query(sql::ATTEMPTS_OF_DEVICE, args).doing(READ)?;
     with_steps(c, rows)
 }
@@ -93,8 +102,8 @@ pub(super) fn of_device<C: Conn>(
 /// The last good attempts of a kind, of whatever device, newest first.
 pub(super) fn of_kind<C: Conn>(c: &mut C, kind: &AttemptKind, limit: usize) -> Result<Vec<Attempt>> {
     let AttemptKind { hardware, purpose, image } = kind;
-    let good = Outcome::Ok.name();
-    let args = args![*hardware, purpose.name(), image, good, at_most(Some(limit))];
+    let (last, good) = (at_most(Some(LOOKED_AT)), Outcome::Ok.name());
+    let args = args![*hardware, purpose.name(), image, last, good, at_most(Some(limit))];
     let rows = c.query(sql::ATTEMPTS_OF_KIND, args).doing(READ)?;
     Ok(with_steps(c, rows)?.into_iter().map(|view| view.attempt).collect())
 }

@@ -324,7 +324,10 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
         let mut stale = HashSet::new();
         for DeviceCommit { next, expected, log, turns, result, failure, at } in commits {
             let before = DeviceSeen::read(c, &next.name)?;
-            if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
+            if stale.contains(&next.name)
+                || !write_machine(c, next, *expected, &attempts::states_on_the_way(turns, *at))
+                    .doing(DOING)?
+            {
                 stale.insert(&next.name);
                 done.push(Committed::Stale);
                 continue;
@@ -398,7 +401,13 @@ fn tell(news: &mut News, at: Timestamp, before: &DeviceSeen, next: &Device) {
     news.tell(at, ChangeKind::Device, &*next.name, what, data);
 }
 
-fn write_machine<C: Conn>(c: &mut C, next: &Device, expected: Epoch) -> std::result::Result<bool, ConnError> {
+/// `trail`: the states that the device's attempt has gone through with this.
+fn write_machine<C: Conn>(
+    c: &mut C,
+    next: &Device,
+    expected: Epoch,
+    trail: &str,
+) -> std::result::Result<bool, ConnError> {
     // Taken apart so that a new field cannot be forgotten here.
     let Device {
         name,
@@ -435,6 +444,8 @@ fn write_machine<C: Conn>(c: &mut C, next: &Device, expected: Epoch) -> std::res
             *self_testing,
             *progress,
             times_text(failures),
+            trail,
+            trail,
             name,
             expected.0.cast_signed(),
         ],

@@ -88,7 +88,9 @@ pub(super) const DEVICE_OF_CLAIM: &str =
 pub(super) const HARDWARE_OF_IMAGE: &str = "SELECT hardware_id FROM image_pxe_configs WHERE image = ?";
 pub(super) const DEVICE_MOVE: &str = "UPDATE devices SET state = ?, epoch = ?, state_since = ?, deadline = ?, counters = ?, \
     installed_image = ?, installed_config = ?, next_image = ?, next_config = ?, boot_pxe_config = ?, boot_config = ?, \
-    vanished = ?, self_testing = ?, progress = ?, failures = ? WHERE name = ? AND epoch = ?";
+    vanished = ?, self_testing = ?, progress = ?, failures = ?, \
+    trail = CASE WHEN ? = '' THEN trail WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END \
+    WHERE name = ? AND epoch = ?";
 pub(super) const DEVICE_SET_COMMENTS: &str = "UPDATE devices SET comments = ? WHERE name = ?";
 pub(super) const DEVICE_SET_ENVIRONMENT: &str = "UPDATE devices SET environment = ? WHERE name = ?";
 pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, imaging_server, relay_info, environment, \
@@ -252,42 +254,42 @@ pub(super) const REQUESTS_FOR_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state <> 'closed' ORDER BY id LIMIT ?";
 pub(super) const REQUESTS_CLOSED_OF_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state = 'closed' ORDER BY id LIMIT ?";
-// Attempts. The device's last one is under way until it has an end.
-macro_rules! update_running {
+// Attempts. The device's last one is under way until it has an end; its states lie in the device's row until then. A machine
+// that goes to and fro in one attempt is told of so long: some hundred states.
+pub(super) const DEVICE_TRAIL: &str = "UPDATE devices SET trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END WHERE name = ?";
+macro_rules! end_attempt {
     ($($set:literal)*) => {
         concat!(
-            "UPDATE attempts SET ", $($set,)*
+            "UPDATE attempts SET trail = (SELECT trail FROM devices WHERE name = ?), ended_at = ?, state = ?, ", $($set,)*
             " WHERE id = (SELECT attempt_id FROM devices WHERE name = ?) AND ended_at IS NULL"
         )
     };
 }
+pub(super) const ATTEMPT_END: &str = end_attempt!("outcome = ?");
+/// Another one begins. What was offered by hand has no end of its own.
+pub(super) const ATTEMPT_OVERTAKE: &str =
+    end_attempt!("outcome = CASE WHEN purpose = 'pxe' THEN 'ok' ELSE 'failed' END");
+pub(super) const ATTEMPT_BEGIN: &str = "INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, \
+    started_at, outcome, state, trail) SELECT id, COALESCE(hardware_id, 0), ?, ?, ?, ?, ?, ?, '' FROM devices WHERE name = ?";
+pub(super) const DEVICE_SET_ATTEMPT: &str = "UPDATE devices SET attempt_id = ?, trail = ? WHERE name = ?";
 macro_rules! select_attempts {
     ($($rest:literal)*) => {
         concat!(
-            "SELECT id, device_id, hardware_id, purpose, image, request_id, started_at, ended_at, outcome, state, trail ",
-            "FROM attempts ", $($rest),*
+            "SELECT a.id, a.device_id, a.hardware_id, a.purpose, a.image, a.request_id, a.started_at, a.ended_at, a.outcome, ",
+            "CASE WHEN a.ended_at IS NULL THEN d.state ELSE a.state END, ",
+            "CASE WHEN a.ended_at IS NULL THEN d.trail ELSE a.trail END ", $($rest),*
         )
     };
 }
-/// Another one begins. What was offered by hand has no end of its own.
-pub(super) const ATTEMPT_OVERTAKE: &str =
-    update_running!("ended_at = ?, outcome = CASE WHEN purpose = 'pxe' THEN 'ok' ELSE 'failed' END");
-pub(super) const ATTEMPT_BEGIN: &str = "INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, \
-    started_at, outcome, state, trail) SELECT id, COALESCE(hardware_id, 0), ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
-pub(super) const DEVICE_SET_ATTEMPT: &str = "UPDATE devices SET attempt_id = ? WHERE name = ?";
-// A machine that goes to and fro in one attempt is told of so long: some hundred states.
-pub(super) const ATTEMPT_ENTER: &str =
-    update_running!("state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END");
-pub(super) const ATTEMPT_END: &str = update_running!(
-    "state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END, "
-    "ended_at = ?, outcome = ?"
-);
 pub(super) const ATTEMPT_STEP_APPEND: &str = "INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) \
     SELECT id, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
-pub(super) const ATTEMPTS_OF_DEVICE: &str =
-    select_attempts!("WHERE device_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+pub(super) const ATTEMPTS_OF_DEVICE: &str = select_attempts!(
+    "FROM attempts a JOIN devices d ON d.id = a.device_id WHERE d.name = ? AND a.id < ? ORDER BY a.id DESC LIMIT ?"
+);
+/// … of the last ones of a kind, so that one which never goes well is not looked for in all of its history.
 pub(super) const ATTEMPTS_OF_KIND: &str = select_attempts!(
-    "WHERE hardware_id = ? AND purpose = ? AND image = ? AND outcome = ? ORDER BY id DESC LIMIT ?"
+    "FROM (SELECT * FROM attempts WHERE hardware_id = ? AND purpose = ? AND image = ? ORDER BY id DESC LIMIT ?) a "
+    "JOIN devices d ON d.id = a.device_id WHERE a.outcome = ? ORDER BY a.id DESC LIMIT ?"
 );
 pub(super) const ATTEMPT_STEPS: &str = "SELECT id, at, kind, name, what, bytes, took_ms, bad FROM attempt_steps \
     WHERE device_id = ? AND at >= ? AND at <= ? ORDER BY at, id LIMIT ?";

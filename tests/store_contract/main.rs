@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
 
 mod applying;
+mod attempting;
 mod changing;
 mod claiming;
 mod deleting;
@@ -257,6 +258,11 @@ macro_rules! on {
             logging::unknown_senders_are_counted_and_the_silent_ones_forgotten,
             logging::old_lines_go_in_chunks_and_young_ones_stay,
             logging::old_requests_go_with_log_and_claim,
+            attempting::an_attempt_has_its_states_and_what_came_from_outside,
+            attempting::good_attempts_of_a_kind_are_found_whatever_the_device,
+            attempting::the_first_and_the_last_line_of_syslog_are_steps,
+            attempting::attempts_go_by_age_and_with_their_device,
+            attempting::an_attempt_that_goes_to_and_fro_stays_small,
             reporting::a_device_is_followed_from_spell_to_spell,
             reporting::a_failure_is_noted_also_where_the_device_went_on_at_once,
             reporting::what_is_no_other_spell_writes_none,

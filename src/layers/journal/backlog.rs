@@ -245,6 +245,11 @@ impl Backlog {
         self.steps.written(steps);
     }
 
+    /// Steps that found no room since this was last asked.
+    pub fn take_steps_lost(&mut self) -> u64 {
+        self.steps.take_lost()
+    }
+
     /// So many of the oldest pieces are on disk.
     pub fn chunks_written(&mut self, chunks: usize) {
         let text: usize = self.full.drain(..chunks).map(|c| c.text().len()).sum();
@@ -302,6 +307,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::attempt::StepKind;
     use crate::logic::ids::Mac;
 
     const DEVICE: &str = "panda-1";
@@ -406,6 +412,35 @@ mod tests {
         let (one, two) = ((DEVICE, "tftp"), ("panda-2", "tftp"));
         assert_eq!(devices, [two, two, one, one]);
         assert_eq!((&*due.stray[0].sender, &*due.stray[0].message), ("10.0.0.9", "tftp: x"));
+    }
+
+    #[test]
+    fn steps_are_the_boards_that_was_named_or_whose_address_it_is_and_nobody_elses() {
+        let (senders, start) = (senders(), Instant::now());
+        let mut backlog = Backlog::default();
+        let step = |name: &str| Step::new(Timestamp(7), StepKind::Http, name, "sent");
+        let http = |from: [u8; 4]| JournalLine::Http { to: from.into(), step: step("a.img") };
+        assert_eq!(backlog.add(http([10, 0, 0, 9]), &senders, start), Added::Nobody);
+        assert!(backlog.due().is_none() && backlog.is_empty(), "strangers leave nothing behind");
+        assert_eq!(backlog.add(http([10, 0, 0, 1]), &senders, start), Added::Device);
+        assert_eq!(backlog.due(), Some(start + BATCH_WAIT));
+        let own = JournalLine::Step { device: "panda-2".into(), step: step("on") };
+        assert_eq!(backlog.add(own, &senders, start), Added::Device);
+        // A transfer is a line and a step.
+        let (from, mac, at, message) = ([10, 0, 0, 1].into(), None, Timestamp(7), "sent vmlinuz: …".into());
+        let tftp = JournalLine::Tftp { from, mac, at, message, step: Some(step("vmlinuz")) };
+        assert_eq!(backlog.add(tftp, &senders, start), Added::Device);
+        backlog.failed(start);
+        assert!(backlog.next(start + BATCH_WAIT, false).is_none(), "they wait while the store fails");
+        let due = backlog.next(start + BATCH_WAIT, true).unwrap();
+        let told: Vec<_> = due.steps.iter().map(|s| format!("{} {}", s.device, s.step.name)).collect();
+        assert_eq!(told, ["panda-1 a.img", "panda-2 on", "panda-1 vmlinuz"]);
+        assert_eq!(due.lines.len(), 1);
+        backlog.steps_written(2);
+        assert_eq!(backlog.next(start, true).unwrap().steps.len(), 1);
+        backlog.steps_written(1);
+        backlog.lines_written(1);
+        assert!(backlog.is_empty());
     }
 
     #[test]

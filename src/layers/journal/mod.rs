@@ -150,6 +150,10 @@ pub struct Stats {
     pub written: AtomicU64,
     /// Lines of unknown senders; not all of them are kept.
     pub strays: AtomicU64,
+    /// Steps of attempts in the store.
+    pub steps: AtomicU64,
+    /// Steps for which there was no room while the store failed; not those that a board in circles has too many of.
+    pub steps_lost: AtomicU64,
     /// Lines that are lost, here or on the way here; not those that the kernel dropped before we saw them.
     pub lost: AtomicU64,
     /// Writes that the store refused.
@@ -166,6 +170,8 @@ impl Stats {
         [
             ("written", &self.written),
             ("strays", &self.strays),
+            ("steps", &self.steps),
+            ("steps_lost", &self.steps_lost),
             ("lost", &self.lost),
             ("failures", &self.failures),
             ("bytes", &self.bytes),
@@ -501,6 +507,8 @@ impl<S: LogStore> Journal<S> {
             self.store.append_attempt_steps(due.steps.get(..steps).unwrap_or(due.steps))?;
         }
         self.backlog.steps_written(steps);
+        self.count(|s| &s.steps, steps);
+        self.stats.steps_lost.fetch_add(self.backlog.take_steps_lost(), Ordering::Relaxed);
         self.count(|s| &s.written, lines);
         if let Some(due) = self.backlog.next(begun, true).filter(|_| chunks > 0) {
             // Only a batch behind which another is certain to come may be left to that one's sync.

@@ -23,16 +23,21 @@ pub(super) struct Steps {
     waiting: Vec<AttemptStep>,
     /// One number for each device that exists.
     told: HashMap<DeviceName, u32>,
+    lost: u64,
 }
 
 impl Steps {
-    /// Takes a step in; false when it is one too many.
+    /// Takes a step in; false when it is one too many for its board, or for all.
     pub(super) fn add(&mut self, device: &DeviceName, mut step: Step) -> bool {
         let told = self.told.entry(device.clone()).or_default();
         if step.kind == StepKind::Power && step.name == POWER_OFF {
             *told = 0;
         }
-        if *told >= STEPS_PER_CYCLE || self.waiting.len() >= STEPS_WAITING {
+        if *told >= STEPS_PER_CYCLE {
+            return false;
+        }
+        if self.waiting.len() >= STEPS_WAITING {
+            self.lost += 1;
             return false;
         }
         *told += 1;
@@ -54,6 +59,11 @@ impl Steps {
     /// So many of the oldest are in the store.
     pub(super) fn written(&mut self, steps: usize) {
         self.waiting.drain(..steps);
+    }
+
+    /// Steps that found no room since this was last asked.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// Nothing waits.
@@ -104,7 +114,7 @@ mod tests {
                 steps.add(&format!("b{n}").into(), step.clone());
             }
         }
-        assert_eq!(steps.waiting.len(), STEPS_WAITING);
+        assert_eq!((steps.waiting.len(), steps.take_lost(), steps.take_lost()), (STEPS_WAITING, 10_000, 0));
         let widths = |s: &AttemptStep| (s.step.name.chars().count(), s.step.what.chars().count());
         assert_eq!(widths(&steps.waiting[0]), (200, 300));
         assert_eq!(steps.batch().len(), BATCH_STEPS);

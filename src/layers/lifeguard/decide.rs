@@ -2,6 +2,7 @@
 //!
 //! Nothing reaches hardware, requests or callers from here before its row is on disk.
 
+use super::steps::Said;
 use super::*;
 
 impl Lifeguard {
@@ -40,7 +41,7 @@ impl Lifeguard {
             match (self.rule)(machine, facts, event, now) {
                 Step::Ignored(why) => {
                     if let Some((signal, _)) = said {
-                        self.tell_event(&device, signal, Some(why.to_string()), true);
+                        self.tell_event(&device, now, signal, Said::Ignored(why.to_string()));
                     }
                     if !quiet && !matches!(why, Ignored::AsItWas) {
                         log::info!("device={device} {why}");
@@ -57,7 +58,7 @@ impl Lifeguard {
                 }
                 Step::Moved(mut moved) => {
                     if let Some((signal, detail)) = said {
-                        self.tell_event(&device, signal, detail, false);
+                        self.tell_event(&device, now, signal, Said::Taken(detail));
                     }
                     drafts.insert(device.clone(), moved.next.clone());
                     decided.push(Decided {

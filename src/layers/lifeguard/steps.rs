@@ -8,6 +8,14 @@ use crate::logic::attempt::{POWER_FAILED, POWER_OFF, POWER_ON, Step as Told, Ste
 use crate::logic::events::Signal;
 use crate::logic::lifeguard::at_rest;
 
+/// What became of a board's word.
+pub(super) enum Said {
+    /// It counts; with the reason that it gave.
+    Taken(Option<String>),
+    /// It does not, and why.
+    Ignored(String),
+}
+
 impl Lifeguard {
     /// The relay board has taken up the power cycle that this state entry asked for.
     pub(super) fn tell_power_off(&mut self, device: &DeviceName, epoch: Epoch) {
@@ -54,17 +62,17 @@ impl Lifeguard {
         self.tell(device, told);
     }
 
-    /// The board has said how far it is, and perhaps why; or it was ignored, for a reason.
-    pub(super) fn tell_event(&self, device: &DeviceName, signal: Signal, why: Option<String>, ignored: bool) {
-        if self.devices.get(device).is_some_and(|entry| !at_rest(entry.machine.state)) {
-            let told = Told::new(
-                self.clock.now(),
-                StepKind::Event,
-                signal.name(),
-                why.unwrap_or_else(|| words::event(signal)),
-            );
-            self.tell(device, told.is_bad(ignored));
+    /// The board has said how far it is, and why; or it was ignored, for this reason.
+    pub(super) fn tell_event(&self, device: &DeviceName, at: Timestamp, signal: Signal, said: Said) {
+        if self.devices.get(device).is_none_or(|entry| at_rest(entry.machine.state)) {
+            return;
         }
+        let (what, ignored) = match said {
+            Said::Ignored(why) => (why, true),
+            Said::Taken(Some(reason)) => (reason, false),
+            Said::Taken(None) => (words::event(signal), false),
+        };
+        self.tell(device, Told::new(at, StepKind::Event, signal.name(), what).is_bad(ignored));
     }
 
     fn tell(&self, device: &DeviceName, step: Told) {

@@ -3,11 +3,14 @@
 //! Here are the words. `step` of the device machine says in [`Turn`]s how an attempt goes on; what comes from outside (files,
 //! events, answers) joins it by device and time. `usual` says what attempts of a kind look like, `verdict` how one compares.
 
-#[cfg(test)]
-mod tests;
 pub mod usual;
 pub mod verdict;
 pub mod words;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod turn_tests;
 
 use super::ids::{ImageName, RequestId};
 use super::lifeguard::State;
@@ -84,6 +87,8 @@ pub enum Turn {
         image: Option<ImageName>,
         /// Who waits for it.
         request: Option<RequestId>,
+        /// The state before: the last one of an attempt that still runs.
+        from: State,
         /// The state that was entered.
         state: State,
     },

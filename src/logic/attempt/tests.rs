@@ -169,6 +169,13 @@ fn every_end_has_its_sentence() {
             until(47_000, ""),
             "stopped after the reboot; the board never answered (usually after 62 s)",
         ),
+        (
+            Failed,
+            9_000,
+            "pxe_booting",
+            "0 state pxe_power_cycling 2000\n2000 state pxe_booting".to_owned(),
+            "stopped at booting from the network",
+        ),
         (GivenUp, 30_000, "locked_out", until(23_000, ""), "a person stepped in: locked_out"),
     ] {
         assert_eq!(verdict(&attempt(outcome, Some(ended), state, &steps), ended), want);
@@ -180,6 +187,12 @@ fn a_running_attempt_says_what_is_awaited_and_when_it_is_usually_there() {
     for (steps, now, want) in [
         (String::new(), 500, "waits for power to come back, usually after 2.0 s"),
         (until(3_000, ""), 5_000, "waits for the board to ask for a boot config, usually after 9.0 s"),
+        // The step that tells of power is not written yet, or was lost.
+        (
+            "0 state pxe_power_cycling 2000\n2000 state pxe_booting".to_owned(),
+            3_000,
+            "waits for the board to ask for a boot config, usually after 9.0 s",
+        ),
         (until(9_900, ""), 10_000, "waits for the board to load vmlinuz, usually after 11 s"),
         (until(15_000, ""), 60_000, "waits for the board to say mobile_init_started, 37 s later than usual"),
         (until(47_000, ""), 48_000, "waits for the board to answer, usually after 62 s"),

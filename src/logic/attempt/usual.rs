@@ -111,7 +111,9 @@ impl Usual {
             Some(UsualStep { id, at: Typical::of(at)?, took })
         };
         let mut steps: Vec<UsualStep> = found.into_iter().filter_map(step).collect();
-        steps.sort_by(|a, b| (a.at.ms, &a.id).cmp(&(b.at.ms, &b.id)));
+        // What leads into a state comes before it.
+        let place = |step: &UsualStep| (step.at.ms, step.id.kind == StepKind::State);
+        steps.sort_by(|a, b| (place(a), &a.id).cmp(&(place(b), &b.id)));
         Self { duration: Typical::of(durations.collect()), steps }
     }
 

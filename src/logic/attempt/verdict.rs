@@ -4,7 +4,7 @@ use super::usual::{StepId, Typical, Usual, UsualStep, identified, ms};
 use super::words::{self, lasted, of_pair};
 use super::{Attempt, Outcome, POWER_FAILED, Purpose, Step, StepKind};
 use crate::logic::events::Signal;
-use crate::logic::lifeguard::State;
+use crate::logic::lifeguard::{State, at_rest, def};
 use crate::logic::time::Timestamp;
 
 /// How a step compares.
@@ -35,6 +35,8 @@ pub fn judge(attempt: &Attempt, usual: &Usual, now: Timestamp) -> Judged {
     let mut steps = Vec::with_capacity(attempt.steps.len());
     let mut slowest: Option<Slow<'_>> = None;
     let mut last: Option<Milestone<'_>> = None;
+    // Whatever usually comes before a state that was entered, has come: the machine knows it, even if the step was lost.
+    let mut after = 0;
     for (index, (id, step)) in identified(attempt).enumerate() {
         let found = id.as_ref().and_then(|id| usual.find(id));
         let compared = found.map(|(_, usual)| compare(attempt, step, usual, end)).unwrap_or_default();
@@ -43,8 +45,11 @@ pub fn judge(attempt: &Attempt, usual: &Usual, now: Timestamp) -> Judged {
             let slow = Slow { step, took_ms: took_ms(step, end), usual_ms: took.ms };
             slowest = slower(slowest, slow);
         }
+        let place = found.map(|(place, _)| place);
+        if step.kind == StepKind::State || is_milestone(step) {
+            after = after.max(place.map_or(0, |place| place + 1));
+        }
         if is_milestone(step) && !step.bad {
-            let place = found.map(|(place, _)| place);
             // Once something is known to be far on the way, what is unknown or came before it says less.
             if last.as_ref().is_none_or(|last| place >= last.place) {
                 last = Some(Milestone { step, index, place, late_ms: compared.late_ms });
@@ -53,7 +58,6 @@ pub fn judge(attempt: &Attempt, usual: &Usual, now: Timestamp) -> Judged {
     }
     // Beyond what is compared.
     steps.resize(attempt.steps.len(), Compared::default());
-    let after = last.as_ref().and_then(|last| last.place).map_or(0, |place| place + 1);
     let missing = match attempt.outcome {
         Outcome::Ok => Vec::new(),
         Outcome::Running | Outcome::Failed | Outcome::GivenUp => missing(attempt, usual, after),
@@ -204,7 +208,7 @@ impl Case<'_> {
         if let Some(said) = self.fault() {
             return said;
         }
-        let Some(last) = self.last else { return "power never came back".to_owned() };
+        let Some(last) = self.last else { return self.stopped_in() };
         let mut text = words::stopped_after(last.step);
         if let Some(late) = last.late_ms {
             text.push_str(&format!(", {} later than usual", lasted(late)));
@@ -218,6 +222,18 @@ impl Case<'_> {
             ));
         }
         text
+    }
+
+    /// Without any sign of the board.
+    fn stopped_in(&self) -> String {
+        let states = self.attempt.steps.iter().rev().filter(|s| s.kind == StepKind::State);
+        let mut under_way = states.filter_map(|s| State::parse(&s.name)).filter(|s| !at_rest(*s));
+        match under_way.next() {
+            Some(state) if !def(state).enter.cycles_power() => {
+                format!("stopped at {}", words::state(state.name()))
+            }
+            _ => "power never came back".to_owned(),
+        }
     }
 
     /// What went wrong in so many words, if it is the last that is known: a board may well get over a file that is not there.

@@ -470,7 +470,8 @@ impl Run<'_> {
 
     fn begin_attempt(&mut self, purpose: Purpose, image: Option<ImageName>, state: State) {
         let request = self.facts.claim.map(|claim| claim.request);
-        self.moved.turns.push(Turn::Begin { purpose, image, request, state });
+        let from = self.moved.next.state;
+        self.moved.turns.push(Turn::Begin { purpose, image, request, from, state });
     }
 
     /// Sets the deadline of the present state from now.
@@ -664,6 +665,11 @@ pub fn time_limit_in(
 }
 
 impl Enter {
+    /// Whether entering takes the board's power away and gives it back.
+    pub fn cycles_power(self) -> bool {
+        matches!(self, Self::CycleToDisk | Self::CycleToPxe | Self::Cycle)
+    }
+
     /// Whether entering sends work to the hardware layer whose answer is awaited.
     pub fn asks(self) -> bool {
         matches!(

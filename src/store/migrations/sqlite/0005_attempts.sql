@@ -1,5 +1,5 @@
 -- What happened at boot. An attempt is a power cycle and all that follows until the board rests or is given up; the device
--- layer writes it with the device's row. Steps come from outside (files, events, answers); the journal writes them. Neither
+-- layer writes it with the device's row, and while it runs its states in that row. Steps come from outside (files, events, answers); the journal writes them. Neither
 -- knows the other's rows: a reader joins them by device and time.
 
 CREATE TABLE attempts (
@@ -12,12 +12,12 @@ CREATE TABLE attempts (
     started_at  INTEGER NOT NULL,
     ended_at    INTEGER,                        -- NULL while it runs
     outcome     TEXT NOT NULL,
-    state       TEXT NOT NULL,                  -- the last one
-    trail       TEXT NOT NULL                   -- a line per state: when it was entered, a blank, its name
+    state       TEXT NOT NULL,                  -- the last one, when it has ended
+    trail       TEXT NOT NULL                   -- a line per state: when it was entered, a blank, its name; '' while it runs
 ) STRICT;
 CREATE INDEX attempts_by_device ON attempts (device_id, id);
--- The last good ones of a kind.
-CREATE INDEX attempts_by_kind ON attempts (hardware_id, purpose, image, outcome, id);
+-- The last ones of a kind. Without the outcome, so that an end moves nothing in it.
+CREATE INDEX attempts_by_kind ON attempts (hardware_id, purpose, image, id);
 CREATE INDEX attempts_by_age ON attempts (started_at);
 
 CREATE TABLE attempt_steps (
@@ -34,5 +34,6 @@ CREATE TABLE attempt_steps (
 CREATE INDEX attempt_steps_by_device ON attempt_steps (device_id, at);
 CREATE INDEX attempt_steps_by_age ON attempt_steps (at);
 
--- The device's last attempt, which may be under way.
+-- The device's last attempt, which may be under way, and its states until it ends: they are written with the state itself.
 ALTER TABLE devices ADD COLUMN attempt_id INTEGER;
+ALTER TABLE devices ADD COLUMN trail TEXT NOT NULL DEFAULT '';
