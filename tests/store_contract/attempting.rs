@@ -194,7 +194,13 @@ pub(crate) fn attempts_go_by_age_and_with_their_device(world: &World) {
         store.append_attempt_steps(&[step("panda-1", n * 10_000 + 1, StepKind::Power, "off")]).unwrap();
     }
     let old = T0.plus_ms(20_000);
-    let older = TooOld { logs: old, requests: T0.plus_ms(-9), changes: T0.plus_ms(-9), now: T0 };
+    let older = TooOld {
+        logs: old,
+        requests: T0.plus_ms(-9),
+        changes: T0.plus_ms(-9),
+        reports: T0.plus_ms(-9),
+        now: T0,
+    };
     while store.prune(&older, 3).unwrap() {}
     let views = store.attempts("panda-1", None, 10).unwrap();
     assert_eq!(views.iter().map(|v| v.attempt.steps.len()).collect::<Vec<_>>(), [4, 4, 4]);
