@@ -347,7 +347,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
                         spells::follow(c, &next.name, Some(*at), Some(&failure))?;
                     }
                     None if is_another_spell(&before, next) => {
-                        spells::follow(c, &next.name, Some(*at), None)?
+                        spells::follow(c, &next.name, Some(*at), None)?;
                     }
                     None => {}
                 }
