@@ -114,6 +114,7 @@ fn what_was_acknowledged_survives_every_kill() {
             daemon.kill();
             let store = world.copy_of_store();
             ledger::is_sound(&store);
+            ledger::reports_agree(&store);
             let look = Look::into(&store);
             look.nothing_is_claimed_twice();
             look.both_sides_agree();
@@ -156,6 +157,7 @@ fn what_was_acknowledged_survives_every_kill() {
     daemon.kill();
     let store = world.copy_of_store();
     ledger::is_sound(&store);
+    ledger::reports_agree(&store);
     let look = Look::into(&store);
     look.nothing_is_claimed_twice();
     look.both_sides_agree();

@@ -95,6 +95,80 @@ fn a_bad_image_ends_the_request_honestly_and_the_board_heals() {
 }
 
 #[test]
+fn what_happened_is_in_reports_also_after_a_kill() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let had = daemon.request();
+    boot_and_extract(&daemon);
+    daemon.event("image_rebooting", json!({}));
+    daemon.wait_for_request(had, "ready");
+    daemon.kill();
+    let daemon = lab.serve();
+    daemon.post(&format!("request/{had}/return"), json!({}));
+    daemon.wait_for_state("ready");
+    let failed = daemon.request();
+    for _ in 0..2 {
+        boot_and_extract(&daemon);
+        daemon.event("image_failed", json!({"reason": "checksum: expected 1 got 2"}));
+        wait_for("the board to heal", || (daemon.state() != "image_extracting").then_some(()));
+    }
+    daemon.wait_for_request(failed, "failed_bad_image");
+    daemon.wait_for_state("ready");
+    daemon.post("device/board-1/state-change/ready/to/failed_pinging", json!({}));
+
+    let history = daemon.get("device/board-1/history");
+    let history: Vec<_> = history["history"].as_array().expect("spells").iter().rev().collect();
+    let groups: Vec<_> = history.iter().map(|s| s["group"].as_str().expect("a group")).collect();
+    assert_eq!(
+        groups,
+        // Installed, used, returned; given to the request twice, and each time the image failed and the board healed.
+        [
+            "free", "working", "used", "free", "working", "failed", "working", "free", "working", "failed",
+            "working", "free", "failed", "working"
+        ],
+        "{history:#?}"
+    );
+    assert_eq!((&history[2]["request_id"], &history[2]["image"]), (&json!(had), &json!("web")));
+    assert_eq!(history[5]["cause"], "it says that the image is bad: checksum: expected 1 got 2");
+    assert_eq!(history[12]["cause"], "a person has put it there, from 127.0.0.1");
+
+    let rows = |report: &str| daemon.get(&format!("report/{report}"))["rows"].clone();
+    let used = &rows("use")[0];
+    assert_eq!((&used["assignee"], &used["requests"]), (&json!("ci"), &json!(1)), "{used}");
+    let ready = &rows("ready?by=hardware")[0];
+    assert_eq!(
+        (&ready["hardware"], &ready["count"], &ready["failed"]),
+        (&json!("test board"), &json!(1), &json!(1)),
+        "{ready}"
+    );
+    let bad_image = &rows("failures")[0];
+    assert_eq!((&bad_image["count"], &bad_image["image"]), (&json!(2), &json!("web")), "{bad_image}");
+    assert_eq!(rows("availability?by=device")[0]["device"], "board-1");
+    assert_eq!(rows("status")[0]["working"], 1);
+}
+
+#[test]
+fn what_is_repaired_leaves_the_repair_list() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    daemon.post("device/board-1/set-comments", json!({"comments": "loose plug?"}));
+    daemon.post("device/board-1/state-change/ready/to/failed_power_cycling", json!({}));
+    let list = daemon.get("repair/list");
+    let [board] = &list["devices"].as_array().expect("devices")[..] else { panic!("{list}") };
+    assert_eq!(
+        (&board["state"], &board["comments"]),
+        (&json!("failed_power_cycling"), &json!("loose plug?"))
+    );
+    assert_eq!(board["cause"], "a person has put it there, from 127.0.0.1");
+    assert_eq!(board["failures"], 1);
+    let log = board["last_log"].as_array().expect("lines");
+    assert_eq!(log.last().expect("a line")["message"], "device has failed: failed_power_cycling", "{log:#?}");
+    daemon.event("please_self_test", json!({}));
+    assert_eq!(daemon.get("repair/list"), json!({"devices": []}));
+    daemon.wait_for_state("ready");
+}
+
+#[test]
 fn a_named_board_in_use_is_a_conflict() {
     let lab = Lab::new();
     let daemon = lab.serve();

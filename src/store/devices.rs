@@ -341,8 +341,15 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
                 logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
             }
             if let Some(before) = before {
-                if failure.is_some() || is_another_spell(&before, next) {
-                    spells::follow(c, &next.name, Some(*at), failure.as_ref())?;
+                match failure {
+                    Some(failure) => {
+                        let failure = spells::with_fetched(c, &next.name, failure.clone(), before.since())?;
+                        spells::follow(c, &next.name, Some(*at), Some(&failure))?;
+                    }
+                    None if is_another_spell(&before, next) => {
+                        spells::follow(c, &next.name, Some(*at), None)?;
+                    }
+                    None => {}
                 }
                 tell(news, *at, &before, next);
             }

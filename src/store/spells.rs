@@ -7,8 +7,9 @@ use super::cells::{Cells, readable};
 use super::conn::{Conn, ConnError, Doing, Row, Value, args};
 use super::rows::{SpellRow, StandingFailure};
 use super::{Result, devices, sql};
+use crate::logic::attempt::StepKind;
 use crate::logic::ids::RequestId;
-use crate::logic::lifeguard::{Failure, sentence};
+use crate::logic::lifeguard::{Failure, Fetched, sentence};
 use crate::logic::report::{Failed, Group, LASTS, Spell, Subject, Window};
 use crate::logic::time::Timestamp;
 use std::collections::HashMap;
@@ -63,12 +64,13 @@ fn now<C: Conn>(c: &mut C, device: &str) -> Result<Option<Now>> {
             id,
             group: c.text("grp")?,
             since: c.time("since")?,
+            // One that is lost must not keep the device from moving: what is noted next is another.
             subject: Subject {
                 device: name.clone(),
-                server: c.text("spell_subjects.server")?,
-                environment: c.text("spell_subjects.environment")?,
-                hardware: c.text("spell_subjects.hardware")?,
-                image: c.text("spell_subjects.image")?,
+                server: c.opt_text("spell_subjects.server")?.unwrap_or_default(),
+                environment: c.opt_text("spell_subjects.environment")?.unwrap_or_default(),
+                hardware: c.opt_text("spell_subjects.hardware")?.unwrap_or_default(),
+                image: c.opt_text("spell_subjects.image")?.unwrap_or_default(),
             },
         }),
         None => None,
@@ -146,6 +148,27 @@ fn subject_id<C: Conn>(c: &mut C, subject: &Subject) -> std::result::Result<i64,
     }
 }
 
+/// A failure with what the device has fetched since `since`, when its last wait for a boot began.
+pub(super) fn with_fetched<C: Conn>(
+    c: &mut C,
+    device: &str,
+    failure: Failure,
+    since: Timestamp,
+) -> Result<Failure> {
+    if !failure.is_about_booting() {
+        return Ok(failure);
+    }
+    let last = match c.query_one(sql::STEP_LAST_FETCHED, args![device, StepKind::Tftp.name()]).doing(READ)? {
+        None => Fetched::Unknown,
+        Some(row) => {
+            let mut c = Cells::new("attempt_steps", row);
+            let (at, name) = (c.time("at")?, c.text("name")?);
+            if at < since { Fetched::Nothing } else { Fetched::Last(name) }
+        }
+    };
+    Ok(failure.with_fetched(last))
+}
+
 /// The device is about to be deleted.
 pub(super) fn end<C: Conn>(c: &mut C, device: &str, at: Timestamp) -> Result<()> {
     if let Some(Open { id, since, .. }) = now(c, device)?.and_then(|now| now.spell) {
@@ -162,15 +185,16 @@ pub(super) fn first<C: Conn>(c: &mut C) -> Result<()> {
     Ok(())
 }
 
-/// What all spells are of, by number.
-fn subjects<C: Conn>(c: &mut C) -> Result<HashMap<i64, Subject>> {
+/// What all spells are of, by its number in the store and with its place in a row of all.
+fn subjects<C: Conn>(c: &mut C) -> Result<HashMap<i64, (usize, Subject)>> {
     let rows = c.query(sql::SPELL_SUBJECTS, &[]).doing(READ)?;
     let read = |row| {
         let mut c = Cells::new("spell_subjects", row);
         let id = c.int("id")?;
         Ok((id, subject(&mut c)?))
     };
-    Ok(readable(rows, read).into_iter().collect())
+    let subjects = readable(rows, read).into_iter().enumerate();
+    Ok(subjects.map(|(place, (id, subject))| (id, (place, subject))).collect())
 }
 
 fn subject(c: &mut Cells) -> Result<Subject> {
@@ -189,8 +213,8 @@ pub(super) fn each<C: Conn>(c: &mut C, window: Window, take: &mut dyn FnMut(Spel
         let [Value::Int(until), Value::Int(since), Value::Int(subject), Value::Text(group)] = cells else {
             return;
         };
-        if let (Some(subject), Some(group)) = (subjects.get(subject), Group::parse(group)) {
-            take(Spell { subject, group, since: Timestamp(*since), until: Timestamp(*until) });
+        if let (Some((place, subject)), Some(group)) = (subjects.get(subject), Group::parse(group)) {
+            take(Spell { subject, place: *place, group, since: Timestamp(*since), until: Timestamp(*until) });
         }
     };
     c.each(sql::SPELLS, args![window.from, window.to], &mut one).doing(READ)
@@ -204,7 +228,7 @@ pub(super) fn failures<C: Conn>(c: &mut C, window: Window, take: &mut dyn FnMut(
             Value::Text(cause) => cause.as_str(),
             _ => crate::logic::lifeguard::usual_cause(state),
         };
-        if let Some(subject) = subjects.get(subject) {
+        if let Some((_, subject)) = subjects.get(subject) {
             take(Failed { subject, cause, at: Timestamp(*since) });
         }
     };

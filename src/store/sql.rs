@@ -350,6 +350,9 @@ pub(super) const SPELLS_OF_DEVICE: &str = "SELECT s.id, s.grp, s.state, s.reques
 /// Devices that have failed and stand so.
 pub(super) const SPELLS_STANDING: &str = "SELECT d.name, s.since, s.state, s.cause, s.detail FROM devices d \
     JOIN device_spells s ON s.id = d.spell_id WHERE s.grp = 'failed'";
+/// What a device fetched last, of however long ago.
+pub(super) const STEP_LAST_FETCHED: &str = "SELECT s.at, s.name FROM devices d JOIN attempt_steps s ON s.device_id = d.id \
+    WHERE d.name = ? AND s.kind = ? ORDER BY s.at DESC LIMIT 1";
 pub(super) const SPELLS_OLD: &str =
     "SELECT id, subject_id FROM device_spells WHERE until < ? ORDER BY until LIMIT ?";
 pub(super) const SPELL_DELETE: &str = "DELETE FROM device_spells WHERE id = ?";

@@ -1,6 +1,7 @@
 //! Reports, histories and the repair list: their values, their form for spreadsheets, and what is refused.
 
-use crate::world::{NOW, World, start};
+use crate::world::{NOW, Options, World, start, start_with};
+use crossbeam_channel::{bounded, unbounded};
 use serde_json::{Value, json};
 
 fn ok(world: &World, target: &str) -> Value {
@@ -189,4 +190,26 @@ fn what_is_to_be_repaired_stands_in_the_order_of_the_racks() {
         "nothing more is known of it"
     );
     assert_eq!(devices[1]["failures"], 1, "its bad image of today");
+}
+
+#[test]
+fn reports_that_are_being_made_keep_nobody_waiting() {
+    let (go, reports_wait) = bounded(1);
+    let world = start_with(&Options { threads: 1, reports_wait: Some(reports_wait), ..Options::default() });
+    let (tell, told) = unbounded();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let (world, tell) = (&world, tell.clone());
+            scope.spawn(move || tell.send(world.get("/api/report/use")).unwrap());
+        }
+        let refused = told.recv().unwrap();
+        assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (503, Some("busy")));
+        assert_eq!(refused.header("Retry-After"), Some("5"));
+        // The only thread that answers calls is free.
+        assert_eq!(world.get("/api/device/panda-0001/state").status, 200);
+        assert!(told.is_empty(), "two are still being made");
+        drop(go);
+        assert_eq!([told.recv().unwrap().status, told.recv().unwrap().status], [200, 200]);
+    });
+    assert_eq!(world.get("/api/report/use").status, 200, "there is room again");
 }

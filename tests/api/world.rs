@@ -117,12 +117,22 @@ pub(crate) struct Options {
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Reports are not begun until the other end of this is gone.
+    pub(crate) reports_wait: Option<Receiver<()>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
-        Self { threads: 4, transfers_max: 8, watchers_max: 8, stuck: None, silence: SILENCE, clock }
+        Self {
+            threads: 4,
+            transfers_max: 8,
+            watchers_max: 8,
+            stuck: None,
+            silence: SILENCE,
+            clock,
+            reports_wait: None,
+        }
     }
 }
 
@@ -178,7 +188,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
     let feed_stop = feed.stopper();
     spawn("changes", bounded(1).0, move || feed.run());
-    let opens = location.clone();
+    let (opens, reports_wait) = (location.clone(), options.reports_wait.clone());
     let vitals = vitals();
     let parts = Parts {
         settings: settings(),
@@ -189,7 +199,12 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         served: None,
-        open_store: Box::new(move || opens.open()),
+        open_store: Box::new(move || {
+            if let (Some(wait), Some("http-report")) = (&reports_wait, std::thread::current().name()) {
+                let _ = wait.recv_timeout(PATIENCE);
+            }
+            opens.open()
+        }),
         threads: options.threads,
         transfers_max: options.transfers_max,
         watchers_max: options.watchers_max,

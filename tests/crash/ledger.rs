@@ -201,3 +201,45 @@ pub(crate) fn is_sound(store: &Path) {
     let dangling = db.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
     assert!(!dangling, "rows refer to rows that are not there");
 }
+
+/// What reports are made of: every device is in one spell, which says how it is; those before it have no gap and no overlap; and
+/// who has a board has an outcome that lasts, and nobody else.
+pub(crate) fn reports_agree(store: &Path) {
+    let db = rusqlite::Connection::open(store).unwrap();
+    let none = |what: &str, sql: &str| {
+        let mut query = db.prepare(sql).unwrap();
+        let found: Vec<String> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(found, Vec::<String>::new(), "{what}");
+    };
+    none(
+        "devices that are not in exactly one spell that lasts",
+        "SELECT d.name FROM devices d WHERE (SELECT COUNT(*) FROM device_spells s JOIN spell_subjects u ON u.id = s.subject_id \
+         WHERE u.device = d.name AND s.until = 9223372036854775807) <> 1 \
+         OR NOT EXISTS (SELECT 1 FROM device_spells s WHERE s.id = d.spell_id AND s.until = 9223372036854775807)",
+    );
+    // A claim on a ready device is followed by its machine's move, which may not have come.
+    none(
+        "devices whose spell says something else",
+        "SELECT d.name || ' ' || d.state || ' ' || s.grp FROM devices d JOIN device_spells s ON s.id = d.spell_id \
+         LEFT JOIN claims c ON c.device_id = d.id WHERE s.grp NOT IN (CASE \
+         WHEN d.state = 'ready' AND c.request_id IS NOT NULL THEN 'used' WHEN d.state = 'ready' THEN 'free' \
+         WHEN d.state LIKE 'failed~_%' ESCAPE '~' THEN 'failed' WHEN d.state IN ('new', 'unknown', 'locked_out', \
+         'troubleshooting', 'maintenance_mode') THEN 'out' ELSE 'working' END, \
+         CASE WHEN d.state = 'ready' AND c.request_id IS NOT NULL THEN 'free' ELSE '' END)",
+    );
+    none(
+        "gaps between spells",
+        "SELECT device || ' ' || since FROM (SELECT u.device, s.since, LAG(s.until) OVER (PARTITION BY u.device ORDER BY s.id) \
+         AS before FROM device_spells s JOIN spell_subjects u ON u.id = s.subject_id) WHERE before <> since",
+    );
+    none(
+        "requests whose outcome says something else",
+        "SELECT r.id || ' ' || r.state FROM requests r LEFT JOIN request_outcomes o ON o.request_id = r.id \
+         AND o.ended = 9223372036854775807 WHERE (r.state = 'ready') <> (o.request_id IS NOT NULL)",
+    );
+    none(
+        "requests that have ended without an outcome",
+        "SELECT CAST(r.id AS TEXT) FROM requests r WHERE (r.state = 'closed' OR r.state LIKE 'failed~_%' ESCAPE '~') \
+         AND NOT EXISTS (SELECT 1 FROM request_outcomes o WHERE o.request_id = r.id AND o.how <> '')",
+    );
+}

@@ -197,7 +197,7 @@ pub(crate) fn a_request_leaves_its_outcome(world: &World) {
     assert_eq!(outcomes(store), [format!("ci panda-1,{panda} 10 to … false")]);
     step(store, had, RequestState::Closed, Drop("panda-1".into()), at(70));
     let had = format!("ci panda-1,{panda} 10 to 70 false");
-    assert_eq!(outcomes(store), [had.clone()]);
+    assert_eq!(outcomes(store), std::slice::from_ref(&had));
     let one_of = |text: &str| Some(text.into());
     for (assignee, state) in [("no", RequestState::FailedDeviceNotFound), ("up", RequestState::Closed)] {
         let mut new = NewRequest { assignee: assignee.into(), ..new_request("here") };

@@ -33,6 +33,42 @@ impl Failure {
     }
 }
 
+/// What a device has fetched by TFTP since it was last switched on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// Nobody can say: it has never fetched anything here, and another server may be what it asks.
+    Unknown,
+    /// Nothing, and it has fetched before.
+    Nothing,
+    /// This was the last.
+    Last(String),
+}
+
+impl Failure {
+    /// It did not get as far as its live system: what it fetched tells cable from kernel.
+    pub fn is_about_booting(&self) -> bool {
+        self.cause == NO_PXE_BOOT
+    }
+
+    /// The same with what it fetched, if that tells more.
+    #[must_use]
+    pub fn with_fetched(self, fetched: Fetched) -> Self {
+        if !self.is_about_booting() {
+            return self;
+        }
+        let Self { detail, cause, .. } = &self;
+        let (cause, detail) = match fetched {
+            Fetched::Unknown => (*cause, format!("{detail}; look at its cable, DHCP and boot order")),
+            Fetched::Nothing => (NOT_ASKED, format!("{detail}; look at its cable, DHCP and boot order")),
+            Fetched::Last(file) => (
+                NOT_REPORTED,
+                format!("{detail}; the last file that it asked for is {file}, look at its console"),
+            ),
+        };
+        Self { cause, detail, ..self }
+    }
+}
+
 /// The sentence of a cause and what goes on it.
 pub fn sentence(cause: &str, detail: &str) -> String {
     format!("{cause}{detail}")
@@ -62,6 +98,8 @@ pub(super) enum Trouble {
 const NO_POWER: &str = "its power could not be switched off and on";
 const NO_PING: &str = "it did not answer ping after a power cycle";
 const NO_PXE_BOOT: &str = "it did not start its live system from the network";
+const NOT_ASKED: &str = "it did not ask for its boot config";
+const NOT_REPORTED: &str = "it booted from the network, and its live system did not report";
 const LIVE_SYSTEM: &str = "its live system started and did not get on";
 const SECOND_STAGE: &str = "its second stage failed";
 const NO_DOWNLOAD: &str = "it did not get the image downloaded";
@@ -148,7 +186,7 @@ fn time_over(
         | State::SutVerifyPowerCycle
         | State::ImagePingPowerCycle => (NO_POWER, format!("{within}; look at its relay board")),
         State::PcPinging => (NO_PING, format!("{often}; look at its power, cable and disk")),
-        State::PxeBooting => (NO_PXE_BOOT, format!("{within}; look at its cable, DHCP and boot order")),
+        State::PxeBooting => (NO_PXE_BOOT, within),
         State::MobileInitStarted => (LIVE_SYSTEM, within),
         State::AndroidDownloading | State::B2gDownloading | State::ImageDownloading => (NO_DOWNLOAD, within),
         State::AndroidExtracting | State::B2gExtracting | State::ImageExtracting => (NO_EXTRACT, within),
@@ -224,8 +262,8 @@ mod tests {
             (
                 State::PxeBooting,
                 &time,
-                "failed_pxe_booting: it did not start its live system from the network within 180 s, 31 times in a row; \
-                 look at its cable, DHCP and boot order [debian]",
+                "failed_pxe_booting: it did not start its live system from the network within 180 s, 31 times in a row \
+                 [debian]",
             ),
             (
                 State::PxePowerCycling,
@@ -282,6 +320,40 @@ mod tests {
             given_up(installing(State::Ready), false, &power_cycle),
             "failed_power_cycling: its power cannot be switched, no relay is known for it; set its relay_info [-]"
         );
+    }
+
+    #[test]
+    fn what_it_fetched_tells_cable_from_kernel() {
+        let boot = || {
+            explain(
+                State::FailedPxeBooting,
+                Trouble::TimeOver { state: State::PxeBooting, limit_s: 180, times: 31, said: None },
+                None,
+            )
+        };
+        let often = "within 180 s, 31 times in a row";
+        for (fetched, want) in [
+            (
+                Fetched::Unknown,
+                format!(
+                    "it did not start its live system from the network {often}; look at its cable, DHCP and boot order"
+                ),
+            ),
+            (
+                Fetched::Nothing,
+                format!("it did not ask for its boot config {often}; look at its cable, DHCP and boot order"),
+            ),
+            (
+                Fetched::Last("live/initrd.img".into()),
+                format!(
+                    "it booted from the network, and its live system did not report {often}; the last file that it asked for is live/initrd.img, look at its console"
+                ),
+            ),
+        ] {
+            assert_eq!(boot().with_fetched(fetched).sentence(), want);
+        }
+        let other = explain(State::FailedPinging, Trouble::Unknown, None);
+        assert_eq!(other.clone().with_fetched(Fetched::Nothing), other);
     }
 
     #[test]

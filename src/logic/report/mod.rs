@@ -49,6 +49,8 @@ pub struct Subject {
 pub struct Spell<'a> {
     /// Which device, and what it was.
     pub subject: &'a Subject,
+    /// Tells subjects apart at less cost than their names: small, and the same for the same.
+    pub place: usize,
     /// How it was.
     pub group: Group,
     /// From when.

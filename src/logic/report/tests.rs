@@ -127,7 +127,8 @@ fn availability_is_what_spells_add_up_to() {
     let sums = |by| {
         let mut sums = Availability::new(by, window(0, 12));
         for (subject, group, since, until) in spells {
-            sums.add(Spell { subject, group, since, until });
+            let place = usize::from(subject.device == "b");
+            sums.add(Spell { subject, place, group, since, until });
         }
         sums.rows()
     };
@@ -269,17 +270,17 @@ fn the_parts_of_any_life_are_the_whole() {
         let window = window(from - 500, from - 500 + length);
         let mut spells = Vec::new();
         let mut known_ms = 0;
-        for subject in &subjects {
+        for (place, subject) in subjects.iter().enumerate() {
             let born = at(dice.below(1200) - 700);
             known_ms += window.clip(born, LASTS).map_or(0, Window::ms);
             let mut since = born;
             for _ in 0..dice.below(40) {
                 let until = since.plus_ms(dice.below(90 * HOUR));
                 let group = Group::ALL[usize::try_from(dice.below(5)).unwrap()];
-                spells.push(Spell { subject, group, since, until });
+                spells.push(Spell { subject, place, group, since, until });
                 since = until;
             }
-            spells.push(Spell { subject, group: Group::Free, since, until: LASTS });
+            spells.push(Spell { subject, place, group: Group::Free, since, until: LASTS });
         }
         for by in report(Name::Availability).by {
             let mut sums = Availability::new(*by, window);

@@ -89,6 +89,12 @@ pub(super) struct DeviceSeen {
 }
 
 impl DeviceSeen {
+    /// When it entered its state.
+    pub(super) fn since(&self) -> Timestamp {
+        let since = self.rest.first().and_then(Option::as_ref).and_then(|ms| ms.parse().ok());
+        Timestamp(since.unwrap_or_default())
+    }
+
     pub(super) fn read<C: Conn>(c: &mut C, name: &str) -> Result<Option<Self>> {
         let Some(row) = c.query_one(sql::DEVICE_SEEN, args![name]).doing(READ)? else { return Ok(None) };
         let mut c = Cells::new("devices", row);
