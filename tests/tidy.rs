@@ -15,6 +15,11 @@ fn root() -> PathBuf {
 
 /// Every Rust file below the given folders of the tree, with its text and its path from the root.
 fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    files(folders, &["rs"])
+}
+
+/// Every file with one of these endings.
+fn files(folders: &[&str], ends: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = folders.iter().map(|f| root().join(f)).collect();
     while let Some(folder) = folders.pop() {
@@ -22,7 +27,7 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
+            } else if path.extension().is_some_and(|e| ends.iter().any(|end| e == *end)) {
                 let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
                 found.push((name, fs::read_to_string(&path).unwrap()));
             }
@@ -136,6 +141,31 @@ fn every_file_says_what_it_is_and_none_is_a_heap() {
         assert!(text.starts_with("//!"), "{file} does not open with its intent");
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{file} has {lines} lines");
+    }
+}
+
+#[test]
+fn the_page_makes_no_markup_of_text_and_needs_nothing_from_elsewhere() {
+    // What turns a text into markup or code; and addresses but that of SVG's name.
+    let words = [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        "http:",
+        "https:",
+    ];
+    for (file, text) in files(&["src/ui/assets"], &["js", "css", "html"]) {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{file} has {lines} lines");
+        let begins = ["// ", "/* ", "<!doctype"].iter().any(|intent| text.starts_with(intent));
+        assert!(begins, "{file} does not open with its intent");
+        for (n, line) in text.lines().enumerate() {
+            let line = line.replace("http://www.w3.org/2000/svg", "");
+            assert!(!words.iter().any(|w| line.contains(w)), "{file}:{}: {line}", n + 1);
+        }
     }
 }
 

@@ -123,3 +123,81 @@ fn version() -> String {
     }
     format!("{sum:016x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str) -> Result<Reply> {
+        answer(&Call::new(Verb::Get, path))
+    }
+
+    fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+        reply.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn text(reply: &Reply) -> String {
+        String::from_utf8(reply.bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_root_leads_to_the_page_and_all_paths_below_are_the_page() {
+        for path in ["/", "/ui"] {
+            let reply = get(path).unwrap();
+            assert_eq!((reply.status, header(&reply, "Location")), (302, Some("/ui/")));
+        }
+        let page = get("/ui/").unwrap();
+        assert_eq!(header(&page, "Cache-Control"), Some(ASK_AGAIN));
+        for path in ["/ui/devices/board-001", "/ui/devices/a%2Fb?q=1"] {
+            assert_eq!(get(path).unwrap(), page, "{path}");
+        }
+        for path in ["/uix", "/api/", "/files/x"] {
+            assert!(!is_ours(&Call::new(Verb::Get, path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_file_that_the_page_names_is_there_and_kept_for_good() {
+        let page = text(&get("/ui/").unwrap());
+        assert!(!page.contains('{'), "all places are filled in: {page}");
+        let named: Vec<&str> = page.split('"').filter(|part| part.starts_with(FILES)).collect();
+        assert!(named.len() > 10, "{named:?}");
+        for path in named {
+            let file = get(path).unwrap();
+            assert_eq!(header(&file, "Cache-Control"), Some(FOR_GOOD), "{path}");
+            assert_ne!(header(&file, "Content-Type"), Some(type_of("")), "{path}");
+            assert_eq!(header(&file, "X-Content-Type-Options"), Some("nosniff"));
+        }
+    }
+
+    #[test]
+    fn another_version_is_answered_and_not_kept() {
+        let file = get("/ui/-/0/main.js").unwrap();
+        assert_eq!(header(&file, "Cache-Control"), Some(ASK_AGAIN));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_not_there() {
+        for path in [
+            "/ui/-/",
+            "/ui/-/x",
+            "/ui/-/x/",
+            "/ui/-/x/index.html",
+            "/ui/-/x/../mod.rs",
+            "/ui/-/x//etc/passwd",
+        ] {
+            assert!(matches!(get(path), Err(ApiError::NoSuchPath)), "{path}");
+        }
+        let post = answer(&Call::new(Verb::Post, "/ui/"));
+        assert!(matches!(post, Err(ApiError::MethodNotAllowed { .. })));
+    }
+
+    #[test]
+    fn the_policy_allows_no_script_but_ours() {
+        let page = get("/ui/").unwrap();
+        let policy = header(&page, "Content-Security-Policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert!(!text(&page).contains("<script>"), "no script stands in the page itself");
+    }
+}

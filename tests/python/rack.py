@@ -110,6 +110,13 @@ class Rack:
         """Waits until all boards have come through their first self-test."""
         return wait_for("all boards to be ready", lambda: all(d["state"] == "ready" for d in self.devices()))
 
+    def until_at_rest_of(self, begins):
+        """The same for the boards whose names begin so; in a pool with others."""
+        def at_rest():
+            return all(d["state"] == "ready" and not d["request_id"] for d in self.devices() if d["name"].startswith(begins))
+
+        wait_for(f"the boards {begins}… to be ready", at_rest, 180)
+
     def put_into(self, name, state):
         """Puts a device into a state by force, whatever it is in now."""
         def attempt():

@@ -9,7 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
+sys.path[:0] = [str(Path(__file__).parent.parent / "python"), str(Path(__file__).parent)]
+from controls import SCRIPT, Controls  # noqa: E402
 from rack import LIMIT_S, Rack  # noqa: E402
 
 CHROMIUM = os.environ.get("MOZPOOL_CHROMIUM", "/usr/bin/chromium")
@@ -25,6 +26,21 @@ expect.set_options(timeout=30_000)
 
 #: What a browser says of an answer that the page knows what to do with.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d|net::ERR_")
+
+
+CONTROLS = Controls()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """After all tests of the page, all its controls must have been used."""
+    if "MOZPOOL_ALL_CONTROLS" not in os.environ or exitstatus != 0:
+        return
+    unused = CONTROLS.unused()
+    print(f"\n{len(CONTROLS.seen)} controls of the page were seen, {len(unused)} never used")
+    for sign, test in unused:
+        print(f"  {sign}    (seen by {test})")
+    if unused or not CONTROLS.seen:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -45,17 +61,24 @@ def rack():
 
 
 @pytest.fixture
-def open_page(browser, rack):
+def open_page(browser, rack, request):
     """Opens pages: `open_page("rack")`, `open_page("devices", look="phone")`. Errors in them fail the test."""
     contexts, troubles = [], []
 
     def open_page(path="", look="light", server=None):
         context = browser.new_context(**LOOKS[look])
         context.set_default_timeout(LIMIT_S * 1000)
+        context.add_init_script(SCRIPT)
         contexts.append(context)
+
+        def hear(said):
+            if not CONTROLS.hear(said.text, request.node.nodeid) and said.type == "error" and not EXPECTED.search(said.text):
+                troubles.append(f"{path}: {said.text}")
+
+        # Also those that a link opens.
+        context.on("console", hear)
+        context.on("weberror", lambda error: troubles.append(f"{path}: {error.error}"))
         page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(f"{path}: {error}\n{error.stack}"))
-        page.on("console", lambda said: said.type == "error" and not EXPECTED.search(said.text) and troubles.append(f"{path}: {said.text}"))
         page.goto(f"{(server or rack).url}/ui/{path}")
         page.locator("main h1").wait_for()
         return page

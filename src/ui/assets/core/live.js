@@ -7,8 +7,12 @@ import { get, path } from "./api.js";
 const RETRY_MS = [250, 1000, 2000, 4000, 8000];
 /** How often a small call asks whether a connection on which nothing comes still lives. */
 const PROBE_MS = 15_000;
-/** Devices that are read again one by one; when more have changed, the whole list is read. */
-const ONE_BY_ONE_MAX = 20;
+/** Devices that are read again at once, so that a page's other calls find a connection. */
+const READ_AT_ONCE = 4;
+/** When more than these have changed in ways that the stream does not tell, one list costs less than their details. */
+const ONE_BY_ONE_MAX = 200;
+/** What only the machines change, and the stream tells whole. */
+const OF_MACHINES = ["progress", "request_id", "image", "next_image"];
 
 const KINDS = ["device", "request", "image", "pxe_config", "hardware_type", "relay_board", "server"];
 
@@ -153,10 +157,12 @@ function apply(kind, change) {
     news.devices.add(data.name);
     if (what === "deleted") return void devices.delete(data.name);
     const known = devices.get(data.name);
-    if (!known || what !== "state") reread(data.name);
-    if (!known) return;
     const { name, was, ...fresh } = data;
-    devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
+    // A change tells state and holder; comments, relays and the like are read.
+    const told = what === "state" || (known && OF_MACHINES.some((key) => fresh[key] !== undefined && fresh[key] !== known[key]));
+    // An answer that is on its way may be older than this change.
+    if (!known || !told || beingRead.has(name)) reread(name);
+    if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
   } else if (kind === "request") {
     news.requests.add(data.id);
     if (what === "deleted") return void requests.delete(data.id);
@@ -168,23 +174,32 @@ function apply(kind, change) {
 }
 
 const wanted = new Set();
+const beingRead = new Set();
+let reading = false;
 
-/** A change tells state and owner; comments, relays and the like are read. */
+/** Reads devices again, a few at once, until none is wanted any more. */
 async function reread(name) {
   wanted.add(name);
-  if (wanted.size > 1) return;
+  if (reading) return;
+  reading = true;
+  // Changes come in bunches, and several of one device are one read.
   await new Promise((wake) => setTimeout(wake, 50));
-  const names = [...wanted];
-  wanted.clear();
-  try {
-    const rows =
-      names.length > ONE_BY_ONE_MAX
+  while (wanted.size > 0) {
+    try {
+      const all = wanted.size > ONE_BY_ONE_MAX;
+      const names = [...wanted].slice(0, all ? Infinity : READ_AT_ONCE);
+      for (const one of names) wanted.delete(one), beingRead.add(one);
+      const rows = all
         ? (await get("device/list/?details=1")).devices
-        : (await Promise.allSettled(names.map((one) => get(path`device/${one}/details`)))).flatMap((r) => r.value ?? []);
-    for (const row of rows) devices.set(row.name, row), touch().devices.add(row.name);
-  } catch {
-    // The lists are read anew when the connection is back.
+        : (await Promise.allSettled(names.map((one) => get(path`device/${one}/details`)))).flatMap((read) => read.value ?? []);
+      for (const row of rows) devices.set(row.name, row), touch().devices.add(row.name);
+    } catch {
+      // The lists are read anew when the connection is back.
+      wanted.clear();
+    }
+    beingRead.clear();
   }
+  reading = false;
 }
 
 async function rereadRequest(id) {
