@@ -3,6 +3,7 @@
 import { get, getEither } from "../core/api.js";
 import { h, put } from "../core/dom.js";
 import * as live from "../core/live.js";
+import { href } from "../core/router.js";
 import { about } from "./overview/about.js";
 import { figures } from "./overview/figures.js";
 import { next } from "./overview/next.js";
@@ -20,7 +21,7 @@ export function open(root, { query }) {
   const known = { relayBoards: null, health: null, ready: null, senders: null };
   const parts = { figures: figures(), queue: queue(), recently: recently(), about: about() };
   parts.next = next({ openAbout: parts.about.open });
-  put(root, h("div", { class: "head" }, h("h1", {}, "Overview")),
+  put(root, h("div", { class: "head" }, h("h1", {}, "Overview"), h("a", { href: href("requests", "new"), class: "button primary" }, "New request")),
     parts.figures.element, h("div", { class: "overview" }, h("div", { class: "column" }, parts.next.element, parts.queue.element, parts.figures.matrix), h("div", { class: "column" }, parts.recently.element, parts.about.element)));
 
   let closed = false;

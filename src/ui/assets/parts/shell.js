@@ -68,8 +68,8 @@ export function shell(root, base) {
     put(notice);
     notice.hidden = false;
     notice.classList.toggle("news", connected);
-    if (!connected && (ready || error)) {
-      put(notice, h("strong", {}, ready ? "Connection lost" : "No connection"), h("span", {}, `${error ?? ""}. What you see is as it was `),
+    if (!connected && error) {
+      put(notice, h("strong", {}, ready ? "Connection lost" : "No connection"), h("span", {}, `${error}. What you see is as it was `),
         since(live.status.since), h("span", {}, "ago; it is tried again."));
     } else if (newVersion) {
       put(notice, h("span", {}, `The server runs version ${newVersion} now.`), h("button", { type: "button", on: { click: () => location.reload() } }, "Reload the page"));

@@ -66,7 +66,7 @@ export function figures() {
       const count = (name) => own.get(name) ?? 0;
       const all = [...own.values()].reduce((sum, one) => sum + one, 0);
       const words = GROUPS.filter(({ name }) => count(name)).map(({ name, title }) => `${count(name)} ${title}`).join(", ");
-      return h("td", {}, h("a", { href: listOf({ environment: environment ?? "", hardware_type: type ?? "" }), title: words, "aria-label": `${all}: ${words}` },
+      return h("td", {}, h("a", { href: listOf({ environment: environment ?? "", hardware: type ?? "" }), title: words, "aria-label": `${all}: ${words}` },
         h("span", { class: "matrix-count" }, h("strong", {}, count("free")), h("span", { class: "soft" }, ` free of ${all}`), count("failed") ? h("span", { class: "state group-failed small" }, count("failed")) : null),
         meter(count)));
     };

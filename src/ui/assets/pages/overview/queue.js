@@ -5,7 +5,7 @@ import { h, put } from "../../core/dom.js";
 import * as live from "../../core/live.js";
 import { href } from "../../core/router.js";
 import { inWords, isClosed } from "../../core/states.js";
-import { parse, since, until } from "../../core/time.js";
+import { parse, roughly, since, ticking } from "../../core/time.js";
 import { deviceLink, requestLink } from "../../parts/badge.js";
 
 /** Of each kind so many are shown; the rest is a link away. */
@@ -20,16 +20,16 @@ export function queue() {
   const whys = new Map();
   const waiting = part("Waiting", "No request waits for a board.");
   const making = part("Being made ready", "No board is being made ready for a request.");
-  const ready = part("In use", "Nobody has a board now.", h("a", { href: href("requests", "new"), class: "button" }, "New request"));
+  const ready = part("In use", "Nobody has a board now.");
   const element = h("section", { class: "queue cards", "aria-label": "Requests" }, waiting.element, making.element, ready.element);
 
-  function part(title, empty, more = null) {
+  function part(title, empty) {
     const id = `queue-${title.replaceAll(" ", "-").toLowerCase()}`;
     const count = h("span", { class: "badge" });
     const list = h("ul", { class: "lines" });
     let is = "";
     return {
-      element: h("section", { class: "card", "aria-labelledby": id }, h("div", { class: "rowwise" }, h("h2", { id, class: "grow" }, title), count, more), list),
+      element: h("section", { class: "card", "aria-labelledby": id }, h("div", { class: "rowwise" }, h("h2", { id, class: "grow" }, title), count), list),
       draw(rows, line, key) {
         const now = JSON.stringify(rows.slice(0, SHOWN).map(key).concat(rows.length));
         if (now === is) return;
@@ -43,6 +43,7 @@ export function queue() {
   }
 
   const who = (request) => h("span", { class: "who" }, requestLink(request.id), " ", h("span", { class: "cut" }, request.assignee));
+  const leftOf = (request) => ticking((now) => `${roughly(parse(request.expires) - now)} left`, { class: "num soft", title: request.expires });
   const created = (request) => parse(request.created);
 
   function update() {
@@ -61,7 +62,7 @@ export function queue() {
       Number.isInteger(progress) && h("progress", { max: "100", value: progress, "aria-label": `Progress of request ${request.id}` })];
     }, (request) => [request.id, request.assigned_device, live.devices.get(request.assigned_device)?.state, live.devices.get(request.assigned_device)?.progress]);
     ready.draw(open.filter((request) => request.state === "ready").sort((a, b) => (parse(a.expires) ?? 0) - (parse(b.expires) ?? 0)), (request) =>
-      h("div", { class: "line" }, who(request), request.assigned_device && deviceLink(request.assigned_device), h("span", { class: "num soft" }, until(parse(request.expires), "ends"), " left")),
+      h("div", { class: "line" }, who(request), request.assigned_device && deviceLink(request.assigned_device), leftOf(request)),
     (request) => [request.id, request.assigned_device, request.expires]);
     askWhy(waits.slice(0, SHOWN));
   }

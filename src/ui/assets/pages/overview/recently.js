@@ -3,7 +3,7 @@
 import { h, put } from "../../core/dom.js";
 import { recent } from "../../core/recent.js";
 import { groupOf, inWords, requestGroup, requestInWords } from "../../core/states.js";
-import { parse, since } from "../../core/time.js";
+import { ago, parse } from "../../core/time.js";
 import { deviceLink, requestLink } from "../../parts/badge.js";
 
 const SHOWN = 20;
@@ -16,7 +16,7 @@ function line({ at, kind, data }) {
   return h("li", { class: "line" },
     device ? deviceLink(data.name) : requestLink(data.id),
     h("span", { class: ["state", "grow", `group-${group}`] }, device ? stateWords(data) : `${requestInWords(data.state)}${data.assignee ? ` (${data.assignee})` : ""}`),
-    h("span", { class: "soft num small" }, since(parse(at)), " ago"));
+    ago(parse(at), { class: "soft num small" }));
 }
 
 /** Gives `{element, close()}`. */

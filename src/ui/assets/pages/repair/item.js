@@ -116,21 +116,21 @@ export function item(name, { pick, sent }) {
     name, element,
     update(device, boardNames) {
       now = device;
-      const key = JSON.stringify([device.state, device.since, device.failures, device.relay_info, device.cause, device.last_log?.at(-1), device.request_id]);
+      const key = JSON.stringify([device.state, device.since, device.failures, device.cause, device.last_log?.at(-1), device.request_id]);
       comment.update(device.comments ?? "");
+      say(place, placeInWords(device.relay_info, boardNames));
       if (key === is) return;
       is = key;
       const group = groupOf(device);
       element.className = `item card group-${group}`;
       put(state, deviceState(device));
-      say(place, placeInWords(device.relay_info, boardNames));
       const at = parse(device.since);
       put(time, at ? ["since ", point(at), h("span", { class: "no-print" }, " (", since(at), ")")] : "", device.failures > 1 ? `, ${device.failures} failures within a week` : "");
       const look = lookAt(device.state);
       put(cause, group === "failed" ? [h("strong", {}, device.cause), look ? ` Look at: ${look}.` : ""] : group === "out" ? outOf(device.state) ?? "" : "");
       held.hidden = device.request_id === null || device.request_id === undefined;
       say(held, `Request #${device.request_id} holds it.`);
-      put(buttons, wayBack(device), h("a", { class: "button", href: `${href("devices", name)}?tab=timeline` }, "Timeline"), logLink("device", name));
+      put(buttons, wayBack(device), h("a", { class: "button", href: `${href("devices", name)}#timeline` }, "Timeline"), logLink("device", name));
       if (loaded) words.set(device.last_log);
     },
     pick: (on) => (box.checked = on),
