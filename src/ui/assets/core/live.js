@@ -170,8 +170,8 @@ function apply(kind, change) {
     const { name, was, ...fresh } = data;
     // A change tells state and holder; comments, relays and the like are read.
     const told = what === "state" || (known && OF_MACHINES.some((key) => fresh[key] !== undefined && fresh[key] !== known[key]));
-    // An answer that is on its way may be older than this change.
-    if (!known || !told || beingRead.has(name)) reread(name);
+    // An answer that is on its way may be older than this change; and no change tells what an image was told.
+    if (!known || !told || beingRead.has(name) || known.image !== fresh.image) reread(name);
     if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
   } else if (kind === "request") {
     news.requests.add(data.id);
