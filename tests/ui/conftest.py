@@ -25,7 +25,7 @@ LOOKS = {
 expect.set_options(timeout=min(30, LIMIT_S) * 1000)
 
 #: What a browser says of an answer that the page knows what to do with.
-EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d|net::ERR_")
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (4\d\d|503)|net::ERR_")
 
 
 CONTROLS = Controls()

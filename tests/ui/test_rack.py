@@ -271,6 +271,8 @@ def test_comments_of_several_boards(open_page, rack):
     page.get_by_role("textbox", name="Comment").fill(NASTY)
     agree(page, "Set comment")
     wait_for("the comments", lambda: all(rack.device(name)["comments"] == NASTY for name in (BOARD, "board-002")))
+    link(page).hover()
+    expect(page.locator(".why")).to_contain_text(NASTY)
     assert page.evaluate("window.stolen") is None
     pick(page, BOARD)
     bar(page).get_by_role("button", name="Comment…").click()

@@ -19,6 +19,8 @@ const LINES_MAX = 10;
 function commentField(device) {
   const id = newId("comment");
   let saved = device.comments ?? "";
+  /** What it was before it was saved here: the lists may say so for a moment longer. */
+  let stale = null;
   const told = h("span", { class: "small soft", role: "status" });
   const wrong = h("span", { class: "wrong", role: "alert", id: `${id}-wrong`, hidden: true });
   const input = h("input", { id, value: saved, placeholder: "what was found, what was done", autocomplete: "off", "aria-describedby": `${id}-wrong`, on: {
@@ -36,6 +38,7 @@ function commentField(device) {
     wrong.hidden = true;
     try {
       await setComment(device.name, text);
+      stale = saved;
       saved = text;
       say(told, "saved");
     } catch (error) {
@@ -47,11 +50,13 @@ function commentField(device) {
 
   return {
     element: h("div", { class: "comment" }, h("label", { for: id }, "Comment"), input, told, wrong),
-    /** A comment that somebody else has set, unless it is being written here. */
+    /** A comment that somebody else has set. What is being written here stays; Escape shows the other's. */
     update(text) {
-      if (text === saved || document.activeElement === input) return;
+      if (text === stale) return;
+      stale = null;
+      if (text === saved) return;
       saved = text;
-      input.value = text;
+      if (document.activeElement !== input) input.value = text;
     },
   };
 }
