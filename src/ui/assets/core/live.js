@@ -75,6 +75,8 @@ let timer = null;
 /** Begins. The promise is kept when the lists are there for the first time. */
 export async function start() {
   addEventListener("online", () => again(0));
+  // A machine without a network may still reach a server on itself; so it is asked rather than believed.
+  addEventListener("offline", () => source && ask(source));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && !status.connected) again(0);
   });
@@ -150,11 +152,15 @@ async function probe(mine) {
   for (;;) {
     await new Promise((wake) => setTimeout(wake, PROBE_MS));
     if (source !== mine) return;
-    try {
-      await get("version/", { limit_ms: PROBE_LIMIT_MS });
-    } catch (error) {
-      if (source === mine) lost(error.message);
-    }
+    await ask(mine);
+  }
+}
+
+async function ask(mine) {
+  try {
+    await get("version/", { limit_ms: PROBE_LIMIT_MS });
+  } catch (error) {
+    if (source === mine) lost(error.message);
   }
 }
 

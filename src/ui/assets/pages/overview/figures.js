@@ -1,5 +1,6 @@
 // The five large figures with their shares, and the matrix of environments and hardware types. Both are counted change by change.
 
+import { query } from "../../core/api.js";
 import { h, put, say } from "../../core/dom.js";
 import { href } from "../../core/router.js";
 import { GROUPS, groupOf } from "../../core/states.js";
@@ -8,7 +9,7 @@ import { tally } from "../../core/tally.js";
 const SEPARATOR = "\u0000";
 const compare = new Intl.Collator(undefined, { numeric: true }).compare;
 
-const listOf = (values) => `${href("devices")}?${new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""))}`;
+const listOf = (values) => href("devices") + query(values);
 
 const share = (count, all) => {
   if (!all) return "–";
