@@ -46,13 +46,17 @@ UNTIL_CHANGED = """
 def lengthen(rack, devices):
     """Adds devices until there are so many."""
     have = len(rack.devices())
+    numbers = range(have + 1, devices + 1)
+    boards = sorted({n // 32 for n in numbers})
+    rack.call("lab/import", {"relay_board": [{"name": f"shelf-{b}", "fqdn": f"10.99.{b // 250}.{b % 250 + 1}"} for b in boards]})
     rows = [
         {
-            "name": f"shelf-{n:05}", "fqdn": f"10.{n // 65536}.{n // 256 % 256}.{n % 256}", "state": "locked_out",
+            "name": f"spare-{n:05}", "fqdn": f"10.{n // 65536}.{n // 256 % 256}.{n % 256}", "state": "locked_out",
             "environment": ["lab", "mobile", "b2g", "spare"][n % 4], "hardware_type": "emulated board",
             "comments": "waits for a card" if n % 3 else "",
+            "relay_info": f"10.99.{n // 32 // 250}.{n // 32 % 250 + 1}:bank{n % 32 // 8 + 1}:relay{n % 8 + 1}",
         }
-        for n in range(1, devices - have + 1)
+        for n in numbers
     ]
     for at in range(0, len(rows), 2000):
         rack.call("lab/import", {"device": rows[at:at + 2000]})

@@ -175,7 +175,7 @@ function apply(kind, change) {
     const known = devices.get(data.name);
     const { name, was, ...fresh } = data;
     // A change tells state and holder; comments, relays and the like are read.
-    const told = what === "state" || (known && OF_MACHINES.some((key) => fresh[key] !== undefined && fresh[key] !== known[key]));
+    const told = what === "state" || (known && OF_MACHINES.some((key) => (fresh[key] ?? null) !== (known[key] ?? null)));
     // An answer that is on its way may be older than this change; and no change tells what an image was told.
     if (!known || !told || beingRead.has(name) || known.image !== fresh.image) reread(name);
     if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
