@@ -55,7 +55,7 @@ def test_the_matrix_counts_by_environment_and_hardware(open_page, rack):
     rack.call(f"device/{BOARD}/set-environment", {"environment": "wifi"})
     rack.put_into(BOARD, "failed_self_test")
     page = open_page()
-    matrix = section(page, "By environment and hardware").first
+    matrix = section(page, "By environment and hardware")
     wifi = matrix.get_by_role("row").filter(has=page.get_by_role("rowheader", name="wifi"))
     expect(wifi).to_contain_text("0 free of 1")
     expect(matrix.get_by_role("row").filter(has=page.get_by_role("rowheader", name="demo"))).to_contain_text("5 free of 5")

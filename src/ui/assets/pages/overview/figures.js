@@ -40,7 +40,7 @@ export function figures() {
   const element = h("section", { class: "figures", "aria-label": "Devices" }, h("div", { class: "figure-row" }, cards.map((card) => card.element)), bar);
   const table = h("table", { class: "matrix" });
   const matrix = h("section", { class: "card wide-card", "aria-labelledby": "matrix-title" },
-    h("h2", { id: "matrix-title" }, "By environment and hardware"), h("div", { class: "matrix-box", tabindex: "0", role: "region", "aria-labelledby": "matrix-title" }, table));
+    h("h2", { id: "matrix-title" }, "By environment and hardware"), h("div", { class: "matrix-box", tabindex: "0", role: "region", "aria-label": "Devices by environment and hardware" }, table));
 
   let matrixIs = "";
   function drawMatrix() {
