@@ -162,6 +162,20 @@ def test_what_is_out_of_service_says_why_and_is_put_back(open_page, rack):
         rack.until_state(name, "ready")
 
 
+def test_of_very_many_the_first_are_shown_and_more_on_demand(open_page, rack):
+    names = [f"shelf-{n:03}" for n in range(70)]
+    rack.call("lab/import", {"device": [{"name": name, "fqdn": f"10.9.1.{n}", "state": "locked_out"} for n, name in enumerate(names)]})
+    page = open_page("repair")
+    try:
+        expect(page.get_by_role("article")).to_have_count(60)
+        page.get_by_role("button", name="Show more: 60 of 70 are shown").click()
+        expect(page.get_by_role("article")).to_have_count(70)
+    finally:
+        for name in names:
+            rack.call(f"device/{name}", None, "DELETE")
+    expect(page.get_by_role("article")).to_have_count(0)
+
+
 def test_it_is_filtered(open_page, rack):
     rack.put_into(BOARD, "failed_self_test")
     rack.put_into("board-002", "failed_pxe_booting")

@@ -15,6 +15,9 @@ import { byPlace, joined, read } from "./repair/list.js";
 /** The server's list is read again so long after a device has failed: failures come in crowds. */
 const READ_MS = 500;
 
+/** Boards of a section that are shown before somebody asks for more: nobody walks to more of them at once. */
+const SHOWN = 60;
+
 const SECTIONS = [
   { name: "failed", title: "Failed", group: "failed", empty: "Nothing has failed." },
   { name: "out", title: "Out of service", group: "out", about: "Taken out by people; the comment says who and why.", empty: "Nothing is out of service." },
@@ -44,9 +47,11 @@ export function open(root, { query }) {
     const id = newId(section.name);
     const count = h("span", { class: "badge" });
     const list = h("div", { class: "places" });
+    const more = h("button", { type: "button", hidden: true, on: { click: () => ((mine.limit *= 4), draw()) } });
     const element = h("section", { class: "repair", "aria-labelledby": id, id: section.name },
-      h("div", { class: "rowwise" }, h("h2", { id }, section.title), count, section.about && h("span", { class: "soft small" }, section.about)), list);
-    return { ...section, element, list, count, drawn: "" };
+      h("div", { class: "rowwise" }, h("h2", { id }, section.title), count, section.about && h("span", { class: "soft small" }, section.about)), list, more);
+    const mine = { ...section, element, list, count, more, limit: SHOWN };
+    return mine;
   });
   const tested = h("section", { class: "repair", "aria-label": "Sent through their test from here", hidden: true });
   const testedList = h("div", { class: "places" });
@@ -151,7 +156,9 @@ export function open(root, { query }) {
       const mine = all.filter((device) => groupOf(device) === section.group).map((device) => joined(device, rows.get(device.name)));
       const shown = mine.filter((device) => matches(device, values));
       say(section.count, shown.length === mine.length ? mine.length : `${shown.length} of ${mine.length}`);
-      const places = byPlace(shown, boardNames);
+      const places = first(byPlace(shown, boardNames), section.limit);
+      section.more.hidden = shown.length <= section.limit;
+      say(section.more, `Show more: ${Math.min(section.limit, shown.length)} of ${shown.length} are shown`);
       place(section.list, places.flatMap(([board, devices]) => {
         for (const device of devices) kept.add(device.name);
         return [boardHead(section, board, devices), ...devices.map(itemOf)];
@@ -161,6 +168,17 @@ export function open(root, { query }) {
     for (const [name, one] of items) if (!kept.has(name)) looker.unobserve(one.element), one.element.remove(), items.delete(name);
     for (const name of picked) if (!kept.has(name)) picked.delete(name);
     drawPicks();
+  }
+
+  /** The first so many devices of all places. */
+  function first(places, limit) {
+    const some = [];
+    for (const [board, devices] of places) {
+      if (limit <= 0) break;
+      some.push([board, devices.slice(0, limit)]);
+      limit -= devices.length;
+    }
+    return some;
   }
 
   const heads = new Map();
