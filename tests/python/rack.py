@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 #: Everything that is waited for is there in seconds; on a busy machine it may take longer.
-LIMIT_S = 90
+LIMIT_S = int(os.environ.get("MOZPOOL_TEST_LIMIT_S", "90"))
 
 
 def wait_for(what, look, limit_s=LIMIT_S):

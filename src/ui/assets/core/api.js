@@ -25,8 +25,8 @@ export function path(texts, ...values) {
   return texts.reduce((all, text, at) => all + encodeURIComponent(values[at - 1]) + text);
 }
 
-async function call(method, where, body, { type = "application/json", as = "json" } = {}) {
-  const options = { method, cache: "no-cache", signal: AbortSignal.timeout(LIMIT_MS) };
+async function call(method, where, body, { type = "application/json", as = "json", limit_ms = LIMIT_MS } = {}) {
+  const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms) };
   if (body !== undefined) {
     options.headers = { "Content-Type": type };
     options.body = type === "application/json" ? JSON.stringify(body) : body;
@@ -61,7 +61,7 @@ export async function getEither(where) {
   }
 }
 
-export const get = (where) => call("GET", where);
+export const get = (where, options) => call("GET", where, undefined, options);
 export const getText = (where) => call("GET", where, undefined, { as: "text" });
 export const post = (where, body = {}) => call("POST", where, body);
 export const postText = (where, text, type) => call("POST", where, text, { type });

@@ -7,6 +7,10 @@ import { get, path } from "./api.js";
 const RETRY_MS = [250, 1000, 2000, 4000, 8000];
 /** How often a small call asks whether a connection on which nothing comes still lives. */
 const PROBE_MS = 15_000;
+/** How long that call may take before the connection counts as lost; an answer takes a millisecond where all is well. */
+const PROBE_LIMIT_MS = 5000;
+/** How long the first calls of an attempt to connect may take; then it is tried anew. */
+const CONNECT_LIMIT_MS = 10_000;
 /** Devices that are read again at once, so that a page's other calls find a connection. */
 const READ_AT_ONCE = 4;
 /** When more than these have changed in ways that the stream does not tell, one list costs less than their details. */
@@ -71,6 +75,8 @@ let timer = null;
 /** Begins. The promise is kept when the lists are there for the first time. */
 export async function start() {
   addEventListener("online", () => again(0));
+  // A machine without a network may still reach a server on itself; so it is asked rather than believed.
+  addEventListener("offline", () => source && ask(source));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && !status.connected) again(0);
   });
@@ -95,16 +101,16 @@ async function connect() {
   source = null;
   // Of two attempts at once only the later one counts.
   const mine = ++attempt;
+  const first = { limit_ms: CONNECT_LIMIT_MS };
   try {
-    const [{ last }, { version }] = await Promise.all([get("events/?timeout=0"), get("version/")]);
+    const [{ last }, { version }] = await Promise.all([get("events/?timeout=0", first), get("version/", first)]);
     const [d, r] = await Promise.all([get("device/list/?details=1"), get("request/list/")]);
     if (mine !== attempt) return;
     fillLists(d.devices, r.requests);
     if (status.version && status.version !== version) setStatus({ newVersion: version });
     status.version ??= version;
+    setStatus({ ready: true });
     listen(last);
-    failures = 0;
-    setStatus({ connected: true, ready: true, error: null });
   } catch (error) {
     if (mine === attempt) lost(error.message);
   }
@@ -124,6 +130,12 @@ function fillLists(deviceRows, requestRows) {
 function listen(last) {
   const mine = new EventSource(`/api/events/?stream=1&after=${last}`);
   source = mine;
+  // Lists without a stream are no connection: a server that refuses the stream would seem to come and go.
+  mine.onopen = () => {
+    if (source !== mine) return;
+    failures = 0;
+    setStatus({ connected: true, error: null });
+  };
   mine.onerror = () => {
     // A browser comes back by itself, but not after an answer such as 410 or 503; then everything is read anew. The same after
     // a break, which costs one list and spares all doubt about what was missed.
@@ -140,11 +152,15 @@ async function probe(mine) {
   for (;;) {
     await new Promise((wake) => setTimeout(wake, PROBE_MS));
     if (source !== mine) return;
-    try {
-      await get("version/");
-    } catch (error) {
-      if (source === mine) lost(error.message);
-    }
+    await ask(mine);
+  }
+}
+
+async function ask(mine) {
+  try {
+    await get("version/", { limit_ms: PROBE_LIMIT_MS });
+  } catch (error) {
+    if (source === mine) lost(error.message);
   }
 }
 

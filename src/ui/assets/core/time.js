@@ -22,6 +22,14 @@ export function span(ms) {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
+/** A length of time in one unit, for lists that are glanced at: `8 s`, `12 min`, `3 h`, `2 d`. */
+export function roughly(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
 /** The same with parts of a second, for what takes few. */
 export const precise = (ms) => (ms < 10_000 ? `${(ms / 1000).toFixed(ms < 1000 ? 2 : 1)} s` : span(ms));
 
@@ -58,6 +66,9 @@ export function ticking(text, properties = {}) {
   living.add(one);
   return element;
 }
+
+/** How long ago, in one unit. */
+export const ago = (at, properties) => ticking((now) => `${roughly(now - at)} ago`, { title: new Date(at).toISOString(), ...properties });
 
 /** How long ago, counting. */
 export const since = (at, properties) => ticking((now) => span(now - at), { title: new Date(at).toISOString(), ...properties });

@@ -291,18 +291,18 @@ export function open(root, { query }) {
   async function readBoards() {
     try {
       relayBoards = (await get("relay/list")).relay_boards;
-      if (closed) return;
-      arrange();
-      const wanted = query.get("board");
-      if (wanted) panels.find((panel) => panel.name === wanted)?.element.scrollIntoView({ block: "start" });
-      query.delete("board");
     } catch (error) {
       if (!closed && live.status.connected) warn(`The relay boards could not be read: ${error.message}`);
     }
+    if (closed) return;
+    arrange();
+    const wanted = query.get("board");
+    if (wanted) panels.find((panel) => panel.name === wanted)?.element.scrollIntoView({ block: "start" });
+    query.delete("board");
   }
 
+  // Arranged once, when the boards' names are known: a panel is made anew when its name changes.
   recolour();
-  arrange();
   readBoards();
 
   const end = live.subscribe((news) => {

@@ -34,7 +34,7 @@ export function shell(root, base) {
   const page = h("main", { id: "page", tabindex: "-1" });
   put(root,
     h("header", { class: "bar" },
-      h("a", { class: "brand", href: href() }, h("img", { src: `${base}/icon.svg`, alt: "" }), h("span", {}, "Mozpool")),
+      h("a", { class: "brand", href: href(), "aria-label": "Mozpool" }, h("img", { src: `${base}/icon.svg`, alt: "" }), h("span", {}, "Mozpool")),
       h("nav", { "aria-label": "Pages" }, links), counter, theme, keys),
     notice, page, messages);
 
@@ -68,8 +68,8 @@ export function shell(root, base) {
     put(notice);
     notice.hidden = false;
     notice.classList.toggle("news", connected);
-    if (!connected && (ready || error)) {
-      put(notice, h("strong", {}, ready ? "Connection lost" : "No connection"), h("span", {}, `${error ?? ""}. What you see is as it was `),
+    if (!connected && error) {
+      put(notice, h("strong", {}, ready ? "Connection lost" : "No connection"), h("span", {}, `${error}. What you see is as it was `),
         since(live.status.since), h("span", {}, "ago; it is tried again."));
     } else if (newVersion) {
       put(notice, h("span", {}, `The server runs version ${newVersion} now.`), h("button", { type: "button", on: { click: () => location.reload() } }, "Reload the page"));
