@@ -83,3 +83,15 @@ const REQUEST_WORDS = {
 
 /** A request's state in words. */
 export const requestInWords = (state) => REQUEST_WORDS[state] ?? state.replaceAll("_", " ");
+
+/** All states of a device, for those who name one. */
+export const DEVICE_STATES = [
+  "new", "unknown", "locked_out", "troubleshooting", "ready", "pc_power_cycling", "pc_rebooting", "pc_sut_rebooting", "pc_pinging",
+  "start_pxe_boot", "start_self_test", "start_maintenance", "pxe_power_cycling", "pxe_booting", "mobile_init_started",
+  "android_downloading", "android_extracting", "b2g_downloading", "b2g_extracting", "image_downloading", "image_extracting",
+  "sut_verifying", "sut_verify_power_cycle", "sut_sdcard_verifying", "image_pinging", "image_ping_power_cycle", "operation_complete",
+  "maintenance_mode", "self_test_running", "failed_power_cycling", "failed_pinging", "failed_pxe_booting",
+  "failed_mobile_init_started", "failed_self_test", "failed_image", "failed_image_extracting", "failed_image_pinging",
+  "failed_sut_verifying", "failed_sut_sdcard_verifying", "failed_android_downloading", "failed_android_extracting",
+  "failed_android_pinging", "failed_b2g_downloading", "failed_b2g_extracting", "failed_b2g_pinging",
+];

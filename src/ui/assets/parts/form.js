@@ -6,35 +6,54 @@ import { fill, h, newId, put } from "../core/dom.js";
  * A form. Each field: `{name, label, type, value, required, help, placeholder, options, check}`; `type` is that of an input, or
  * `textarea`, `select`, `checkbox`; `options` are `[value, text]` or texts, also suggestions for a text; `check(text, values)`
  * gives what is wrong, or nothing. Fields with the same `group`, one after the other, are folded away below that title until one
- * of them has a value or is wrong. `submit(values)` may throw an `ApiError`.
+ * of them has a value or is wrong. `submit(values)` may throw an `ApiError`. `fields` may be a function of the values: then the
+ * form follows what has been chosen. `ready(values)` says whether the button can be pressed yet.
  * Gives `{element, values(), set(name, value), setFields(fields), fail(error), busy}`.
  */
-export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null }) {
+export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null, ready = null }) {
+  const fieldsFor = typeof fields === "function" ? fields : null;
+  let busy = false;
   const rows = new Map();
   const body = h("div", { class: "fields-body", style: { display: "contents" } });
   const general = h("p", { class: "wrong", role: "alert", hidden: true });
   const go = h("button", { class: ["primary", danger && "danger"] }, action);
   const stop = cancel && h("button", { type: "button", on: { click: cancel } }, "Cancel");
-  const element = h("form", { class: ["fields", kind], novalidate: true, on: { submit: send } }, body, general, h("div", { class: "buttons" }, stop, go));
+  const element = h("form", { class: ["fields", kind], novalidate: true, on: { submit: send, input: follow, change: follow } }, body, general, h("div", { class: "buttons" }, stop, go));
 
   function setFields(list) {
-    const kept = values();
+    const before = new Map(rows);
+    const opened = new Set([...body.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     rows.clear();
-    put(body);
-    let box = null;
-    for (const field of list.filter(Boolean)) {
-      const made = row({ ...field, value: kept[field.name] ?? field.value });
-      rows.set(field.name, made);
-      if (!field.group) fill(body, made.element);
-      else {
-        if (box?.dataset.group !== field.group) {
-          box = h("details", { class: "group", data: { group: field.group } }, h("summary", {}, field.group));
-          fill(body, box);
-        }
-        fill(box, made.element);
-        if (made.read()) box.open = true;
-      }
+    const groups = new Map();
+    put(body, list.filter(Boolean).map((field) => {
+      const old = before.get(field.name);
+      const shape = shapeOf(field);
+      const made = old?.shape === shape ? old : row({ ...field, value: old?.read() ?? field.value });
+      rows.set(field.name, Object.assign(made, { shape }));
+      if (!field.group) return made.element;
+      const known = groups.get(field.group);
+      const box = known ?? h("details", { class: "group", open: opened.has(field.group) }, h("summary", {}, field.group));
+      groups.set(field.group, box);
+      fill(box, made.element);
+      if (made.read()) box.open = true;
+      return known ? null : box;
+    }));
+    focused?.focus();
+    drawn = JSON.stringify(list.filter(Boolean).map(shapeOf));
+  }
+
+  /** What a field looks like, its value aside. */
+  function shapeOf({ value, ...field }) {
+    return JSON.stringify(field);
+  }
+
+  function follow() {
+    if (fieldsFor) {
+      const list = fieldsFor(values());
+      if (JSON.stringify(list.filter(Boolean).map(shapeOf)) !== drawn) setFields(list);
     }
+    go.disabled = busy || Boolean(ready && !ready(values()));
   }
 
   function values() {
@@ -64,18 +83,21 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
       if (why) first ??= one;
     }
     if (first) return first.input.focus();
-    go.disabled = true;
+    go.disabled = busy = true;
     try {
       await submit(all);
     } catch (error) {
       fail(error);
     } finally {
-      go.disabled = false;
+      busy = false;
+      follow();
     }
   }
 
-  setFields(fields);
-  return { element, values, setFields, fail, set: (name, value) => rows.get(name)?.set(value), input: (name) => rows.get(name)?.input };
+  let drawn = null;
+  setFields(fieldsFor ? fieldsFor({}) : fields);
+  follow();
+  return { element, values, setFields, fail, set: (name, value) => (rows.get(name)?.set(value), follow()), input: (name) => rows.get(name)?.input };
 }
 
 function row(field) {
