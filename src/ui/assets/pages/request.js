@@ -175,7 +175,7 @@ export function open(root, { params }) {
     try {
       const { rows } = await get("report/ready?days=30&by=image");
       const row = rows.find((one) => one.image === request.image);
-      if (row?.median_s != null) words = `Usually ready ${span(row.median_s * 1000)} after it was asked for${row.p90_s != null ? `, in nine of ten cases within ${span(row.p90_s * 1000)}` : ""}.`;
+      if (row?.median != null) words = `Usually ready ${span(row.median * 1000)} after it was asked for${row.p90 != null ? `, in nine of ten cases within ${span(row.p90 * 1000)}` : ""}.`;
     } catch {
       // Without the report the steps still tell how far it is.
     }
