@@ -215,6 +215,7 @@ impl Daemon {
                 log_retention_days: config.syslog.retention_days,
                 log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
+                report_retention_days: config.reports.retention_days,
             },
         );
         let (log_bell, journal_stats) = (journal.bell(), journal.stats());
@@ -253,6 +254,7 @@ impl Daemon {
             return_policy: config.requests.return_policy,
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
         };
+        let served = http::Teller::new(lines_tx.clone(), clock.clone());
         let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
         let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
@@ -317,6 +319,7 @@ impl Daemon {
             shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
             clock,
             files: Some(files),
+            served: Some(served),
             open_store: Box::new(move || location.open()),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,

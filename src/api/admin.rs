@@ -18,9 +18,15 @@ type Row = Map<String, Value>;
 /// Longest name of an import that messages repeat.
 const ORIGIN_MAX: usize = 100;
 
-#[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
-pub(super) fn device_details(_: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
-    Ok(Reply::json(&DeviceFull::from(device.clone())))
+pub(super) fn device_details(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    full(ctx, &device.name).map(|full| Reply::json(&full))
+}
+
+/// Read anew: time limits and counts move without a change that others are told of.
+fn full(ctx: &mut Ctx<'_>, name: &str) -> Result<DeviceFull> {
+    let device = ctx.store.device(name)?;
+    let device = device.ok_or_else(|| ApiError::NotFound { kind: "device", name: name.to_owned() })?;
+    Ok(DeviceFull::new(device, &ctx.store.catalog()?))
 }
 
 pub(super) fn put_device(ctx: &mut Ctx<'_>) -> Result<Reply> {
@@ -40,11 +46,7 @@ pub(super) fn put_device(ctx: &mut Ctx<'_>) -> Result<Reply> {
     if let Some(reply) = elsewhere(ctx, owner.as_deref())? {
         return Ok(reply);
     }
-    put(ctx, lab, |ctx| {
-        let device =
-            ctx.store.device(&name)?.ok_or(ApiError::NotFound { kind: "device", name: name.clone() })?;
-        Ok(serde_json::to_value(DeviceFull::from(device)).unwrap_or_default())
-    })
+    put(ctx, lab, |ctx| Ok(serde_json::to_value(full(ctx, &name)?).unwrap_or_default()))
 }
 
 pub(super) fn delete_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {

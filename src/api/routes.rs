@@ -8,7 +8,10 @@ use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
-use super::{Answer, Ctx, admin, bmm, device, events, health, image, logs, openapi, request, shapes};
+use super::{
+    Answer, Ctx, admin, attempts, bmm, device, events, health, image, logs, openapi, repair, report, request,
+    shapes,
+};
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
 /// What a route does. The kind says which resource its path names; it is loaded, and missing ones are 404, before the
@@ -131,7 +134,7 @@ const fn delete(path: &'static str, owner: Owner, run: Run, doc: &'static str) -
 }
 
 use Run::{Board, Device, Log, Plain, Request, Watch};
-use Tag::{Admin, Devices, Hardware, Pool, Requests, Server};
+use Tag::{Admin, Devices, Hardware, Pool, Reports, Requests, Server};
 
 const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
 const BAD_BODY: Fails = (400, "The body is no JSON object, lacks a key, or a value is wrong.");
@@ -227,6 +230,10 @@ pub const ROUTES: &[Route] = &[
             "Lines; in a stream an event `line` for each, `skipped` where there were too many, and ids from which it goes on.",
         )])
         .fails(&[BAD_QUERY]),
+    get("/api/device/{device}/attempts", Any, Device(attempts::of_device), "What happened at its boots, against what is usual for its hardware.")
+        .named("listDeviceAttempts", Devices).query(shapes::ATTEMPTS_QUERY)
+        .more("An attempt is a power cycle and all that follows until the board rests or is given up. What is usual comes from the last good attempts of the same hardware type, purpose and image.")
+        .gives(&[ok(&shapes::ATTEMPTS)]).fails(&[BAD_QUERY]),
     get("/api/log/unknown", Any, Plain(logs::unknown), "Who sends syslog lines although no device is known for the address, and the last of them.")
         .named("listUnknownSenders", Devices).query(shapes::UNKNOWN_SENDERS).gives(&[ok(&shapes::UNKNOWN)]).fails(&[BAD_QUERY]),
     get("/api/device/{device}/bootconfig", Any, Device(device::boot_config), "What the second stage is to be told, as JSON text.")
@@ -293,6 +300,21 @@ pub const ROUTES: &[Route] = &[
         .named("listEnvironments", Pool).gives(&[ok(&shapes::ENVIRONMENTS)]),
     get("/api/image/list", Any, Plain(image::images), "Images that are not hidden.")
         .named("listImages", Pool).gives(&[ok(&shapes::IMAGES)]),
+
+    get("/api/report/list", Any, Plain(report::list), "Which reports there are, what they can be grouped by, and their columns.")
+        .named("listReports", Reports).gives(&[ok(&shapes::REPORTS)]),
+    get("/api/report/{report}", Any, Plain(report::make), "A report about a time.")
+        .named("getReport", Reports).query(shapes::REPORT_QUERY)
+        .more("Of all servers. Two reports are made at once, and more are 503: one may read a year of hundreds of boards.")
+        .gives(&[one_of(
+            &[("application/json", Kind::Of(&shapes::REPORT)), ("text/csv", Kind::Text)],
+            "Rows; as CSV (RFC 4180) with the columns' names first, where cells that a spreadsheet would take for a formula begin with `'`.",
+        )])
+        .fails(&[BAD_QUERY, (404, "There is no such report.")]),
+    get("/api/repair/list", Any, Plain(repair::list), "Devices that have failed and wait for a person, by relay board, bank and relay.")
+        .named("listRepairs", Reports).gives(&[ok(&shapes::REPAIRS)]),
+    get("/api/device/{device}/history", Any, Device(report::history), "How a device was, the newest first.")
+        .named("getDeviceHistory", Reports).query(shapes::DEVICE_HISTORY).gives(&[ok(&shapes::HISTORY)]).fails(&[BAD_QUERY]),
 
     get("/api/device/{device}/details", Any, Device(admin::device_details), "All about a device.")
         .named("getDevice", Admin).gives(&[ok(&shapes::DEVICE_FULL)]),

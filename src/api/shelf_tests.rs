@@ -73,7 +73,15 @@ fn a_list_is_what_the_store_says_before_and_after_every_change() {
                 let mut next = store.load_device("pi-1").unwrap().unwrap().machine;
                 let expected = next.epoch;
                 (next.epoch, next.state) = (Epoch(expected.0 + 1), crate::logic::lifeguard::State::LockedOut);
-                let commit = DeviceCommit { next, expected, log: vec![], result: None, at: T0.plus_s(round) };
+                let commit = DeviceCommit {
+                    next,
+                    expected,
+                    log: vec![],
+                    turns: vec![],
+                    result: None,
+                    failure: None,
+                    at: T0.plus_s(round),
+                };
                 store.commit_devices(&[commit]).unwrap();
             }
         }
@@ -109,7 +117,17 @@ fn an_event_needs_no_newer_state_but_the_right_owner() {
     let mut next = store.load_device("panda-1").unwrap().unwrap().machine;
     let expected = next.epoch;
     (next.epoch, next.state) = (Epoch(expected.0 + 1), crate::logic::lifeguard::State::LockedOut);
-    store.commit_devices(&[DeviceCommit { next, expected, log: vec![], result: None, at: T0 }]).unwrap();
+    store
+        .commit_devices(&[DeviceCommit {
+            next,
+            expected,
+            log: vec![],
+            turns: vec![],
+            result: None,
+            failure: None,
+            at: T0,
+        }])
+        .unwrap();
     assert!(Arc::ptr_eq(&first, &shelf.identity(store, "panda-1").unwrap().unwrap()), "it has only moved");
     assert_eq!(shelf.device(store, "panda-1").unwrap().unwrap().view.state, "locked_out");
     let moved = LAB.replace("fqdn = \"10.0.0.1\"", "fqdn = \"10.0.0.1\"\nimaging_server = \"s2\"");

@@ -2,16 +2,21 @@
 //!
 //! Keys that clients of the original read keep their names, types and order; new ones stand after them.
 
+mod attempts;
 mod boot;
 mod changes;
+mod reports;
 mod taken;
 
+pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use changes::*;
+pub use reports::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};
 use crate::lab::{Change, Summary};
+use crate::logic::catalog::Catalog;
 use crate::logic::check::Check;
 use crate::logic::mozpool::{OneOf, Request, Wanted};
 use crate::store::{DeviceView, ImageRow, LogLine, PxeConfigRow, RequestView, StrayLogLine, StraySender};
@@ -171,11 +176,16 @@ pub struct DeviceFull {
     deadline: Option<String>,
     progress: Option<u8>,
     pxe_config: Option<String>,
+    attempt: Option<attempts::Tries>,
+    limit_s: Option<u32>,
 }
 
-impl From<DeviceView> for DeviceFull {
-    fn from(view: DeviceView) -> Self {
+impl DeviceFull {
+    /// A device, with what `catalog` says of its time limit.
+    pub fn new(view: DeviceView, catalog: &Catalog) -> Self {
         Self {
+            attempt: attempts::Tries::of(&view),
+            limit_s: attempts::limit_s(&view, catalog),
             mac: view.info.mac.map(|m| m.to_string()).unwrap_or_default(),
             deadline: view.deadline.map(rfc3339),
             progress: view.progress,

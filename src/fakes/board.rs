@@ -129,7 +129,7 @@ impl Board {
         notes: Notes,
         relays: Weak<FakeBoard>,
     ) -> Self {
-        let (web, disk, up_since) = (Web::default(), Disk::Nothing, Instant::now());
+        let (web, disk, up_since) = (Web::from(identity.ip), Disk::Nothing, Instant::now());
         Self {
             identity,
             network,

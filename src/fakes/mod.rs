@@ -6,6 +6,7 @@
 pub mod board;
 pub mod mishap;
 pub mod notes;
+mod outward;
 pub mod power;
 pub mod rack;
 pub mod script;

@@ -2,9 +2,12 @@
 //!
 //! It knows nothing of retries or power; `board` does.
 
+use super::outward::Outward;
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::unversioned::resolver::DefaultResolver;
 
 /// A call takes milliseconds; a server that needs longer than this is being restarted.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -20,8 +23,9 @@ pub(super) struct Web(Agent);
 /// A text and its status.
 pub(super) type Reply = Result<(u16, String), ureq::Error>;
 
-impl Default for Web {
-    fn default() -> Self {
+impl Web {
+    /// Calls from this address.
+    pub(super) fn from(address: Ipv4Addr) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -31,11 +35,9 @@ impl Default for Web {
             .max_redirects(3)
             .user_agent("emulated-board")
             .build();
-        Self(config.into())
+        Self(Agent::with_parts(config, Outward(address), DefaultResolver::default()))
     }
-}
 
-impl Web {
     /// GET of a text.
     pub(super) fn text(&self, url: &str) -> Reply {
         read(self.0.get(url).call()?)

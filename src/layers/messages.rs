@@ -4,6 +4,7 @@
 
 use crate::bmm::power::PowerAddress;
 use crate::lab::{Change, Lab};
+use crate::logic::attempt::Step;
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, Signal};
 use crate::logic::ids::{DeviceName, Mac, RequestId};
@@ -250,7 +251,11 @@ pub enum JournalLine {
     /// The devices are others now, or elsewhere.
     DevicesChanged,
     /// What was sent by TFTP to an address, or was not; with the MAC that asked for its config there. Not yet matched to a device.
-    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String },
+    Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String, step: Option<Step> },
+    /// What was sent by HTTP to an address. Not yet matched to a device either.
+    Http { to: IpAddr, step: Step },
+    /// A step of a known device's attempt.
+    Step { device: DeviceName, step: Step },
     /// A line of a known device.
     Device { device: DeviceName, at: Timestamp, source: &'static str, message: String },
 }

@@ -4,6 +4,7 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod bmm;
+mod budget;
 pub mod changes;
 pub mod deadlines;
 pub mod http;

@@ -62,7 +62,8 @@ impl Source for BootSource {
             }
             Told::Nothing => (None, log::Level::Debug),
         };
-        let told = told.is_some_and(|text| self.history.tell(record.peer.ip(), text));
+        let told = told
+            .is_some_and(|text| self.history.tell(record.peer.ip(), text, told::step_of_transfer(record)));
         log::log!(
             if told { level } else { log::Level::Debug },
             "peer={} file={} {} bytes={} ms={} resent={} round_trip_us={}",
@@ -89,7 +90,8 @@ impl BootSource {
         }
         if let Err(why) = &opened {
             // What the system said stands in the log already; `tftpd` writes it there.
-            self.history.tell(request.peer.ip(), told::of_refusal(request.name, why));
+            let step = told::step_of_refusal(request.name, why);
+            self.history.tell(request.peer.ip(), told::of_refusal(request.name, why), Some(step));
         }
         opened
     }

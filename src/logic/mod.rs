@@ -3,6 +3,7 @@
 //! This module uses `std` only. It knows no clock, thread, socket, file, SQL, log or random source: time and dice come
 //! in as values, and what should happen goes out as values. `tests/tidy.rs` reads the `use` lines and keeps it so.
 
+pub mod attempt;
 pub mod catalog;
 pub mod check;
 pub mod dispatch;
@@ -11,5 +12,6 @@ pub mod ids;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
+pub mod report;
 pub mod time;
 pub mod watch;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod apply;
+mod attempts;
 mod boards;
 mod cells;
 mod changes;
@@ -18,10 +19,12 @@ mod location;
 mod lock;
 mod logs;
 mod migrate;
+mod outcomes;
 mod requests;
 mod rows;
 mod search;
 mod seed;
+mod spells;
 mod sql;
 mod sqlite;
 mod sqlstore;
@@ -38,12 +41,14 @@ pub use lock::StoreLock;
 pub use rows::*;
 
 use crate::lab::{Change as LabChange, Kind, Lab, LabError};
+use crate::logic::attempt::{Attempt, Turn};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
-use crate::logic::lifeguard::Device;
+use crate::logic::lifeguard::{Device, Failure};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{Board, Candidate, ClaimChange, Named, Request};
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 use std::fmt;
@@ -114,8 +119,12 @@ pub struct DeviceCommit {
     pub expected: Epoch,
     /// Lines for the device's log, source `statemachine`.
     pub log: Vec<String>,
+    /// How the device's attempt goes on.
+    pub turns: Vec<Turn>,
     /// To be written to the device's claim, if it has one.
     pub result: Option<ImagingResult>,
+    /// Why it was given up, if it was.
+    pub failure: Option<Failure>,
     /// The time of the log lines.
     pub at: Timestamp,
 }
@@ -212,6 +221,8 @@ pub trait Store: Send {
     /// Appends pieces of device logs, `durable` before it returns, or else with the next durable write, whoever's: what is
     /// lost then is lost with the power only. Pieces for devices that are gone are left out.
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()>;
+    /// Appends steps of attempts, on disk with the next durable write. Steps for devices that are gone are left out.
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()>;
     /// Adds to what is known of these senders (`lines` more); of those that were not heard for longest, all beyond `keep` are
     /// forgotten.
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
@@ -251,6 +262,11 @@ pub trait Store: Send {
     fn search_log(&mut self, name: &str, search: &LogSearch) -> Result<LogPage>;
     /// What a device's log has behind a place; `None` for a device that is not there.
     fn log_behind(&mut self, name: &str, place: Place) -> Result<Option<Behind>>;
+    /// At most `limit` attempts of a device, those with a lower number than `before`, newest first; nothing for a device that
+    /// is not there.
+    fn attempts(&mut self, name: &str, before: Option<i64>, limit: usize) -> Result<Vec<AttemptView>>;
+    /// The last `limit` good attempts of a kind, of whatever device, newest first.
+    fn good_attempts(&mut self, kind: &AttemptKind, limit: usize) -> Result<Vec<Attempt>>;
     /// Senders that no device is known for, the last heard first.
     fn stray_senders(&mut self) -> Result<Vec<StraySender>>;
     /// The last `limit` lines of one of them, oldest first.
@@ -279,6 +295,19 @@ pub trait Store: Send {
     fn relay_boards(&mut self) -> Result<Vec<RelayBoardRow>>;
     /// The imaging servers of the pool, by name.
     fn servers(&mut self) -> Result<Vec<ServerRow>>;
+
+    // What reports are made of: row by row, for there may be a million.
+
+    /// All spells that reach into `window`, in no particular order.
+    fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()>;
+    /// All failures of devices in `window`, in no particular order.
+    fn failures(&mut self, window: Window, take: &mut dyn FnMut(Failed<'_>)) -> Result<()>;
+    /// All requests that had their board, or ended without one, and reach into `window`; in no particular order.
+    fn outcomes(&mut self, window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> Result<()>;
+    /// How a device was, the last `limit` spells, newest first.
+    fn device_history(&mut self, device: &str, limit: usize) -> Result<Vec<SpellRow>>;
+    /// Devices that have failed and stand so, in no particular order.
+    fn standing_failures(&mut self) -> Result<Vec<StandingFailure>>;
 
     // Administration.
 

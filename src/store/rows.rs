@@ -2,11 +2,14 @@
 //!
 //! Text that is JSON by nature (boot configs) stays text here; lists are lists.
 
+use crate::logic::attempt::{Attempt, Purpose, Step};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
-use crate::logic::lifeguard::{Boot, Claim, Device, Install};
+use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install};
+use crate::logic::machine::Counters;
 use crate::logic::mozpool::{Kind, Request, Wanted};
+use crate::logic::report::Group;
 use crate::logic::time::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -101,8 +104,73 @@ pub struct TooOld {
     pub requests: Timestamp,
     /// Changes that were made before.
     pub changes: Timestamp,
+    /// What reports are made of and ended before.
+    pub reports: Timestamp,
     /// Now, for what there is to tell about it.
     pub now: Timestamp,
+}
+
+/// How a device was for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpellRow {
+    /// From when.
+    pub since: Timestamp,
+    /// Until when; `LASTS` while it is so.
+    pub until: Timestamp,
+    /// How.
+    pub group: Group,
+    /// The first state of the group, as it is stored.
+    pub state: String,
+    /// The image that was on it or being put there, if known.
+    pub image: Option<String>,
+    /// The request that held it at the beginning.
+    pub request: Option<RequestId>,
+    /// Why it had failed, if it had.
+    pub cause: Option<String>,
+}
+
+/// A device that has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingFailure {
+    /// Which.
+    pub device: DeviceName,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub cause: String,
+}
+
+/// What attempts must have in common to be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AttemptKind {
+    /// Number of the hardware type, 0 for none.
+    pub hardware: i64,
+    /// What for.
+    pub purpose: Purpose,
+    /// The image, empty for none.
+    pub image: String,
+}
+
+/// An attempt as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptView {
+    /// Its number; a later one of the same device has a larger.
+    pub id: i64,
+    /// What it can be compared with.
+    pub kind: AttemptKind,
+    /// Who waited for it; may have gone since.
+    pub request: Option<RequestId>,
+    /// All that happened.
+    pub attempt: Attempt,
+}
+
+/// A step that comes from outside the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStep {
+    /// Whose.
+    pub device: DeviceName,
+    /// What.
+    pub step: Step,
 }
 
 /// A line for a device's log from outside the machine.
@@ -278,6 +346,8 @@ pub struct DeviceView {
     pub state_since: Timestamp,
     /// When the state's time is up.
     pub deadline: Option<Timestamp>,
+    /// What has gone wrong how often.
+    pub counters: Counters<Counter>,
     /// What is on it.
     pub installed: Option<Install>,
     /// What is being put there.

@@ -172,12 +172,14 @@ pub(super) const STRAY_LOG_LAST_DROPPED: &str = "SELECT id FROM stray_logs ORDER
 pub(super) const STRAY_LOG_DROP: &str = "DELETE FROM stray_logs WHERE id <= ?";
 /// Per log table: the oldest lines before a time, and the deletion of one. Two steps, because MySQL cannot delete with a
 /// `LIMIT` inside `IN`.
-pub(super) const LOG_AGEING: [(&str, &str); 5] = [
+pub(super) const LOG_AGEING: [(&str, &str); 7] = [
     ("SELECT id FROM device_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM device_logs WHERE id = ?"),
     ("SELECT id FROM request_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM request_logs WHERE id = ?"),
     ("SELECT id FROM stray_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM stray_logs WHERE id = ?"),
     ("SELECT id FROM device_log_chunks WHERE last_at < ? ORDER BY last_at LIMIT ?", CHUNK_DELETE),
     ("SELECT sender FROM stray_senders WHERE last_at < ? ORDER BY last_at LIMIT ?", STRAY_SENDER_DELETE),
+    ("SELECT id FROM attempt_steps WHERE at < ? ORDER BY at LIMIT ?", ATTEMPT_STEP_DELETE),
+    ("SELECT id FROM attempts WHERE started_at < ? ORDER BY started_at LIMIT ?", ATTEMPT_DELETE),
 ];
 
 // What there is to install, and on what.
@@ -250,6 +252,56 @@ pub(super) const REQUESTS_FOR_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state <> 'closed' ORDER BY id LIMIT ?";
 pub(super) const REQUESTS_CLOSED_OF_IMAGE: &str =
     "SELECT id FROM requests WHERE image = ? AND state = 'closed' ORDER BY id LIMIT ?";
+// Attempts. The device's last one is under way until it has an end.
+macro_rules! update_running {
+    ($($set:literal)*) => {
+        concat!(
+            "UPDATE attempts SET ", $($set,)*
+            " WHERE id = (SELECT attempt_id FROM devices WHERE name = ?) AND ended_at IS NULL"
+        )
+    };
+}
+macro_rules! select_attempts {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT id, device_id, hardware_id, purpose, image, request_id, started_at, ended_at, outcome, state, trail ",
+            "FROM attempts ", $($rest),*
+        )
+    };
+}
+/// Another one begins. What was offered by hand has no end of its own.
+pub(super) const ATTEMPT_OVERTAKE: &str =
+    update_running!("ended_at = ?, outcome = CASE WHEN purpose = 'pxe' THEN 'ok' ELSE 'failed' END");
+pub(super) const ATTEMPT_BEGIN: &str = "INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, \
+    started_at, outcome, state, trail) SELECT id, COALESCE(hardware_id, 0), ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const DEVICE_SET_ATTEMPT: &str = "UPDATE devices SET attempt_id = ? WHERE name = ?";
+// A machine that goes to and fro in one attempt is told of so long: some hundred states.
+pub(super) const ATTEMPT_ENTER: &str =
+    update_running!("state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END");
+pub(super) const ATTEMPT_END: &str = update_running!(
+    "state = ?, trail = CASE WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END, "
+    "ended_at = ?, outcome = ?"
+);
+pub(super) const ATTEMPT_STEP_APPEND: &str = "INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) \
+    SELECT id, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE name = ?";
+pub(super) const ATTEMPTS_OF_DEVICE: &str =
+    select_attempts!("WHERE device_id = ? AND id < ? ORDER BY id DESC LIMIT ?");
+pub(super) const ATTEMPTS_OF_KIND: &str = select_attempts!(
+    "WHERE hardware_id = ? AND purpose = ? AND image = ? AND outcome = ? ORDER BY id DESC LIMIT ?"
+);
+pub(super) const ATTEMPT_STEPS: &str = "SELECT id, at, kind, name, what, bytes, took_ms, bad FROM attempt_steps \
+    WHERE device_id = ? AND at >= ? AND at <= ? ORDER BY at, id LIMIT ?";
+pub(super) const ATTEMPTS_OLDEST: &str = "SELECT id FROM attempts WHERE device_id = ? ORDER BY id LIMIT ?";
+pub(super) const ATTEMPT_DELETE: &str = "DELETE FROM attempts WHERE id = ?";
+pub(super) const ATTEMPT_STEPS_OLDEST: &str =
+    "SELECT id FROM attempt_steps WHERE device_id = ? ORDER BY at LIMIT ?";
+pub(super) const ATTEMPT_STEP_DELETE: &str = "DELETE FROM attempt_steps WHERE id = ?";
+pub(super) const CHUNK_AT: &str =
+    "SELECT id FROM device_log_chunks WHERE last_at >= ? ORDER BY last_at LIMIT 1";
+pub(super) const CHUNKS_SPANS: &str = "SELECT id, first_at, line_count FROM device_log_chunks \
+    WHERE device_id = ? AND id >= ? AND id <= ? AND last_at >= ? ORDER BY id LIMIT ?";
+pub(super) const CHUNK: &str = "SELECT id, first_at, text FROM device_log_chunks WHERE id = ?";
+
 // Changes, and what others can see of a device or a request.
 pub(super) const CHANGES: &str =
     "SELECT seq, at, kind, subject, what, data FROM changes WHERE seq > ? ORDER BY seq LIMIT ?";
@@ -267,3 +319,47 @@ pub(super) const DEVICE_SEEN: &str = "SELECT d.state, d.environment, c.request_i
     FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const REQUEST_SEEN: &str = "SELECT r.state, r.expires, r.assignee, d.name FROM requests r \
     LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id WHERE r.id = ?";
+
+// Reports: how devices were, and what became of requests.
+pub(super) const SPELL_NOW: &str = "SELECT d.name, d.state, d.state_since, c.request_id, d.imaging_server, d.environment, h.type, \
+    h.model, d.installed_image, d.next_image, s.id, s.grp, s.since, u.server, u.environment, u.hardware, u.image \
+    FROM devices d LEFT JOIN hardware_types h ON h.id = d.hardware_id LEFT JOIN claims c ON c.device_id = d.id \
+    LEFT JOIN device_spells s ON s.id = d.spell_id LEFT JOIN spell_subjects u ON u.id = s.subject_id WHERE d.name = ?";
+pub(super) const SPELL_SUBJECT: &str = "SELECT id FROM spell_subjects WHERE device = ? AND server = ? AND environment = ? \
+    AND hardware = ? AND image = ?";
+pub(super) const SPELL_SUBJECT_INSERT: &str =
+    "INSERT INTO spell_subjects (device, server, environment, hardware, image) VALUES (?, ?, ?, ?, ?)";
+pub(super) const SPELL_SUBJECTS: &str =
+    "SELECT id, device, server, environment, hardware, image FROM spell_subjects";
+pub(super) const SPELL_SUBJECT_DELETE_UNUSED: &str = "DELETE FROM spell_subjects WHERE id = ? \
+    AND NOT EXISTS (SELECT 1 FROM device_spells s WHERE s.subject_id = ?)";
+pub(super) const SPELL_INSERT: &str = "INSERT INTO device_spells (subject_id, grp, state, request_id, since, until, cause, \
+    detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const SPELL_END: &str = "UPDATE device_spells SET until = ? WHERE id = ?";
+pub(super) const DEVICE_SET_SPELL: &str = "UPDATE devices SET spell_id = ? WHERE name = ?";
+/// What reaches into a window; an index holds all of it.
+pub(super) const SPELLS: &str =
+    "SELECT until, since, subject_id, grp FROM device_spells WHERE until > ? AND since < ?";
+pub(super) const SPELLS_FAILED: &str = "SELECT since, subject_id, cause, state FROM device_spells \
+    WHERE grp = 'failed' AND since >= ? AND since < ?";
+pub(super) const SPELLS_OF_DEVICE: &str = "SELECT s.id, s.grp, s.state, s.request_id, s.since, s.until, u.image, s.cause, \
+    s.detail FROM spell_subjects u JOIN device_spells s ON s.subject_id = u.id WHERE u.device = ? \
+    ORDER BY s.since DESC, s.id DESC LIMIT ?";
+/// Devices that have failed and stand so.
+pub(super) const SPELLS_STANDING: &str = "SELECT d.name, s.since, s.state, s.cause, s.detail FROM devices d \
+    JOIN device_spells s ON s.id = d.spell_id WHERE s.grp = 'failed'";
+pub(super) const SPELLS_OLD: &str =
+    "SELECT id, subject_id FROM device_spells WHERE until < ? ORDER BY until LIMIT ?";
+pub(super) const SPELL_DELETE: &str = "DELETE FROM device_spells WHERE id = ?";
+pub(super) const OUTCOME_OF: &str = "SELECT r.imaging_server, r.assignee, r.image, r.created, d.name, d.environment, h.type, \
+    h.model FROM requests r LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id \
+    LEFT JOIN hardware_types h ON h.id = d.hardware_id WHERE r.id = ?";
+pub(super) const OUTCOME_INSERT: &str = "INSERT INTO request_outcomes (request_id, server, assignee, image, environment, \
+    hardware, device, asked, ready, ended, how) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const OUTCOME_END: &str =
+    "UPDATE request_outcomes SET ended = ?, how = ? WHERE request_id = ? AND ended = ?";
+pub(super) const OUTCOMES: &str = "SELECT server, assignee, image, environment, hardware, device, asked, ready, ended, how \
+    FROM request_outcomes WHERE ended >= ? AND asked < ?";
+pub(super) const OUTCOMES_OLD: &str =
+    "SELECT request_id FROM request_outcomes WHERE ended < ? ORDER BY ended LIMIT ?";
+pub(super) const OUTCOME_DELETE: &str = "DELETE FROM request_outcomes WHERE request_id = ?";

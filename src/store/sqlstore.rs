@@ -3,13 +3,16 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, boards, changes, delete, devices, export, logs, requests, rows::*, search,
+    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, requests,
+    rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
+use crate::logic::attempt::Attempt;
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::mozpool::{Board, Candidate, Named};
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -101,6 +104,9 @@ impl<C: Conn> Store for SqlStore<C> {
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
         logs::append_chunks(&mut self.conn, chunks, durable)
     }
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+        attempts::append_steps(&mut self.conn, steps)
+    }
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
         logs::note_senders(&mut self.conn, senders, keep)
     }
@@ -148,6 +154,12 @@ impl<C: Conn> Store for SqlStore<C> {
     fn log_behind(&mut self, name: &str, place: Place) -> Result<Option<Behind>> {
         search::behind(&mut self.conn, name, place)
     }
+    fn attempts(&mut self, name: &str, before: Option<i64>, limit: usize) -> Result<Vec<AttemptView>> {
+        attempts::of_device(&mut self.conn, name, before, limit)
+    }
+    fn good_attempts(&mut self, kind: &AttemptKind, limit: usize) -> Result<Vec<Attempt>> {
+        attempts::of_kind(&mut self.conn, kind, limit)
+    }
     fn stray_senders(&mut self) -> Result<Vec<StraySender>> {
         logs::stray_senders(&mut self.conn)
     }
@@ -189,6 +201,22 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn servers(&mut self) -> Result<Vec<ServerRow>> {
         admin::servers(&mut self.conn)
+    }
+
+    fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()> {
+        spells::each(&mut self.conn, window, take)
+    }
+    fn failures(&mut self, window: Window, take: &mut dyn FnMut(Failed<'_>)) -> Result<()> {
+        spells::failures(&mut self.conn, window, take)
+    }
+    fn outcomes(&mut self, window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> Result<()> {
+        outcomes::each(&mut self.conn, window, take)
+    }
+    fn device_history(&mut self, device: &str, limit: usize) -> Result<Vec<SpellRow>> {
+        spells::history(&mut self.conn, device, limit)
+    }
+    fn standing_failures(&mut self) -> Result<Vec<StandingFailure>> {
+        spells::standing(&mut self.conn)
     }
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {

@@ -6,6 +6,7 @@ use super::*;
 use crate::lab::{Change as LabChange, Kind, Lab};
 use crate::logic::ids::HardwareId;
 use crate::logic::mozpool::Board;
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use std::collections::HashSet;
 
 /// Somebody between a layer and its store.
@@ -83,6 +84,7 @@ pass_on! {
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
     fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
     fn append_log_chunks(chunks: &[LogChunk], durable: bool) -> ();
+    fn append_attempt_steps(steps: &[AttemptStep]) -> ();
     fn note_stray_senders(senders: &[StraySender], keep: usize) -> ();
     fn log_bytes() -> u64;
     fn largest_log() -> Option<(i64, u64)>;
@@ -98,6 +100,8 @@ pass_on! {
     fn device_log(name: &str, since: Option<Timestamp>, limit: Option<usize>) -> Vec<LogLine>;
     fn search_log(name: &str, search: &LogSearch) -> LogPage;
     fn log_behind(name: &str, place: Place) -> Option<Behind>;
+    fn attempts(name: &str, before: Option<i64>, limit: usize) -> Vec<AttemptView>;
+    fn good_attempts(kind: &AttemptKind, limit: usize) -> Vec<Attempt>;
     fn stray_senders() -> Vec<StraySender>;
     fn stray_log_of(sender: &str, limit: usize) -> Vec<StrayLogLine>;
     fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
@@ -112,6 +116,11 @@ pass_on! {
     fn relay_board(name: &str) -> Option<RelayBoardRow>;
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
+    fn spells(window: Window, take: &mut dyn FnMut(Spell<'_>)) -> ();
+    fn failures(window: Window, take: &mut dyn FnMut(Failed<'_>)) -> ();
+    fn outcomes(window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> ();
+    fn device_history(device: &str, limit: usize) -> Vec<SpellRow>;
+    fn standing_failures() -> Vec<StandingFailure>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn export_lab(kinds: &[Kind]) -> Lab;

@@ -68,11 +68,31 @@ VALUES
 INSERT INTO claims (request_id, device_id) VALUES (1, 1);
 INSERT INTO device_logs (device_id, at, source, message) VALUES
   (1, 1795348000000, 'statemachine', 'entering state ready'), (1, 1795348100250, 'syslog', 'hello');
+INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, started_at, ended_at, outcome, state, trail) VALUES
+  (1, 1, 'image', 'b2g', 1, 1795347000000, 1795347060000, 'ok', 'ready',
+   '1795347000000 pxe_power_cycling' || char(10) || '1795347060000 ready' || char(10)),
+  (1, 1, 'power_cycle', 'b2g', NULL, 1795348000000, NULL, 'running', 'pc_power_cycling',
+   '1795348000000 pc_power_cycling' || char(10));
+INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) VALUES
+  (1, 1795347009120, 'tftp', 'live/vmlinuz', 'sent', 8675309, 2410, 0);
 INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
   ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
 INSERT INTO stray_logs (at, sender, message) VALUES
   (1795348000000, '10.0.0.77', 'one'), (1795348000000, '10.0.0.78', 'other'), (1795348100000, '10.0.0.77', 'two');
 INSERT INTO request_logs (request_id, at, source, message) VALUES (1, 1795348000000, 'statemachine', 'Finding device.');
+INSERT INTO spell_subjects (device, server, environment, hardware, image) VALUES
+  ('panda-0001', 'img1.lab', 'production', 'panda ES', 'b2g'), ('panda-0002', 'img1.lab', 'tests', '', 'b2g');
+INSERT INTO device_spells (subject_id, grp, state, request_id, since, until, cause, detail) VALUES
+  (1, 'free', 'ready', NULL, 1795346000000, 1795348000000, NULL, NULL),
+  (1, 'used', 'ready', 1, 1795348000000, 9223372036854775807, NULL, NULL),
+  (2, 'failed', 'failed_image', NULL, 1795348000000, 1795348000000, 'it says that the image is bad', ': no partition table'),
+  (2, 'working', 'pxe_power_cycling', NULL, 1795348000000, 9223372036854775807, NULL, NULL);
+UPDATE devices SET spell_id = 2 WHERE name = 'panda-0001';
+UPDATE devices SET spell_id = 4 WHERE name = 'panda-0002';
+INSERT INTO request_outcomes (request_id, server, assignee, image, environment, hardware, device, asked, ready, ended, how)
+VALUES (1, 'img1.lab', 'ann', 'b2g', 'production', 'panda ES', 'panda-0001', 1795347900000, 1795348000000,
+   9223372036854775807, ''),
+  (2, 'img1.lab', '=bob', 'android', '', '', '', 1795348000000, NULL, 1795348100000, 'failed_device_not_found');
 "#;
 
 /// What scripted layers answer, first in first out; then what is usual.
@@ -168,6 +188,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
         clock: Arc::clone(&options.clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
+        served: None,
         open_store: Box::new(move || opens.open()),
         threads: options.threads,
         transfers_max: options.transfers_max,
@@ -259,10 +280,15 @@ impl World {
         self.answers.lock().unwrap()
     }
 
+    /// Changes the store behind everybody's back.
+    pub(crate) fn sql(&self, text: &str) {
+        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
+        store.execute_batch(text).unwrap();
+    }
+
     /// Takes a table away that every call with an owner reads.
     pub(crate) fn break_store(&self) {
-        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
-        store.execute_batch("ALTER TABLE imaging_servers RENAME TO lost").unwrap();
+        self.sql("ALTER TABLE imaging_servers RENAME TO lost");
     }
 
     /// Tells it to stop.

@@ -3,6 +3,7 @@
 //! In a body every key may be left out, and stays as it is then; `null` takes away what may be missing.
 
 use super::answers::DEVICE_DETAILS;
+use super::attempts::TRIES;
 use crate::api::openapi::shape::{Field, Kind, Shape, needed, optional};
 
 const TEXT: Kind = Kind::OrNull(&Kind::Text);
@@ -51,6 +52,16 @@ pub const DEVICE_FULL: Shape = Shape {
         needed("deadline", Kind::OrNull(&Kind::Time), "When its state's time limit passes."),
         needed("progress", Kind::OrNull(&Kind::Whole(0, Some(100))), "How much of its image is written."),
         needed("pxe_config", TEXT, "What its next network boot is offered by hand or by its machine."),
+        needed(
+            "attempt",
+            Kind::OrNull(&Kind::Of(&TRIES)),
+            "How often its state has gone wrong; `null` where nothing is counted.",
+        ),
+        needed(
+            "limit_s",
+            Kind::OrNull(&Kind::Whole(0, None)),
+            "The time limit of its state, in seconds; `null` for none.",
+        ),
     ],
     example: "",
 };

@@ -5,12 +5,16 @@
 
 mod admin;
 mod answers;
+mod attempts;
 mod bodies;
 mod changes;
 mod queries;
+mod reports;
 
 pub use admin::*;
 pub use answers::*;
+pub use attempts::*;
 pub use bodies::*;
 pub use changes::*;
 pub use queries::*;
+pub use reports::*;

@@ -6,6 +6,7 @@
 
 use super::Shared;
 use super::body::{BodyIs, body_of, read_body};
+use super::served::{Served, Teller};
 use super::socket;
 use super::wire::{Arrived, conditions, respond};
 use super::write::{self, COPIED_MAX, Shape};
@@ -17,7 +18,7 @@ use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::unix::fs::FileExt;
 use tiny_http::Request;
 
@@ -47,12 +48,22 @@ pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &
         }
     };
     match wanted {
-        Ok(download) => send(shared, request, &download, arrived),
-        Err(reply) => respond(request, reply, arrived),
+        Ok(download) => send(shared, request, call.path(), &download, arrived),
+        Err(reply) => {
+            if let (404, Verb::Get, Some((teller, to))) = (reply.status, call.verb, teller(shared, arrived)) {
+                teller.tell_missing(to, call.path());
+            }
+            respond(request, reply, arrived);
+        }
     }
 }
 
-fn send(shared: &Shared, request: Request, download: &Download, arrived: &Arrived) {
+/// Who is told what went where.
+fn teller<'a>(shared: &'a Shared, arrived: &Arrived) -> Option<(&'a Teller, IpAddr)> {
+    shared.parts.served.as_ref().zip(arrived.address)
+}
+
+fn send(shared: &Shared, request: Request, path: &str, download: &Download, arrived: &Arrived) {
     let shape = Shape::of(&request);
     let len = if shape.has_body(download.status) { download.len } else { 0 };
     let mut bytes = Vec::with_capacity(1024);
@@ -84,6 +95,11 @@ fn send(shared: &Shared, request: Request, download: &Download, arrived: &Arrive
     // Whose turn on this connection is next may go on.
     drop(body);
     arrived.log(download.status, sent, None);
+    if let (true, Some((teller, to))) = (len > 0, teller(shared, arrived)) {
+        let broken = result.as_ref().err().map(ToString::to_string);
+        let (took, broken) = (arrived.at.elapsed(), broken.as_deref());
+        teller.tell(to, &Served { path, sent, len, start: download.start, took, broken });
+    }
     if let Err(broken) = result {
         let level = if broken.is_of_file() { log::Level::Warn } else { log::Level::Info };
         let (peer, target) = (&arrived.peer, arrived.target.escape_debug());

@@ -104,7 +104,7 @@ pub(super) struct Arrived {
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     log: Arc<AccessLog>,
 }
 

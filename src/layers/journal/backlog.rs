@@ -3,12 +3,14 @@
 //! Pure: time comes in, what is due goes out. It knows no store and no thread.
 
 use super::senders::Senders;
+use super::steps::Steps;
 use super::strays::Aside;
 use crate::layers::intake::{Line, Losses};
 use crate::layers::messages::JournalLine;
+use crate::logic::attempt::Step;
 use crate::logic::ids::DeviceName;
 use crate::logic::time::Timestamp;
-use crate::store::{DeviceLogLine, LogChunk, StrayLogLine, StraySender};
+use crate::store::{AttemptStep, DeviceLogLine, LogChunk, StrayLogLine, StraySender};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -38,6 +40,8 @@ pub enum Added {
     Stray(IpAddr),
     /// There is no room; it is counted and gone.
     Lost,
+    /// It was of a board's boot, and no device is known for its address.
+    Nobody,
     /// No line at all: the devices are others now.
     News,
 }
@@ -47,6 +51,8 @@ pub enum Added {
 pub struct Due<'a> {
     /// Lines of the layers.
     pub lines: &'a [DeviceLogLine],
+    /// Steps of attempts.
+    pub steps: &'a [AttemptStep],
     /// What boards say.
     pub chunks: &'a [LogChunk],
     /// Some of what unknown senders say.
@@ -65,6 +71,7 @@ pub struct Backlog {
     open: HashMap<DeviceName, LogChunk>,
     /// Pieces that do not.
     full: Vec<LogChunk>,
+    steps: Steps,
     aside: Aside,
     /// What they take in memory, about.
     bytes: usize,
@@ -84,7 +91,14 @@ impl Backlog {
         let (device, at, source, message) = match line {
             JournalLine::DevicesChanged => return Added::News,
             JournalLine::Device { device, at, source, message } => (device, at, source, message),
-            JournalLine::Tftp { from, mac, at, message } => {
+            JournalLine::Step { device, step } => return self.add_step(&device, step, now),
+            JournalLine::Http { to, step } => {
+                return match senders.device(to, "").cloned() {
+                    Some(device) => self.add_step(&device, step, now),
+                    None => Added::Nobody,
+                };
+            }
+            JournalLine::Tftp { from, mac, at, message, step } => {
                 let by_mac = mac.and_then(|mac| senders.device_with(mac));
                 let Some(device) = by_mac.or_else(|| senders.device(from, "")) else {
                     // Lines kept aside have no source of their own.
@@ -93,7 +107,11 @@ impl Backlog {
                     self.aside.add(&Line { from, at, hostname: "", message });
                     return Added::Stray(from);
                 };
-                (device.clone(), at, "tftp", message)
+                let device = device.clone();
+                if let Some(step) = step {
+                    self.add_step(&device, step, now);
+                }
+                (device, at, "tftp", message)
             }
         };
         if self.bytes + LINE_BYTES + message.len() > BACKLOG_BYTES {
@@ -102,6 +120,13 @@ impl Backlog {
         }
         self.push(device, at, source, message);
         self.due.get_or_insert(now + BATCH_WAIT);
+        Added::Device
+    }
+
+    fn add_step(&mut self, device: &DeviceName, step: Step, now: Instant) -> Added {
+        if self.steps.add(device, step) {
+            self.due.get_or_insert(now + BATCH_WAIT);
+        }
         Added::Device
     }
 
@@ -201,6 +226,7 @@ impl Backlog {
         let chunks = self.full.iter().take_while(fit).count().max(1).min(self.full.len());
         Some(Due {
             lines: &self.lines[..self.lines.len().min(BATCH_LINES)],
+            steps: self.steps.batch(),
             chunks: &self.full[..chunks],
             stray: self.aside.lines(),
             senders: self.aside.senders(),
@@ -212,6 +238,11 @@ impl Backlog {
     pub fn lines_written(&mut self, lines: usize) {
         let text: usize = self.lines.drain(..lines).map(|l| l.message.len()).sum();
         self.bytes = self.bytes.saturating_sub(text + lines * LINE_BYTES);
+    }
+
+    /// So many of the oldest steps are in the store.
+    pub fn steps_written(&mut self, steps: usize) {
+        self.steps.written(steps);
     }
 
     /// So many of the oldest pieces are on disk.
@@ -252,7 +283,8 @@ impl Backlog {
     fn is_empty(&self) -> bool {
         let aside = self.aside.lines().is_empty() && self.aside.senders().is_empty();
         let gone = self.gone.is_empty();
-        self.lines.is_empty() && self.open.is_empty() && self.full.is_empty() && aside && gone
+        let rows = self.lines.is_empty() && self.steps.is_empty();
+        rows && self.open.is_empty() && self.full.is_empty() && aside && gone
     }
 
     /// Lines that wait.
@@ -360,7 +392,13 @@ mod tests {
             ([10, 0, 0, 1], None, Added::Device),
             ([10, 0, 0, 9], Some(other), Added::Stray([10, 0, 0, 9].into())),
         ] {
-            let line = JournalLine::Tftp { from: from.into(), mac, at: Timestamp(7), message: "x".into() };
+            let line = JournalLine::Tftp {
+                from: from.into(),
+                mac,
+                at: Timestamp(7),
+                message: "x".into(),
+                step: None,
+            };
             assert_eq!(backlog.add(line, &senders, start), want, "{from:?} {mac:?}");
         }
         let due = backlog.next(start, true).unwrap();

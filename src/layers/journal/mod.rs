@@ -7,6 +7,7 @@ pub mod backlog;
 pub mod names;
 mod room;
 pub mod senders;
+pub mod steps;
 pub mod strays;
 
 use super::intake::{Batch, Intake};
@@ -14,7 +15,9 @@ use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
 use crate::logic::ids::{DeviceName, Mac};
-use crate::store::{ChangeKind, DeviceLogLine, LogChunk, Result, Store, StrayLogLine, StraySender, TooOld};
+use crate::store::{
+    AttemptStep, ChangeKind, DeviceLogLine, LogChunk, Result, Store, StrayLogLine, StraySender, TooOld,
+};
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use names::LookUp;
@@ -72,6 +75,8 @@ pub trait LogStore: Send {
     fn append_stray_log(&mut self, lines: &[StrayLogLine], keep: usize) -> Result<()>;
     /// See [`Store::append_log_chunks`].
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()>;
+    /// See [`Store::append_attempt_steps`].
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()>;
     /// See [`Store::note_stray_senders`].
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
     /// See [`Store::log_bytes`].
@@ -103,6 +108,9 @@ impl LogStore for Box<dyn Store> {
     fn append_log_chunks(&mut self, chunks: &[LogChunk], durable: bool) -> Result<()> {
         (**self).append_log_chunks(chunks, durable)
     }
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+        (**self).append_attempt_steps(steps)
+    }
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
         (**self).note_stray_senders(senders, keep)
     }
@@ -131,6 +139,8 @@ pub struct Settings {
     pub log_bytes_max: u64,
     /// Requests are kept so long after they expired.
     pub request_retention_days: u32,
+    /// What reports are made of is kept so long.
+    pub report_retention_days: u32,
 }
 
 /// What the journal has done since it started, for whoever shows it.
@@ -390,7 +400,7 @@ impl<S: LogStore> Journal<S> {
         let more = lines.try_iter().take(BATCH_LINES - 1);
         for line in std::iter::once(first).chain(more) {
             match self.backlog.add(line, &self.senders, now) {
-                Added::Device | Added::Stray(_) => {}
+                Added::Device | Added::Stray(_) | Added::Nobody => {}
                 // What comes behind it may be a new device's.
                 Added::News => {
                     self.refresh_at = now;
@@ -476,7 +486,7 @@ impl<S: LogStore> Journal<S> {
             }
         }
         let Some(due) = self.backlog.next(begun, all) else { return Ok(false) };
-        let (lines, chunks) = (due.lines.len(), due.chunks.len());
+        let (lines, steps, chunks) = (due.lines.len(), due.steps.len(), due.chunks.len());
         let (stray, senders) = (due.stray.len(), due.senders.len());
         let strays = due.senders.iter().map(|s| s.lines).sum::<u64>();
         let in_chunks = due.chunks.iter().map(LogChunk::lines).sum::<usize>();
@@ -487,6 +497,10 @@ impl<S: LogStore> Journal<S> {
         }
         // The pieces are asked for again, for what was written must be taken away first; nothing comes in between.
         self.backlog.lines_written(lines);
+        if let Some(due) = self.backlog.next(begun, true).filter(|_| steps > 0) {
+            self.store.append_attempt_steps(due.steps.get(..steps).unwrap_or(due.steps))?;
+        }
+        self.backlog.steps_written(steps);
         self.count(|s| &s.written, lines);
         if let Some(due) = self.backlog.next(begun, true).filter(|_| chunks > 0) {
             // Only a batch behind which another is certain to come may be left to that one's sync.
@@ -533,6 +547,7 @@ impl<S: LogStore> Journal<S> {
             logs: before(self.settings.log_retention_days),
             requests: before(self.settings.request_retention_days),
             changes: before(CHANGES_DAYS),
+            reports: before(self.settings.report_retention_days),
             now: today,
         };
         let wait = match self.store.prune(&too_old, PRUNE_ROWS) {

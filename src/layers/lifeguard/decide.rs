@@ -27,6 +27,10 @@ impl Lifeguard {
                 matches!(event, Event::Deadline { .. } | Event::PowerStarted { .. } | Event::Released { .. });
             let said_once = matches!(asker, Asker::Nobody) && !matches!(event, Event::Deadline { .. });
             let again = said_once.then(|| event.clone());
+            let said = match &event {
+                Event::Signal { signal, detail } => Some((*signal, detail.clone())),
+                _ => None,
+            };
             let facts = Facts {
                 catalog: &self.catalog,
                 hardware: entry.info.hardware,
@@ -35,6 +39,9 @@ impl Lifeguard {
             };
             match (self.rule)(machine, facts, event, now) {
                 Step::Ignored(why) => {
+                    if let Some((signal, _)) = said {
+                        self.tell_event(&device, signal, Some(why.to_string()), true);
+                    }
                     if !quiet && !matches!(why, Ignored::AsItWas) {
                         log::info!("device={device} {why}");
                         if !matches!(why, Ignored::Late { .. }) {
@@ -48,11 +55,20 @@ impl Lifeguard {
                     self.rearm(&device, rearmed, draft, &mut commits, &mut decided);
                     self.reply(&device, asker, DeviceAnswer::Accepted { state: before });
                 }
-                Step::Moved(moved) => {
+                Step::Moved(mut moved) => {
+                    if let Some((signal, detail)) = said {
+                        self.tell_event(&device, signal, detail, false);
+                    }
                     drafts.insert(device.clone(), moved.next.clone());
-                    decided.push(Decided { device, before, effects: moved.effects, asker, event: again });
-                    let (next, log, result) = (moved.next, moved.log, moved.result);
-                    commits.push(DeviceCommit { next, expected, log, result, at: now });
+                    decided.push(Decided {
+                        device,
+                        before,
+                        effects: std::mem::take(&mut moved.effects),
+                        asker,
+                        event: again,
+                    });
+                    let Moved { next, log, turns, result, failure, .. } = *moved;
+                    commits.push(DeviceCommit { next, expected, log, turns, result, failure, at: now });
                 }
             }
         }

@@ -10,6 +10,7 @@ mod boot_text;
 mod decide;
 mod explain;
 mod orders;
+mod steps;
 
 use super::deadlines::Deadlines;
 use super::messages::{
@@ -25,7 +26,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Rearmed, State, Step, resume, step,
+    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Moved, Rearmed, State, Step, resume, step,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
@@ -122,6 +123,8 @@ struct Entry {
     info: DeviceInfo,
     claim: Option<Claim>,
     relay: Option<PowerAddress>,
+    /// Its power was taken away then, and is not back yet.
+    off_since: Option<Timestamp>,
 }
 
 impl From<DeviceRecord> for Entry {
@@ -133,7 +136,7 @@ impl From<DeviceRecord> for Entry {
                 .map_err(|e| log::warn!("device={} has no usable relay: {e}", record.machine.name))
                 .ok(),
         };
-        Self { machine: record.machine, info: record.info, claim: record.claim, relay }
+        Self { machine: record.machine, info: record.info, claim: record.claim, relay, off_since: None }
     }
 }
 

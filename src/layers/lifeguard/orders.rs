@@ -7,11 +7,13 @@ impl Lifeguard {
         let nobody = |device, event| Item { device, event, asker: Asker::Nobody };
         match answer {
             BmmAnswer::PowerStarted { device, epoch } => {
+                self.tell_power_off(&device, epoch);
                 self.no_longer_queued(&device, epoch);
                 items.push(nobody(device, Event::PowerStarted { epoch }));
             }
             BmmAnswer::Finished { device, epoch, signal, detail } => {
                 self.no_longer_queued(&device, epoch);
+                self.tell_answer(&device, epoch, signal, detail.as_deref());
                 if let Some(detail) = detail {
                     self.journal(&device, "bmm", detail);
                 }

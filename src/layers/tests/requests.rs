@@ -102,7 +102,15 @@ fn a_board_lost_to_another_server_is_not_taken() {
     // The search finds `b1`: the other one has failed lately.
     let mut next = w.store.load_device("b2").unwrap().unwrap().machine;
     next.failures = vec![super::world::T0];
-    let commit = DeviceCommit { expected: next.epoch, next, log: vec![], result: None, at: super::world::T0 };
+    let commit = DeviceCommit {
+        expected: next.epoch,
+        next,
+        log: vec![],
+        turns: vec![],
+        result: None,
+        failure: None,
+        at: super::world::T0,
+    };
     w.store.commit_devices(&[commit]).unwrap();
     w.start();
     w.rival_takes("b1");
@@ -481,7 +489,15 @@ fn a_board_that_fails_is_given_away_last() {
     let mut w = World::of(10);
     let mut next = w.store.load_device("b7").unwrap().unwrap().machine;
     next.failures = vec![super::world::T0; 3];
-    let commit = DeviceCommit { expected: next.epoch, next, log: vec![], result: None, at: super::world::T0 };
+    let commit = DeviceCommit {
+        expected: next.epoch,
+        next,
+        log: vec![],
+        turns: vec![],
+        result: None,
+        failure: None,
+        at: super::world::T0,
+    };
     w.store.commit_devices(&[commit]).unwrap();
     w.start();
     for _ in 0..9 {

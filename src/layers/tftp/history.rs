@@ -4,7 +4,9 @@
 //! device this is, the journal knows. Nothing here waits: a line that finds no room is counted, and the log says how many.
 
 use crate::clock::Clock;
+use crate::layers::budget::{Budget, SPAN};
 use crate::layers::messages::JournalLine;
+use crate::logic::attempt::Step;
 use crate::logic::ids::Mac;
 use crossbeam_channel::{Sender, TrySendError};
 use std::cell::{Cell, RefCell};
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Addresses whose MAC is remembered: several times the largest pool of one server. A forger who asks from more costs others
 /// that memory, so that their lines go by address alone until they ask for their config again.
@@ -21,34 +23,6 @@ const ADDRESSES_MAX: usize = 4096;
 const LINES_PER_BOARD: u32 = 60;
 /// Lines of all others together: a rack whose boards ask for their loaders for the first time, several times over.
 const LINES_OF_OTHERS: u32 = 1000;
-const SPAN: Duration = Duration::from_secs(60);
-
-/// How many lines may still be said, and how many were not.
-#[derive(Debug)]
-struct Budget {
-    since: Instant,
-    said: u32,
-    left_out: u64,
-}
-
-impl Budget {
-    fn new(now: Instant) -> Self {
-        Self { since: now, said: 0, left_out: 0 }
-    }
-
-    /// Whether one more may be said; if so, how many before it were not.
-    fn take(&mut self, most: u32, now: Instant) -> Option<u64> {
-        if now.saturating_duration_since(self.since) >= SPAN {
-            (self.since, self.said) = (now, 0);
-        }
-        if self.said >= most {
-            self.left_out += 1;
-            return None;
-        }
-        self.said += 1;
-        Some(std::mem::take(&mut self.left_out))
-    }
-}
 
 #[derive(Debug)]
 struct Board {
@@ -132,8 +106,8 @@ impl History {
         self.boards.borrow().mac(address.to_canonical()).is_some()
     }
 
-    /// Tells the board at this address something; false when it has heard enough for now.
-    pub fn tell(&self, address: IpAddr, mut message: String) -> bool {
+    /// Tells the board at this address something, which may be a step of its attempt; false when it has heard enough for now.
+    pub fn tell(&self, address: IpAddr, mut message: String, step: Option<Step>) -> bool {
         let address = address.to_canonical();
         let mut boards = self.boards.borrow_mut();
         let Some(left_out) = boards.take(address, Instant::now()) else { return false };
@@ -141,8 +115,9 @@ impl History {
             message
                 .push_str(&format!(" (and {left_out} more that are not listed: too many within a minute)"));
         }
-        let line =
-            JournalLine::Tftp { from: address, mac: boards.mac(address), at: self.clock.now(), message };
+        let (at, mac) = (self.clock.now(), boards.mac(address));
+        let step = step.map(|step| Step { at, ..step });
+        let line = JournalLine::Tftp { from: address, mac, at, message, step };
         match self.lines.try_send(line) {
             Ok(()) => {
                 let lost = self.lost.load(Ordering::Relaxed);
@@ -225,14 +200,14 @@ mod tests {
         history.identified(board, Mac([2; 6]));
         assert!(history.knows([10, 0, 0, 7].into()));
         for n in 0..4 {
-            assert!(history.tell(board, n.to_string()));
+            assert!(history.tell(board, n.to_string(), None));
         }
         let (from, mac) = ([10, 0, 0, 7].into(), Some(Mac([2; 6])));
-        let want = JournalLine::Tftp { from, mac, at: Timestamp(5), message: "0".into() };
+        let want = JournalLine::Tftp { from, mac, at: Timestamp(5), message: "0".into(), step: None };
         assert_eq!(lines.try_iter().collect::<Vec<_>>(), [want]);
         assert_eq!(lost.load(Ordering::Relaxed), 3);
         drop(lines);
-        assert!(history.tell(board, "after the journal".into()));
+        assert!(history.tell(board, "after the journal".into(), None));
         assert_eq!(lost.load(Ordering::Relaxed), 3);
     }
 }

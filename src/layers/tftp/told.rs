@@ -2,6 +2,8 @@
 //!
 //! Pure. It knows no device; transfers of which nobody learns anything are left out here, each with its reason.
 
+use crate::logic::attempt::{Step, StepKind};
+use crate::logic::time::Timestamp;
 use tftpd::{Outcome, Refusal, TransferRecord};
 
 /// A share of repeated packets that a sound cable does not reach, in percent; a lossy one slows a boot down long before it fails.
@@ -79,6 +81,38 @@ pub(super) fn of_refusal(name: &str, why: &Refusal) -> String {
         Refusal::Failed(_) => "the file could not be opened; this server's log says why",
     };
     format!("refused {name}: {why}")
+}
+
+/// A transfer as a step of the board's attempt; its time is set by whoever passes it on. A request that was only the first of two
+/// is none.
+pub(super) fn step_of_transfer(record: &TransferRecord) -> Option<Step> {
+    let TransferRecord { name, bytes, size, .. } = record;
+    let all = *bytes > 0 && *size == Some(*bytes);
+    let (what, bad) = match record.outcome {
+        Outcome::Complete => ("sent".to_owned(), false),
+        Outcome::TimedOut | Outcome::PeerUnreachable if all => ("sent".to_owned(), false),
+        Outcome::Superseded => (format!("the board began anew after {bytes} bytes"), false),
+        Outcome::Probed => return None,
+        Outcome::TimedOut if *bytes == 0 => return None,
+        Outcome::TimedOut
+        | Outcome::PeerUnreachable
+        | Outcome::ClientError(_)
+        | Outcome::ReadFailed
+        | Outcome::Stopped => (format!("broke off after {}", amount(record)), true),
+    };
+    let took = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX);
+    Some(Step::new(Timestamp(0), StepKind::Tftp, name.as_str(), what).sent(*bytes).took(took).is_bad(bad))
+}
+
+/// The same for a request that got no file.
+pub(super) fn step_of_refusal(name: &str, why: &Refusal) -> Step {
+    let why = match why {
+        Refusal::NotFound => "not sent: there is no such file",
+        Refusal::AccessViolation => "not sent: the file may not be read",
+        Refusal::Busy => "not sent: the server was busy",
+        Refusal::Failed(_) => "not sent: the file could not be opened",
+    };
+    Step::new(Timestamp(0), StepKind::Tftp, name, why).is_bad(true)
 }
 
 /// `sent vmlinuz: 8675309 bytes in 2.41 s, 3.6 MB/s, 3 packets repeated (blksize=1408 tsize=8675309)`.

@@ -2,15 +2,17 @@
 //!
 //! Nothing happens here. The caller commits `next` and the log lines, and only then hands out the effects.
 
-use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, def};
+use super::failure::{Failure, Trouble, explain};
+use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
     SELF_HEALS_MAX, State,
 };
+use crate::logic::attempt::{Outcome, Purpose, Turn};
 use crate::logic::catalog::Catalog;
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
-use crate::logic::ids::{HardwareId, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
+use crate::logic::ids::{HardwareId, ImageName, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
 use crate::logic::machine::Epoch;
 use crate::logic::time::Timestamp;
 use std::sync::Arc;
@@ -44,8 +46,12 @@ pub struct Moved {
     pub next: Device,
     /// Lines for the device's log, in order, in the same commit.
     pub log: Vec<String>,
+    /// How the board's attempt goes on, in the same commit.
+    pub turns: Vec<Turn>,
     /// How an installation ended; stored with the claim in the same commit, so that a lost message loses nothing.
     pub result: Option<ImagingResult>,
+    /// Why it was given up, if it was; the last word when it was twice.
+    pub failure: Option<Failure>,
     /// To be handed out after the commit.
     pub effects: Vec<Effect>,
 }
@@ -57,7 +63,16 @@ pub fn step(device: &Device, facts: Facts<'_>, event: Event, now: Timestamp) -> 
         now,
         from: device.epoch,
         in_memory: false,
-        moved: Moved { next: device.clone(), log: Vec::new(), result: None, effects: Vec::new() },
+        by_hand: false,
+        trouble: Trouble::Unknown,
+        moved: Moved {
+            next: device.clone(),
+            log: Vec::new(),
+            turns: Vec::new(),
+            result: None,
+            failure: None,
+            effects: Vec::new(),
+        },
     };
     match run.apply(event) {
         Ok(()) if run.in_memory => {
@@ -77,6 +92,10 @@ struct Run<'a> {
     from: Epoch,
     /// Nothing but the deadline has changed.
     in_memory: bool,
+    /// What has gone wrong, in case that is the end of it.
+    trouble: Trouble,
+    /// A person says where the device is: that proves nothing of it.
+    by_hand: bool,
     moved: Moved,
 }
 
@@ -87,13 +106,17 @@ impl Run<'_> {
         let state = self.moved.next.state;
         match event {
             Event::Signal { signal, detail } => {
+                self.trouble = Trouble::Said { signal, detail: detail.clone() };
                 self.signal(signal)?;
                 if let Some(detail) = detail {
                     self.moved.log.insert(0, format!("{signal}: {detail}"));
                 }
                 Ok(())
             }
-            Event::Answer { epoch, signal } => self.current(epoch).and_then(|()| self.signal(signal)),
+            Event::Answer { epoch, signal } => {
+                self.trouble = Trouble::Said { signal, detail: None };
+                self.current(epoch).and_then(|()| self.signal(signal))
+            }
             Event::PowerStarted { epoch } => self.current(epoch).map(|()| self.arm_in_memory()),
             Event::NoBootConfig { epoch, why } => {
                 self.current(epoch)?;
@@ -102,6 +125,7 @@ impl Run<'_> {
                 }
                 // More power cycles would not mend a template.
                 self.moved.log.push(format!("no boot config: {why}"));
+                self.trouble = Trouble::NoBootConfig { why };
                 self.enter(State::FailedPxeBooting);
                 Ok(())
             }
@@ -138,11 +162,13 @@ impl Run<'_> {
                     return Err(Ignored::OtherState { wanted: from, state });
                 }
                 self.moved.log.push(format!("state forced from {state} to {to} by {who}"));
+                self.trouble = Trouble::Forced { who };
                 if def(to).please != Please::Nothing || to == State::LockedOut {
                     // At rest nothing is under way: neither is it offered to the board, nor taken for what it runs.
                     let next = &mut self.moved.next;
                     (next.boot, next.next, next.self_testing) = (None, None, false);
                 }
+                self.by_hand = true;
                 self.enter(to);
                 Ok(())
             }
@@ -157,6 +183,10 @@ impl Run<'_> {
                     Some(boot) => format!("PXE config {} offered by hand", boot.pxe_config),
                     None => "PXE config taken away by hand".into(),
                 });
+                if boot.is_some() {
+                    // Whoever offers it by hand cycles power next.
+                    self.begin_attempt(Purpose::Pxe, None, state);
+                }
                 self.moved.next.boot = boot;
                 Ok(())
             }
@@ -228,13 +258,26 @@ impl Run<'_> {
             self.arm_in_memory();
             return self.check_if_free();
         }
-        let Some(Count { counter, limit, over, every }) = def.count else { return self.enter(def.retry) };
+        let limit_s = time_limit_s(next, self.facts.catalog, self.facts.hardware).unwrap_or_default();
+        let said = match std::mem::replace(&mut self.trouble, Trouble::Unknown) {
+            Trouble::Said { signal, detail } => Some((signal, detail)),
+            _ => None,
+        };
+        let mut over_again =
+            |times| self.trouble = Trouble::TimeOver { state: def.state, limit_s, times, said: said.clone() };
+        let Some(Count { counter, limit, over, every }) = def.count else {
+            over_again(1);
+            return self.enter(def.retry);
+        };
         let n = next.counters.increment(counter);
+        over_again(n);
         let to = match (over, every) {
             (OverLimit::Fail(state), _) if n > limit => state,
             (OverLimit::Escalate { counter: outer, limit: outer_limit, retry, fail }, _) if n > limit => {
                 next.counters.clear(counter);
-                if next.counters.increment(outer) > outer_limit { fail } else { retry }
+                let cycles = next.counters.increment(outer);
+                over_again(cycles);
+                if cycles > outer_limit { fail } else { retry }
             }
             (_, Some((often, state))) if n.is_multiple_of(often) => state,
             _ => def.retry,
@@ -284,6 +327,7 @@ impl Run<'_> {
                 if let Some(claim) = self.facts.claim {
                     return Err(Ignored::Assigned(claim.request));
                 }
+                self.by_hand = true;
                 self.enter(State::LockedOut);
             }
         }
@@ -308,11 +352,12 @@ impl Run<'_> {
 
     /// Enters `state`, and those that it leads to at once.
     fn enter(&mut self, state: State) {
-        let next = &mut self.moved.next;
-        if next.state != state {
+        if self.moved.next.state != state {
             self.moved.log.push(format!("entering state {state}"));
-            next.since = self.now;
+            self.moved.next.since = self.now;
+            self.turn(state);
         }
+        let next = &mut self.moved.next;
         next.state = state;
         next.epoch = next.epoch.next();
         next.progress = None;
@@ -337,6 +382,7 @@ impl Run<'_> {
                 None => {
                     let image = self.moved.next.next.as_ref().map_or("(none)", |i| &*i.image);
                     self.moved.log.push(format!("no PXE config for image {image} on this hardware type"));
+                    self.trouble = Trouble::NoPxeConfig;
                     self.enter(State::FailedPxeBooting);
                 }
             },
@@ -396,6 +442,37 @@ impl Run<'_> {
         }
     }
 
+    /// Says what another state means for the board's attempt. Those that are left at once mean nothing.
+    fn turn(&mut self, state: State) {
+        match def(state).enter {
+            Enter::StartPxeBoot | Enter::StartSelfTest | Enter::StartMaintenance | Enter::Complete => {}
+            Enter::CycleToPxe | Enter::CycleToDisk => {
+                let next = &self.moved.next;
+                let image = next.next.as_ref().map(|i| i.image.clone());
+                let purpose = match image.as_deref() {
+                    Some(SELF_TEST_IMAGE) => Purpose::SelfTest,
+                    Some(MAINTENANCE_IMAGE) => Purpose::Maintenance,
+                    Some(_) => Purpose::Image,
+                    None if next.self_testing => Purpose::SelfTest,
+                    None => Purpose::PowerCycle,
+                };
+                let image = image.or_else(|| next.installed.as_ref().map(|i| i.image.clone()));
+                self.begin_attempt(purpose, image, state);
+            }
+            _ if at_rest(state) => {
+                let well = !state.is_failed() && state != State::LockedOut && !self.by_hand;
+                let outcome = if well { Outcome::Ok } else { Outcome::GivenUp };
+                self.moved.turns.push(Turn::End { state, outcome });
+            }
+            _ => self.moved.turns.push(Turn::Enter(state)),
+        }
+    }
+
+    fn begin_attempt(&mut self, purpose: Purpose, image: Option<ImageName>, state: State) {
+        let request = self.facts.claim.map(|claim| claim.request);
+        self.moved.turns.push(Turn::Begin { purpose, image, request, state });
+    }
+
     /// Sets the deadline of the present state from now.
     fn arm(&mut self) {
         let wait_s = time_limit_s(&self.moved.next, self.facts.catalog, self.facts.hardware);
@@ -450,6 +527,7 @@ impl Run<'_> {
             self.moved
                 .log
                 .push("cannot cycle power: no relay is known for this device; set its relay_info".into());
+            self.trouble = Trouble::NoRelay;
             self.enter(State::FailedPowerCycling);
         }
     }
@@ -476,6 +554,7 @@ impl Run<'_> {
             self.moved
                 .log
                 .push(format!("{SELF_HEALS_MAX} self-tests in a row did not help; waiting for a person"));
+            self.trouble = Trouble::HealsUsedUp;
             return self.enter(State::FailedSelfTest);
         }
         if has_live_test {
@@ -492,6 +571,12 @@ impl Run<'_> {
     fn give_up(&mut self, result: ImagingResult, heal: bool) {
         let next = &mut self.moved.next;
         self.moved.log.push(format!("device has failed: {}", next.state));
+        let image = next.next.as_ref().or(next.installed.as_ref()).map(|i| i.image.clone());
+        let trouble = std::mem::replace(&mut self.trouble, Trouble::Unknown);
+        self.moved.failure = Some(match (self.moved.failure.take(), trouble) {
+            (Some(first), Trouble::HealsUsedUp) => first.beyond_healing(),
+            (_, trouble) => explain(next.state, trouble, image),
+        });
         next.boot = None;
         next.next = None;
         next.self_testing = false;
@@ -560,9 +645,19 @@ fn spread_ms(name: &str, limit_s: u32) -> i64 {
 
 /// How long `device` may stay in its state: as the image or the hardware type says, in that order, or as usual.
 pub fn time_limit_s(device: &Device, catalog: &Catalog, hardware: Option<HardwareId>) -> Option<u32> {
-    let state = device.state;
+    let image = device.next.as_ref().or(device.installed.as_ref()).map(|i| &i.image);
+    time_limit_in(device.state, image, catalog, hardware)
+}
+
+/// The same for a state, with the image that is on its way to the device or on it.
+pub fn time_limit_in(
+    state: State,
+    image: Option<&ImageName>,
+    catalog: &Catalog,
+    hardware: Option<HardwareId>,
+) -> Option<u32> {
     let usual = def(state).wait_s?;
-    let image = device.next.as_ref().or(device.installed.as_ref()).and_then(|i| catalog.images.get(&i.image));
+    let image = image.and_then(|i| catalog.images.get(i));
     let hardware = hardware.and_then(|h| catalog.hardware.get(&h));
     let own = image.and_then(|i| i.limits.get(&state)).or_else(|| hardware?.limits.get(&state));
     Some(own.copied().unwrap_or(usual))
