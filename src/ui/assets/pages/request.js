@@ -95,7 +95,7 @@ export function open(root, { params }) {
   }
 
   function drawFacts() {
-    const row = (name, value) => value !== null && value !== "" && value !== undefined && [h("dt", {}, name), h("dd", {}, value)];
+    const row = (name, value) => value !== null && value !== false && value !== "" && value !== undefined && [h("dt", {}, name), h("dd", {}, value)];
     const config = JSON.stringify(JSON.parse(request.boot_config || "{}"), null, 2);
     put(facts,
       row("Assignee", request.assignee), row("Reason", request.reason),
@@ -106,7 +106,7 @@ export function open(root, { params }) {
       row("Tags", request.tags.map((tag) => [tag].flat().join(" or ")).join(", ")),
       row("Made", h("span", {}, point(parse(request.created)), h("span", { class: "soft" }, " ", since(parse(request.created)), " ago"))),
       row(isClosed(request.state) ? "Expires" : "Expires in", expires(request)),
-      row("Searches until", request.queue_until && point(parse(request.queue_until))),
+      row("Searches until", request.state === "finding_device" && request.queue_until && point(parse(request.queue_until))),
       row("Server", request.imaging_server),
       config !== "{}" && row("Boot config", h("pre", {}, config)));
   }
