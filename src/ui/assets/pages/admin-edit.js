@@ -23,7 +23,7 @@ export function open(root, { params, query }) {
   const label = key.filter(Boolean).join(" ");
   const body = h("div", { class: "admin edit" });
   const buttons = h("span", { class: "rowwise" });
-  put(root, h("div", { class: "head" }, h("h1", {}, fresh ? `New ${kind?.one}` : label), buttons), tabs(params.kind), body);
+  put(root, h("div", { class: "head" }, h("h1", {}, fresh ? `New ${kind?.one}` : `${kind ? kind.one[0].toUpperCase() + kind.one.slice(1) : "No"} ${label}`), buttons), tabs(params.kind), body);
   let ended = false;
   let shown = null;
   (async () => {
@@ -62,7 +62,7 @@ function build(body, { name, kind, key, label, row, matrix }) {
     options: [["", "not for this hardware"], ...new Set([...matrix.configs, was.pxe?.[one]].filter(Boolean))],
   }));
   const made = form({
-    fields: [...fields, ...(mapped ?? [])], class: "admin-form", action: row ? "Look and save" : "Look and make",
+    fields: [...fields, ...(mapped ?? [])], class: "admin-form", action: row ? "Review and save" : "Review and make",
     cancel: () => go(href("admin", name)), submit: save,
   });
   if (mapped?.length) made.input(mapped[0].name).closest(".field").before(h("h2", { class: "row" }, "PXE config by hardware"));

@@ -73,7 +73,7 @@ export function stacked({ title, about, rows, series, whole = null, show }) {
         const long = (value / top) * room;
         const words = show(value);
         const drawn = value > 0 && [block(id, one, x, y + 5, long - 1, BAR, `${row.label}: ${words} ${one.title}`),
-          words.length * LETTER + 8 < long && s("text", { x: x + 5, y: y + 18, class: `on-group group-${one.name}` }, words)];
+          words.length * LETTER + 14 < long && s("text", { x: x + 5, y: y + 18, class: `on-group group-${one.name}` }, words)];
         x += long;
         return drawn;
       });
@@ -88,7 +88,7 @@ export function bars({ title, about, rows, show, more = () => null }) {
   const top = Math.max(1e-9, ...rows.map((row) => Math.max(row.value ?? 0, more(row) ?? 0)));
   return canvas(title, about, (width) => {
     const names = namesWidth(rows, width);
-    const figures = 64;
+    const figures = rows.some((row) => more(row) !== null) ? 150 : 76;
     const room = Math.max(20, width - names - figures - 8);
     const content = rows.map((row, place) => {
       const y = place * ROW;
@@ -98,7 +98,7 @@ export function bars({ title, about, rows, show, more = () => null }) {
       return [label(0, y + 19, row.label, names - 8),
         s("g", { class: "bar" }, s("rect", { x: names, y: y + 5, width: Math.max(1, long), height: BAR, rx: 2 }), s("title", {}, `${row.label}: ${show(row.value)}${far === null ? "" : `, ${show(far)}`}`)),
         far !== null && s("path", { d: `M${names + long} ${y + 14}H${end}M${end} ${y + 8}v12`, class: "whisker" }),
-        s("text", { x: end + 6, y: y + 19, class: "figure" }, row.value === null ? "–" : show(row.value))];
+        s("text", { x: end + 6, y: y + 19, class: "figure" }, row.value === null ? "–" : far === null ? show(row.value) : `${show(row.value)} to ${show(far)}`)];
     });
     return { height: rows.length * ROW + 4, content };
   });
@@ -110,9 +110,10 @@ export function days({ title, about, rows, series, show, pile = false, whole = n
   const value = (row, one) => row.values[one.name];
   const top = whole ?? Math.max(1e-9, ...rows.map((row) => (pile ? sum(row, series) : Math.max(...series.map((one) => value(row, one) ?? 0)))));
   return canvas(title, about, (width) => {
-    const left = Math.max(...[0, top / 2, top].map((n) => show(n).length)) * LETTER + 8;
+    const left = Math.max(...[0, top / 2, top].map((n) => show(n).length)) * LETTER + 14;
     const [room, tall] = [width - left - 8, TALL - 40];
     const step = room / Math.max(1, rows.length);
+    const broad = Math.min(step * 0.8, 56);
     const x = (place) => left + step * (place + 0.5);
     const y = (number) => 10 + tall - (number / top) * tall;
     const grid = [0, top / 2, top].map((n) => [s("path", { d: `M${left} ${y(n)}H${width - 8}`, class: "line" }), s("text", { x: left - 6, y: y(n) + 4, class: "end" }, show(n))]);
@@ -125,7 +126,7 @@ export function days({ title, about, rows, series, show, pile = false, whole = n
           return series.map((one) => {
             const n = value(row, one) ?? 0;
             const at = y(from + n);
-            const tile = n > 0 && block(id, one, x(place) - step * 0.4, at, step * 0.8, Math.max(0, y(from) - at - 0.5), `${row.label}: ${show(n)} ${one.title}`);
+            const tile = n > 0 && block(id, one, x(place) - broad / 2, at, broad, Math.max(0, y(from) - at - 0.5), `${row.label}: ${show(n)} ${one.title}`);
             from += n;
             return tile;
           });

@@ -19,7 +19,7 @@ export function preview(area) {
   const text = h("pre", { class: "preview", tabindex: "0", "aria-label": "Rendered text" });
   const wrong = h("p", { class: "wrong", role: "alert", hidden: true });
   const element = h("section", { class: "card", "aria-label": "Preview" }, h("h2", {}, "What the board would read"),
-    h("div", { class: "rowwise" }, h("label", { for: "preview-device" }, "For"), device, list, h("label", { for: "preview-image" }, "with the boot config of"), image), wrong, text);
+    h("div", { class: "preview-for" }, h("label", { for: "preview-device" }, "For"), device, list, h("label", { for: "preview-image" }, "Boot config of"), image), wrong, text);
   let turn = 0;
   let timer = null;
 
