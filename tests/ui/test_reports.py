@@ -62,7 +62,7 @@ def test_every_way_to_group(rack, open_page, report):
     page = open_page(f"reports/{report}")
     ways = next(one for one in rack.call("report/list")["reports"] if one["name"] == report)["by"]
     for way in ways:
-        page.get_by_label("By").select_option(way)
+        page.get_by_label("By", exact=True).select_option(way)
         expect(page.get_by_role("img", name=f"{REPORTS[report]} by {way}")).to_be_visible()
         answer = rack.call(f"report/{report}?by={way}")
         expect(page.locator("tr[data-key]")).to_have_count(len(answer["rows"]))
@@ -71,7 +71,7 @@ def test_every_way_to_group(rack, open_page, report):
         assert f"by={way}" in page.url
     # The address keeps what was chosen.
     page.reload()
-    expect(page.get_by_label("By")).to_have_value(ways[-1])
+    expect(page.get_by_label("By", exact=True)).to_have_value(ways[-1])
 
 
 def test_figures_are_those_of_the_report(rack, open_page):
@@ -107,18 +107,18 @@ def test_the_window_is_seven_thirty_or_ninety_days(rack, open_page):
 def test_own_dates(rack, open_page):
     page = open_page("reports/failures")
     expect(page.locator("tr[data-key]")).not_to_have_count(0)
-    expect(page.get_by_label("from")).to_have_count(1)
-    expect(page.get_by_label("from")).to_be_hidden()
+    expect(page.get_by_label("from", exact=True)).to_have_count(1)
+    expect(page.get_by_label("from", exact=True)).to_be_hidden()
     page.get_by_label("Time", exact=True).select_option("own")
     # They begin as the last window was.
-    expect(page.get_by_label("from")).not_to_have_value("")
-    page.get_by_label("from").fill("2020-01-01")
-    page.get_by_label("to").fill("2020-01-31")
+    expect(page.get_by_label("from", exact=True)).not_to_have_value("")
+    page.get_by_label("from", exact=True).fill("2020-01-01")
+    page.get_by_label("to", exact=True).fill("2020-01-31")
     expect(page.get_by_text("Nothing happened in this time.")).to_be_visible()
     assert "from=2020-01-01" in page.url and "to=2020-01-31" in page.url
     page.reload()
-    expect(page.get_by_label("from")).to_have_value("2020-01-01")
-    page.get_by_label("to").fill("2019-01-31")
+    expect(page.get_by_label("from", exact=True)).to_have_value("2020-01-01")
+    page.get_by_label("to", exact=True).fill("2019-01-31")
     # What is refused is said in the API's words.
     expect(page.get_by_role("alert")).to_contain_text("later than the end")
 

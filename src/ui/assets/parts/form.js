@@ -124,7 +124,7 @@ function row(field) {
     if (field.options) list = h("datalist", { id: `${id}-list` }, field.options.map((value) => h("option", { value })));
     input = h("input", { ...common, type: field.type ?? "text", value: field.value ?? "", list: list && `${id}-list`, inputmode: field.inputmode });
   }
-  const label = h("label", { for: id }, field.label, field.required && h("span", { "aria-hidden": "true" }, " *"));
+  const label = h("label", { for: id, class: field.required ? "required" : null }, field.label);
   const element = h("div", { class: ["field", isCheck && "check"] }, isCheck ? [input, label] : [label, input], list, help, wrong);
   const read = () => (isCheck ? input.checked : input.value);
   return {
