@@ -51,6 +51,16 @@ async function call(method, where, body, { type = "application/json", as = "json
   throw new ApiError(answer.status, code ?? "strange", message ?? `the server answers with status ${answer.status}`, detail, value);
 }
 
+/** What is there, whether or not it is good news: health and readiness say their troubles with status 503 and a body of their own. */
+export async function getEither(where) {
+  try {
+    return await get(where);
+  } catch (error) {
+    if (error.body && !error.body.error) return error.body;
+    throw error;
+  }
+}
+
 export const get = (where) => call("GET", where);
 export const getText = (where) => call("GET", where, undefined, { as: "text" });
 export const post = (where, body = {}) => call("POST", where, body);

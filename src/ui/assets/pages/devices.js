@@ -8,7 +8,7 @@ import { go, href, setQuery } from "../core/router.js";
 import { GROUPS, groupOf, inWords } from "../core/states.js";
 import { parse, since } from "../core/time.js";
 import { deviceLink, deviceState, logLink, requestLink } from "../parts/badge.js";
-import { deviceActions, stateOptions } from "../parts/device-actions.js";
+import { orders, stateOptions } from "../parts/orders.js";
 import { filters } from "../parts/filters.js";
 import { table } from "../parts/table.js";
 
@@ -83,7 +83,7 @@ export function open(root, { query }) {
   const picked = h("strong", { class: "picked", role: "status" });
   const choices = filters({ query, choices: CHOICES, placeholder: "Search devices", change: draw });
   const more = h("button", { type: "button", class: "filters-more", "aria-expanded": "false", on: { click: openFilters } }, "Filters");
-  const actions = deviceActions({ names: () => grid?.selected() ?? [], submitted: () => grid.clearSelection() });
+  const actions = orders({ names: () => grid?.selected() ?? [], submitted: () => grid.clearSelection() });
   const clear = h("button", { type: "button", class: "quiet", on: { click: () => grid.clearSelection() } }, "Select none");
   const bar = h("div", { class: "actions device-bar" }, picked, actions.element, clear);
   const place = h("div", { class: "devices-grid" });

@@ -1,220 +1,129 @@
-// What people do to devices: a bar of buttons, each of which asks what it needs to know. The list of devices does it to those
-// that are selected, a device's page to its own.
+// What people do to devices, one or many: a table of actions, and a bar of buttons for those that are selected.
 
-import { ApiError, get, path, post } from "../core/api.js";
-import { fill, h } from "../core/dom.js";
+import { path, post, ApiError } from "../core/api.js";
+import { h, put, say } from "../core/dom.js";
 import * as live from "../core/live.js";
-import { DEVICE_STATES, inWords } from "../core/states.js";
-import { bootConfigFields, bootConfigOf, bootConfigReady, readObject } from "./boot-config.js";
 import { ask, confirm } from "./dialog.js";
 import { run } from "./jobs.js";
-import { warn } from "./toast.js";
 
-/** Names that a sentence lists before it only counts. */
-const NAMED_MAX = 6;
+/** Names that a question spells out; the rest it counts. */
+const NAMED = 12;
 
-const VERBS = [
-  ["please_power_cycle", "power cycle, and see that the system comes up"],
-  ["please_image", "install an image"],
-  ["please_self_test", "self-test"],
-  ["please_start_maintenance", "maintenance: live system with a shell"],
-  ["please_offline", "lock out: hands off"],
-  ["please_online", "back to work, through a self-test"],
-];
-
-/** Everything that can be done, in the order of the buttons. */
-const ACTIONS = [
-  { name: "please", title: "Please…", act: please, primary: true },
-  { name: "force", title: "Force state…", act: force },
-  { name: "cycle", title: "Power cycle…", act: power("power-cycle", "Power cycle", "Power goes off and on. The network offers nothing, so it boots its own disk.") },
-  { name: "off", title: "Power off…", act: power("power-off", "Power off", "Power goes off and stays off until somebody switches it on.") },
-  { name: "on", title: "Power on…", act: power("power-on", "Power on", "Power goes on.", false) },
-  { name: "pxe", title: "PXE boot…", act: pxeBoot },
-  { name: "clear", title: "Clear PXE…", act: power("clear-pxe", "Clear PXE", "The next boot is from its own disk, whatever the network was to offer.", false) },
-  { name: "ping", title: "Ping", act: ping },
-  { name: "environment", title: "Environment…", act: environment },
-  { name: "comments", title: "Comments…", act: comments },
-];
+/** An event that the device's state did not accept is answered with status 200 and the reason. */
+async function please(name, event, body) {
+  const answer = await post(path`device/${name}/event/${event}`, body);
+  if (answer?.accepted === false) throw new ApiError(409, "not_accepted", answer.why ?? `not in state ${answer.state}`);
+  return answer;
+}
 
 /**
- * The bar. `names()` gives the devices that it is for; `submitted()` is called when something has been asked of them.
- * Gives `{element, refresh()}`; `refresh` brings the buttons up to date with `names()`.
+ * `act(name)` does it; `warns` is what a question says of it, with nothing it is done at once; `held` is what it means to whoever
+ * holds the board.
  */
-export function deviceActions({ names, submitted = () => {}, class: kind = null }) {
-  const buttons = ACTIONS.map(({ title, act, primary }) =>
-    h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
-  async function begin(act) {
-    const chosen = names();
-    if (!chosen.length) return;
-    try {
-      await act(chosen, submitted);
-    } catch (error) {
-      warn(error.message);
-    }
-  }
-  const element = h("div", { class: ["device-actions", kind], role: "group", "aria-label": "Actions" }, buttons);
-  const refresh = () => {
-    const none = names().length === 0;
-    for (const button of buttons) button.disabled = none;
-  };
-  refresh();
-  return { element, refresh };
-}
-
-const many = (names) => (names.length === 1 ? names[0] : `${names.length} devices`);
-
-function listed(names) {
-  const shown = names.length > NAMED_MAX + 1 ? names.slice(0, NAMED_MAX) : names;
-  return shown.join(", ") + (shown.length < names.length ? ` and ${names.length - shown.length} more` : "");
-}
-
-/** What a dialog says first: which devices, and which of them are somebody's. */
-function about(names, text) {
-  const held = names.filter((name) => live.devices.get(name)?.request_id);
-  const holders = held.map((name) => {
-    const request = live.requests.get(live.devices.get(name).request_id);
-    return request ? `${name} (${request.assignee})` : name;
-  });
-  return fill(h("span", { class: "stack" }),
-    h("span", {}, names.length > 1 ? `${listed(names)}. ` : null, text),
-    held.length ? h("span", { class: "notice" }, `In use: ${listed(holders)}.`) : null);
-}
-
-/** Tick box and text: typing ticks, blank and ticked clears the comment. Each dialog begins with it unticked. */
-const rider = ({ value = "" } = {}) => [
-  {
-    name: "comment", label: "Comment", value, placeholder: "blank clears it",
-    on: { input: (event) => (event.target.form.elements.set_comment.checked = true) },
-  },
-  { name: "set_comment", label: "Set this comment", type: "checkbox" },
+export const ACTIONS = [
+  { name: "self-test", title: "Self-test", act: (name) => please(name, "please_self_test"),
+    warns: "It boots into the live system and tests itself." },
+  { name: "power-cycle", title: "Power cycle", danger: true, act: (name) => post(path`device/${name}/power-cycle`),
+    warns: "Power goes off and comes back, whatever the board is at.", held: "loses what runs on it" },
+  { name: "power-off", title: "Power off", danger: true, act: (name) => post(path`device/${name}/power-off`),
+    warns: "Power goes off and stays off until somebody or its state machine switches it on.", held: "loses the board's power" },
+  { name: "power-on", title: "Power on", act: (name) => post(path`device/${name}/power-on`) },
+  { name: "maintenance", title: "Maintenance", danger: true, act: (name) => please(name, "please_start_maintenance"),
+    warns: "It boots into a live system with a shell and is out of service until somebody sends it through a self-test." },
+  { name: "lock-out", title: "Lock out", danger: true, act: (name) => please(name, "please_offline"),
+    warns: "Nothing touches the board any more, not its power either, until somebody puts it back." },
+  { name: "put-back", title: "Put back", act: (name) => please(name, "please_online") },
 ];
 
-const setComment = (name, values) =>
-  values.set_comment ? post(path`device/${name}/set-comments/`, { comments: values.comment.trim() }) : null;
+export const setComment = (name, comments) => post(path`device/${name}/set-comments`, { comments });
+export const setEnvironment = (name, environment) => post(path`device/${name}/set-environment`, { environment });
 
-/** Does `act(name)` to each, and then writes the comment where that was done. */
-function start(title, names, values, act, submitted) {
-  run(title, names, async (name) => {
-    await act(name);
-    await setComment(name, values);
+const boards = (names) => (names.length === 1 ? names[0] : `${names.length} boards`);
+
+/** Does an action to devices, after a question where it needs one. Gives the names that it was refused for, or `null` for "no". */
+export async function doTo(names, action) {
+  if (action.warns && (action.danger || names.length > 1)) {
+    const holders = action.held
+      ? names.map((name) => live.devices.get(name)).filter((device) => device && device.request_id !== null && device.request_id !== undefined)
+      : [];
+    const list = names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
+    const what = h("div", { class: "asks" },
+      names.length > 1 && h("p", { class: "mono" }, list),
+      h("p", {}, action.warns),
+      holders.map((device) => {
+        const who = live.requests.get(device.request_id)?.assignee;
+        return h("p", { class: "notice" }, `${device.name} is held by request #${device.request_id}${who ? ` of ${who}` : ""}, who ${action.held}.`);
+      }).slice(0, NAMED));
+    if (!(await confirm(`${action.title}: ${boards(names)}?`, what, { action: action.title, danger: action.danger }))) return null;
+  }
+  return run(action.title, names, action.act);
+}
+
+/** Asks for a comment on devices; an empty one takes it away. */
+export async function askComment(names) {
+  const known = new Set(names.map((name) => live.devices.get(name)?.comments ?? ""));
+  const given = await ask(`Comment on ${boards(names)}`, {
+    fields: [{ name: "comments", label: "Comment", type: "textarea", rows: 3, value: known.size === 1 ? [...known][0] : "",
+      help: known.size > 1 ? "They have different comments now; this one replaces them all." : "Left empty, the comment goes." }],
+    action: "Set comment",
   });
-  submitted();
+  return given && run("Comment", names, (name) => setComment(name, given.comments.trim()));
 }
 
-/** An event that people send; one that is not accepted is a refusal like any other. */
-async function send(name, event, body) {
-  const answer = await post(path`device/${name}/event/${event}/`, body);
-  if (!answer.accepted) throw new ApiError(200, "not_accepted", answer.why ?? `it does not accept ${event} in ${answer.state}`);
-}
-
-async function please(names, submitted) {
-  const { images } = await get("image/list/");
-  const keysOf = (values) => images.find((image) => image.name === values.image)?.boot_config_keys ?? [];
-  const installs = (values) => values.verb === "please_image";
-  await ask(`Please… ${many(names)}`, {
-    about: about(names, "It is asked, and may refuse."),
-    action: "Ask",
-    fields: (values) => [
-      { name: "verb", label: "Please", type: "select", options: [["", "choose…"], ...VERBS.map(([verb, words]) => [verb, `${words} (${verb})`])] },
-      ...(installs(values)
-        ? [{ name: "image", label: "Image", type: "select", options: [["", "choose…"], ...images.map(({ name }) => name)] }, ...bootConfigFields(keysOf(values), values)]
-        : []),
-      ...rider(),
-    ],
-    ready: (values) => values.verb && (!installs(values) || (values.image && bootConfigReady(keysOf(values), values))),
-    submit: async (values) => {
-      const body = installs(values) ? { image: values.image, boot_config: bootConfigOf(keysOf(values), values) } : {};
-      start(values.verb, names, values, (name) => send(name, values.verb, body), submitted);
-    },
-  });
-}
-
-async function force(names, submitted) {
-  await ask(`Force state: ${many(names)}`, {
-    about: about(names, "As if it had come to that state by itself, with all that the state does. It has to be in the state that is shown here."),
-    action: "Force…",
-    danger: true,
-    fields: [{ name: "state", label: "State", options: DEVICE_STATES, required: true, placeholder: "ready" }, ...rider()],
-    ready: (values) => values.state.trim(),
-    submit: async (values) => {
-      const to = values.state.trim();
-      const from = new Map(names.map((name) => [name, live.devices.get(name)?.state ?? "unknown"]));
-      const lines = names.slice(0, NAMED_MAX).map((name) => h("li", {}, `${name}: ${from.get(name)} → ${to}`));
-      if (names.length > NAMED_MAX) lines.push(h("li", {}, `and ${names.length - NAMED_MAX} more`));
-      const sure = await confirm(`Force ${many(names)} to ${to}?`, h("ul", {}, lines), { action: "Force" });
-      if (!sure) throw new Error("Nothing was changed.");
-      start(`Force ${to}`, names, values, (name) => post(path`device/${name}/state-change/${from.get(name)}/to/${to}/`), submitted);
-    },
-  });
-}
-
-function power(call, title, what, danger = true) {
-  return (names, submitted) =>
-    ask(`${title}: ${many(names)}`, {
-      about: about(names, what),
-      action: title,
-      danger,
-      fields: rider(),
-      submit: async (values) => start(title, names, values, (name) => post(path`device/${name}/` + `${call}/`), submitted),
-    });
-}
-
-async function pxeBoot(names, submitted) {
-  const { pxe_configs: configs } = await get("bmm/pxe_config/list/?active_only=1");
-  await ask(`PXE boot: ${many(names)}`, {
-    about: about(names, "A power cycle, after which the network offers this PXE config."),
-    action: "PXE boot",
-    danger: true,
-    fields: [
-      { name: "pxe_config", label: "PXE config", type: "select", options: [["", "choose…"], ...configs] },
-      { name: "boot_config", label: "Boot config (JSON)", type: "textarea", placeholder: "{}", help: "What the second stage is told; may be empty.", check: (text) => readObject(text)[1] },
-      ...rider(),
-    ],
-    ready: (values) => values.pxe_config,
-    submit: async (values) => {
-      const body = { pxe_config: values.pxe_config };
-      if (values.boot_config.trim()) body.boot_config = readObject(values.boot_config)[0];
-      start(`PXE boot ${values.pxe_config}`, names, values, (name) => post(path`device/${name}/power-cycle/`, body), submitted);
-    },
-  });
-}
-
-async function ping(names, submitted) {
-  run("Ping", names, pingOne);
-  submitted();
-}
-
-/** Whether it answers; that it does not is an error like any other. */
-export async function pingOne(name) {
-  const { success } = await get(path`device/${name}/ping/`);
-  if (!success) throw new ApiError(200, "no_ping", "does not answer");
-}
-
-async function environment(names, submitted) {
-  const { environments } = await get("environment/list/");
-  const now = new Set(names.map((name) => live.devices.get(name)?.environment));
-  await ask(`Environment: ${many(names)}`, {
-    about: about(names, "The pool that it belongs to. Requests may ask for one of them."),
+/** Asks for the environment of devices. */
+export async function askEnvironment(names) {
+  const known = [...new Set([...live.devices.values()].map((device) => device.environment).filter(Boolean))].sort();
+  const now = new Set(names.map((name) => live.devices.get(name)?.environment ?? ""));
+  const given = await ask(`Environment of ${boards(names)}`, {
+    fields: [{ name: "environment", label: "Environment", value: now.size === 1 ? [...now][0] : "", options: known, required: true,
+      help: "The pool that requests may ask for." }],
     action: "Set environment",
-    fields: [{ name: "environment", label: "Environment", options: environments, required: true, value: now.size === 1 ? [...now][0] : "" }],
-    ready: (values) => values.environment.trim(),
-    submit: async (values) => {
-      const wanted = { environment: values.environment.trim() };
-      start("Environment", names, {}, (name) => post(path`device/${name}/set-environment/`, wanted), submitted);
+  });
+  return given && run("Environment", names, (name) => setEnvironment(name, given.environment.trim()));
+}
+
+/**
+ * A bar for a selection: hidden while nothing is selected. `clear()` is called when the selection is to go; after something was
+ * done the refused ones stay selected by `keep(names)`. Gives `{element, set(names)}`.
+ */
+export function actionBar({ clear, keep }) {
+  let names = [];
+  const count = h("strong", { role: "status" });
+  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: async () => after(await act([...names])) } }, title);
+  const element = h("div", { class: "actions device-actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true },
+    count, ACTIONS.map((action) => button(action.title, (list) => doTo(list, action), action.danger)),
+    button("Comment…", askComment), button("Environment…", askEnvironment),
+    h("button", { type: "button", class: "quiet", on: { click: clear } }, "Clear selection"));
+
+  function after(refused) {
+    if (!refused) return;
+    if (refused.length) keep(refused);
+    else clear();
+  }
+
+  return {
+    element,
+    set(list) {
+      names = list;
+      element.hidden = names.length === 0;
+      say(count, names.length === 1 ? "1 board" : `${names.length} boards`);
     },
-  });
+  };
 }
 
-async function comments(names, submitted) {
-  const value = names.length === 1 ? live.devices.get(names[0])?.comments : "";
-  await ask(`Comments: ${many(names)}`, {
-    about: about(names, "For the next person who looks at it."),
-    action: "Set comments",
-    fields: rider({ value }),
-    ready: (values) => values.set_comment,
-    submit: async (values) => start("Comments", names, values, async () => {}, submitted),
-  });
+/** One button for one action on one device, with its words. */
+export function actionButton(name, action, { title = action.title, primary = false, done = () => {} } = {}) {
+  const button = h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: async () => {
+    button.disabled = true;
+    try {
+      const refused = await doTo([name], action);
+      if (refused && refused.length === 0) done();
+    } finally {
+      button.disabled = false;
+    }
+  } } });
+  put(button, title);
+  return button;
 }
 
-/** The states of devices with their words, for a filter. */
-export const stateOptions = () => [...new Set([...live.devices.values()].map((device) => device.state))].sort().map((state) => [state, inWords(state)]);
+export const action = (name) => ACTIONS.find((one) => one.name === name);

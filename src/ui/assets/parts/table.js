@@ -14,9 +14,13 @@ const compare = new Intl.Collator(undefined, { numeric: true }).compare;
  * A table. `columns`: `{name, title, cell(row) → node or text, value(row) → what it is sorted by, class}`; without `value` it is
  * not sorted by. `key(row)` identifies a row, `label(row)` names it for those who hear the page. `select: true` adds tick boxes,
  * which rows do not get of which `selectable(row)` is false. `open(row)` is called for a double click or Enter. `onSelect(keys)`;
- * `onSort({name, descending})`. Gives `{element, setRows(rows), selected(), clearSelection(), select(keys), sortBy(name, descending)}`.
+ * `onSort({name, descending})`.
+ * Gives `{element, setRows(rows), selected(), clearSelection(), select(keys), sortBy(name, descending)}`.
  */
-export function table({ caption, columns, key, label = key, select = false, selectable = () => true, open = null, onSelect = () => {}, onSort = () => {}, sort = null, empty = "Nothing here." }) {
+export function table({
+  caption, columns, key, label = key, select = false, selectable = () => true, open = null, onSelect = () => {}, onSort = () => {},
+  sort = null, empty = "Nothing here.",
+}) {
   let rows = [];
   let order = [];
   let by = sort ?? { name: null, descending: false };
