@@ -95,8 +95,7 @@ def test_an_image_is_made_changed_and_deleted(rack, open_page):
     page.get_by_label("A board that has it is only power-cycled").check()
     page.get_by_label("Hidden").check()
     page.get_by_label("Time limits").fill("image_extracting = 1200\npxe_booting = 90")
-    page.get_by_label("emulated board").select_option("image")
-    page.get_by_label("all hardware without").select_option("local-boot")
+    page.get_by_label("all other hardware").select_option("local-boot")
     make(page)
     expect(page.get_by_role("dialog")).to_contain_text("image debian: new")
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
@@ -107,14 +106,14 @@ def test_an_image_is_made_changed_and_deleted(rack, open_page):
     image = rack.call("image/debian")
     assert image == {
         "name": "debian", "check": "tcp:22", "second_stage": "write-image.sh", "boot_config_keys": ["url", "sha256"], "boot_config_defaults": {"size": 7},
-        "can_reuse": True, "hidden": True, "limits": {"image_extracting": 1200, "pxe_booting": 90}, "pxe": {"emulated board": "image", "*": "local-boot"},
+        "can_reuse": True, "hidden": True, "limits": {"image_extracting": 1200, "pxe_booting": 90}, "pxe": {"emulated board": "local-boot"},
     }
 
     line(page, "debian").get_by_role("link").first.click()
     save(page)
     expect(page.get_by_text("Nothing would change.")).to_be_visible()
     page.get_by_label("Hidden").uncheck()
-    page.get_by_label("all hardware without").select_option("")
+    page.get_by_label("emulated board").select_option("image")
     page.get_by_label("Boot config defaults").fill("")
     save(page)
     confirm(page, "image debian: ")
@@ -197,7 +196,7 @@ def test_a_pxe_config_is_written_with_a_look_at_what_a_board_would_read(rack, op
     page.get_by_label("Boot config of").select_option("")
     expect(rendered).to_have_text(f"plain board-001 {EVIL}\n")
     make(page)
-    confirm(page, "pxe_config rescue: new")
+    confirm(page, "PXE config rescue: new")
     expect(line(page, "rescue")).to_be_visible()
     assert rack.call("bmm/pxe_config/rescue") == {
         "name": "rescue", "description": "boots a rescue system", "active": False, "contents": "plain {{ device.name }} " + EVIL,
@@ -206,11 +205,11 @@ def test_a_pxe_config_is_written_with_a_look_at_what_a_board_would_read(rack, op
     page.get_by_label("Active").check()
     page.get_by_label("Description").fill("")
     save(page)
-    confirm(page, "pxe_config rescue: ")
+    confirm(page, "PXE config rescue: ")
     wait_for("it to be active", lambda: rack.call("bmm/pxe_config/rescue")["active"])
     assert rack.call("bmm/pxe_config/rescue")["description"] == ""
     page.get_by_role("button", name="Delete").click()
-    confirm(page, "pxe_config rescue: deleted")
+    confirm(page, "PXE config rescue: deleted")
     expect(line(page, "rescue")).to_have_count(0)
     assert gone(rack, "bmm/pxe_config/rescue")
 
@@ -223,7 +222,7 @@ def test_a_hardware_type_with_a_model_is_made_changed_and_deleted(rack, open_pag
     page.get_by_label("Steady ping").fill("12")
     page.get_by_label("Time limits").fill("pxe_booting = 99")
     make(page)
-    confirm(page, "hardware_type panda ES Rev B2: new")
+    confirm(page, "hardware type panda ES Rev B2: new")
     line(page, "panda").get_by_role("link").click()
     expect(page.locator("main h1")).to_have_text("Hardware type panda ES Rev B2")
     where = "hardware_type/panda/ES%20Rev%20B2"
@@ -231,7 +230,7 @@ def test_a_hardware_type_with_a_model_is_made_changed_and_deleted(rack, open_pag
     page.get_by_label("Steady ping").fill("13")
     page.get_by_label("Time limits").fill("")
     save(page)
-    confirm(page, "hardware_type panda ES Rev B2: ")
+    confirm(page, "hardware type panda ES Rev B2: ")
     wait_for("it to be changed", lambda: rack.call(where)["ping_steady_s"] == 13)
     assert rack.call(where)["limits"] == {}
     page.get_by_role("button", name="Delete").click()
@@ -259,13 +258,13 @@ def test_a_relay_board_is_tested_made_changed_and_deleted(rack, open_page):
     page.get_by_label("Address", exact=True).fill("127.0.0.1:1")
     page.get_by_label("Imaging server").fill("demo")
     make(page)
-    confirm(page, "relay_board relay-9: new")
+    confirm(page, "relay board relay-9: new")
     page.get_by_role("button", name="Test relay-9").click()
     expect(line(page, "relay-9").get_by_role("status")).to_have_text("does not answer as it should")
     line(page, "relay-9").get_by_role("link").click()
     page.get_by_label("Address", exact=True).fill("127.0.0.1:2")
     save(page)
-    confirm(page, "relay_board relay-9: ")
+    confirm(page, "relay board relay-9: ")
     wait_for("it to be changed", lambda: rack.call("relay/relay-9")["fqdn"] == "127.0.0.1:2")
     page.get_by_role("button", name="Delete").click()
     confirm(page, "deleted")
@@ -285,7 +284,7 @@ def test_a_device_is_made_changed_and_deleted(rack, open_page):
     expect(line(page, "extra-1")).to_contain_text("0a:0b:0c:0d:0e:0f")
     device = rack.device("extra-1")
     assert {key: device[key] for key in ("fqdn", "mac", "environment", "hardware_type", "processor", "tags", "comments", "inventory_id", "state")} == {
-        "fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:0f", "environment": "lab", "hardware_type": "emulated board", "processor": "armv7", "tags": ["wifi", "camera"],
+        "fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:0f", "environment": "lab", "hardware_type": "emulated board", "processor": "armv7", "tags": ["camera", "wifi"],
         "comments": EVIL, "inventory_id": 7, "state": "locked_out",
     }
     line(page, "extra-1").get_by_role("link").click()

@@ -58,7 +58,7 @@ function build(body, { name, kind, key, label, row, matrix }) {
     options: field.options ?? (field.suggest && [...new Set([...devices.values()].map((one) => one[field.suggest]).filter(Boolean))].sort()),
   }));
   const mapped = matrix && [...new Set([...matrix.hardware, ...Object.keys(was.pxe ?? {})])].map((one) => ({
-    name: PXE + one, label: one === "*" ? "all hardware without a line of its own" : one, type: "select", value: was.pxe?.[one] ?? "",
+    name: PXE + one, label: one === "*" ? "all other hardware that there is now" : one, type: "select", value: was.pxe?.[one] ?? "",
     options: [["", "not for this hardware"], ...new Set([...matrix.configs, was.pxe?.[one]].filter(Boolean))],
   }));
   const made = form({
