@@ -33,9 +33,9 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
       rows.set(field.name, Object.assign(made, { shape }));
       if (!field.group) return made.element;
       const known = groups.get(field.group);
-      const box = known ?? h("details", { class: "group", open: opened.has(field.group) }, h("summary", {}, field.group));
+      const box = known ?? h("details", { class: "group", open: opened.has(field.group) }, h("summary", {}, field.group), h("div", { class: "group-fields" }));
       groups.set(field.group, box);
-      fill(box, made.element);
+      fill(box.lastChild, made.element);
       if (made.read()) box.open = true;
       return known ? null : box;
     }));
