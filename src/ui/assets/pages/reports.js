@@ -60,7 +60,7 @@ function show(body, report, query) {
   const when = h("p", { class: "soft small", role: "status" });
   const total = h("dl", { class: "total" });
   const picture = h("figure", { class: "card" });
-  const figures = h("div", { class: "figures" });
+  const figures = h("div", { class: "report-figures" });
   put(body, h("div", { class: "head" }, h("div", { class: "grow" }, h("h2", {}, report.title), h("p", { class: "soft" }, report.about))),
     h("div", { class: "filters" }, h("label", { for: "by" }, "By"), by, !now && [h("label", { for: "window" }, "Time"), window, own], h("span", { class: "grow" }), csv),
     when, total, picture, figures);

@@ -96,7 +96,7 @@ export function bars({ title, about, rows, show, more = () => null }) {
       const far = more(row);
       const end = names + (Math.max(row.value ?? 0, far ?? 0) / top) * room;
       return [label(0, y + 19, row.label, names - 8),
-        s("g", { class: "bar" }, s("rect", { x: names, y: y + 5, width: Math.max(1, long), height: BAR, rx: 2 }), s("title", {}, `${row.label}: ${show(row.value)}${far === null ? "" : `, ${show(far)}`}`)),
+        s("g", { class: "beam" }, s("rect", { x: names, y: y + 5, width: Math.max(1, long), height: BAR, rx: 2 }), s("title", {}, `${row.label}: ${show(row.value)}${far === null ? "" : `, ${show(far)}`}`)),
         far !== null && s("path", { d: `M${names + long} ${y + 14}H${end}M${end} ${y + 8}v12`, class: "whisker" }),
         s("text", { x: end + 6, y: y + 19, class: "figure" }, row.value === null ? "–" : far === null ? show(row.value) : `${show(row.value)} to ${show(far)}`)];
     });
@@ -116,7 +116,7 @@ export function days({ title, about, rows, series, show, pile = false, whole = n
     const broad = Math.min(step * 0.8, 56);
     const x = (place) => left + step * (place + 0.5);
     const y = (number) => 10 + tall - (number / top) * tall;
-    const grid = [0, top / 2, top].map((n) => [s("path", { d: `M${left} ${y(n)}H${width - 8}`, class: "line" }), s("text", { x: left - 6, y: y(n) + 4, class: "end" }, show(n))]);
+    const grid = [0, top / 2, top].map((n) => [s("path", { d: `M${left} ${y(n)}H${width - 8}`, class: "axis" }), s("text", { x: left - 6, y: y(n) + 4, class: "end" }, show(n))]);
     // Days are named as often as there is room for "23 Nov".
     const every = Math.max(1, Math.ceil(52 / step));
     const names = rows.map((row, place) => place % every === 0 && s("text", { x: x(place), y: TALL - 10, class: "middle" }, shortDay(row.label)));
@@ -157,4 +157,4 @@ const namesWidth = (rows, width) => Math.min(width * 0.34, Math.max(40, ...rows.
 
 /** What the colours and patterns of a chart mean. */
 export const legend = (series) =>
-  h("ul", { class: "legend" }, series.map((one) => h("li", { class: one.group ? ["state", `group-${one.name}`] : ["key", one.second && "second"] }, one.title)));
+  h("ul", { class: "chart-legend" }, series.map((one) => h("li", { class: one.group ? ["state", `group-${one.name}`] : ["key", one.second && "second"] }, one.title)));
