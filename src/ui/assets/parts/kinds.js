@@ -40,7 +40,7 @@ const list = (where, key) => async () => (await get(where))[key];
 const hardwareLabel = (row) => `${row.type} ${row.model}`.trim();
 const yes = (value, word) => (value ? word : "");
 
-const CHECKS = ["none", "ping", "ssh", "sut", "tcp:22", "http:/"];
+const CHECKS = ["none", "ping", "ssh", "sut", "tcp:22"];
 
 /**
  * Kinds by the word in their address. `rows()` reads them; `key(row)` is a row's way in the address and `where(key)` in the API;
@@ -54,7 +54,7 @@ export const KINDS = {
       ["pxe", "Hardware", (r) => Object.keys(r.pxe).join(", ")], ["can_reuse", "Reuse", (r) => yes(r.can_reuse, "reused")], ["hidden", "Hidden", (r) => yes(r.hidden, "hidden")]],
     fields: [
       { name: "name", label: "Name", key: 0, required: true },
-      { name: "check", label: "Check", options: CHECKS, ...orNull, help: "how a board that runs it proves that it works: none, ping, ssh, sut, tcp:PORT, http:/PATH or http:PORT/PATH" },
+      { name: "check", label: "Check", options: CHECKS, ...orNull, help: "how a board that runs it proves that it works: none, ping, ssh, sut, tcp:PORT, or http with a path (docs/images.md)" },
       { name: "second_stage", label: "Second stage", ...orNull, help: "the script that installs it, from the file root's second-stages/" },
       { name: "boot_config_keys", label: "Boot config keys", ...texts, help: "what each request must say, with commas between" },
       { name: "boot_config_defaults", label: "Boot config defaults", ...object, help: "what is told unless a request says otherwise, as JSON" },
