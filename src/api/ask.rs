@@ -5,11 +5,11 @@
 use super::Commands;
 use super::reply::{ApiError, Result};
 use crate::layers::messages::{
-    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, LifeguardCommand,
-    ManualAnswer, ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
+    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
+    LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
 };
 use crate::logic::ids::{DeviceName, RequestId};
-use crate::logic::lifeguard::Event;
+use crate::logic::lifeguard::{Event, Install};
 use crate::store::{DeviceEdit, NewRequest};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::time::{Duration, Instant};
@@ -103,6 +103,22 @@ impl Commands {
     pub fn explain_boot(&self, device: &DeviceName) -> Result<BootAnswer> {
         let device = device.clone();
         ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Explain { device, reply })
+    }
+
+    /// What a device would get if a PXE config had these contents.
+    pub fn draft(
+        &self,
+        device: &DeviceName,
+        contents: String,
+        install: Option<Install>,
+    ) -> Result<DraftAnswer> {
+        let device = device.clone();
+        ask(&self.lifeguard, "lifeguard", ANSWER_WAIT, |reply| LifeguardCommand::Draft {
+            device,
+            contents,
+            install,
+            reply,
+        })
     }
 
     /// Changes what there is, or says what would change.

@@ -6,10 +6,13 @@ use super::Ctx;
 use super::ask::{ANSWER_WAIT, BOARD_TEST_WAIT};
 use super::device::not_done;
 use super::reply::{ApiError, Reply, Result};
-use super::types::{Nothing, Power, PowerCycleBody, Pxe, PxeConfigDetails, PxeConfigs, Success};
+use super::types::{
+    Nothing, Power, PowerCycleBody, Pxe, PxeConfigDetails, PxeConfigs, PxeDraft, PxeDraftBody, Success,
+    boot_config_of_sample,
+};
 use crate::bmm::power::PowerAddress;
-use crate::layers::messages::{BootAnswer, DeviceAnswer, ManualAnswer, ManualWork};
-use crate::logic::lifeguard::{Boot, Event, Ignored, State};
+use crate::layers::messages::{BootAnswer, DeviceAnswer, DraftAnswer, ManualAnswer, ManualWork};
+use crate::logic::lifeguard::{Boot, Event, Ignored, Install, State};
 use crate::store::{DeviceView, RelayBoardRow};
 use relayctl::PowerState;
 
@@ -68,6 +71,28 @@ pub(super) fn pxe(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
         BootAnswer::UnknownDevice => Err(not_done(DeviceAnswer::UnknownDevice, device)),
         BootAnswer::Unavailable { why } => Err(not_done(DeviceAnswer::Unavailable { why }, device)),
     }
+}
+
+pub(super) fn pxe_draft(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    let PxeDraftBody { contents, image } = PxeDraftBody::read(&ctx.body()?)?;
+    let install = match image {
+        None => None,
+        Some(name) => match ctx.store.image(&name)? {
+            Some(row) => {
+                let boot_config = boot_config_of_sample(&row);
+                Some(Install { image: row.name.into(), boot_config: boot_config.into() })
+            }
+            None => return Err(ApiError::NotFound { kind: "image", name }),
+        },
+    };
+    let image = install.as_ref().map(|i| i.image.to_string());
+    let rendered = match ctx.commands.draft(&device.name, contents, install)? {
+        DraftAnswer::Text(text) => Ok(text),
+        DraftAnswer::Wrong { line, why } => Err((line, why)),
+        DraftAnswer::UnknownDevice => return Err(not_done(DeviceAnswer::UnknownDevice, device)),
+        DraftAnswer::Unavailable { why } => return Err(not_done(DeviceAnswer::Unavailable { why }, device)),
+    };
+    Ok(Reply::json(&PxeDraft::new(&device.name, image, rendered)))
 }
 
 pub(super) fn ping(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {

@@ -269,6 +269,9 @@ pub const ROUTES: &[Route] = &[
         .named("clearPxe", Hardware).gives(DONE).fails(&[(409, "The device is `locked_out`.")]),
     get("/api/device/{device}/pxe", DeviceServer, Device(bmm::pxe), "What the device would get from the network now, and why.")
         .named("getPxe", Hardware).gives(&[ok(&shapes::PXE)]),
+    post("/api/device/{device}/pxe-draft", DeviceServer, Device(bmm::pxe_draft), "What the device would get if a PXE config had these contents.")
+        .named("draftPxeConfig", Hardware).more("Changes nothing. A template that cannot be rendered is no error of the call: `error` has its line and why.")
+        .takes(&shapes::PXE_DRAFT_BODY).gives(&[ok(&shapes::PXE_DRAFT)]).fails(&[BAD_BODY, (404, "There is no such device or image.")]),
     get("/api/device/{device}/ping", DeviceServer, Device(bmm::ping), "Asks the device for a sign of life.")
         .named("pingDevice", Hardware).more("Within a second.").gives(&[ok(&shapes::SUCCESS)]),
     get("/api/relay/{board}/test", BoardServer, Board(bmm::test_board), "Asks a relay board for its two-way test.")

@@ -126,9 +126,14 @@ impl fmt::Display for RenderError {
 
 impl std::error::Error for RenderError {}
 
+/// Steps that one rendering may take, and 64 bytes that it may make, each of them: hundreds of times what a boot config needs, and
+/// some milliseconds. A template that counts to a billion ends with an error instead of never.
+const STEPS_MAX: u64 = 100_000;
+
 /// What templates may use: minijinja's own, and `word`.
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
+    environment.set_fuel(Some(STEPS_MAX));
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("word", word);
     environment
@@ -266,6 +271,17 @@ mod tests {
             render("t", contents, &values()).unwrap(),
             "url=http://10.0.0.1:8080/files/write-image.sh\n"
         );
+    }
+
+    #[test]
+    fn a_template_that_does_not_end_is_ended() {
+        let forever =
+            "{% for a in range(100000) %}{% for b in range(100000) %}{{ a * b }}{% endfor %}{% endfor %}";
+        let huge = "{{ 'x' * 100000000 }}";
+        for contents in [forever, huge] {
+            let error = try_out("t", contents, &values()).unwrap_err();
+            assert!(error.why.contains("fuel"), "{error}");
+        }
     }
 
     #[test]

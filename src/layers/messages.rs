@@ -55,6 +55,8 @@ pub enum LifeguardCommand {
     Edit { device: DeviceName, edit: DeviceEdit, reply: Reply<DeviceAnswer> },
     /// What would the device get from the network now?
     Explain { device: DeviceName, reply: Reply<BootAnswer> },
+    /// What would the device get if a PXE config had these contents, and it booted for `install`? Changes nothing.
+    Draft { device: DeviceName, contents: String, install: Option<Install>, reply: Reply<DraftAnswer> },
     /// What there is changes: devices, hardware types, images, PXE configs, relay boards.
     Administer { change: Box<Administration>, dry_run: bool, reply: Reply<AdminAnswer> },
 }
@@ -82,6 +84,19 @@ pub enum AdminAnswer {
 pub enum BootAnswer {
     /// This.
     Boot(Box<NetworkBoot>),
+    /// This server has no such device.
+    UnknownDevice,
+    /// The store does not answer.
+    Unavailable { why: String },
+}
+
+/// How *lifeguard* answers to a draft of a PXE config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DraftAnswer {
+    /// The device's boot loader would read this.
+    Text(String),
+    /// It cannot be rendered; `line` within it, 0 when not known.
+    Wrong { line: usize, why: String },
     /// This server has no such device.
     UnknownDevice,
     /// The store does not answer.

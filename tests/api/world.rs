@@ -11,8 +11,8 @@ use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::messages::{
-    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, LifeguardCommand,
-    ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
+    AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
+    LifeguardCommand, ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
 };
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
@@ -351,6 +351,18 @@ fn script_lifeguard(
             }
             if let LifeguardCommand::Explain { device, reply } = command {
                 reply.send(BootAnswer::Boot(network_boot(&device).into())).unwrap();
+                continue;
+            }
+            if let LifeguardCommand::Draft { contents, install, reply, .. } = command {
+                let text = || {
+                    format!(
+                        "{contents} for {}",
+                        install.map(|i| i.boot_config.to_string()).unwrap_or_default()
+                    )
+                };
+                let wrong = DraftAnswer::Wrong { line: 7, why: "wrong".into() };
+                let answer = if contents == "{{" { wrong } else { DraftAnswer::Text(text()) };
+                reply.send(answer).unwrap();
                 continue;
             }
             let (text, reply) = match command {

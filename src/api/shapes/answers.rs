@@ -343,6 +343,32 @@ pub const PXE: Shape = Shape {
     example: r#"{"device": "panda-0001", "state": "ready", "image": null, "hardware": "panda ES", "pxe_config": "local-boot", "form": "description", "why": "in state ready nothing is offered to it: it boots its own disk", "error": null, "asks_for": ["pxelinux.cfg/01-0a-0b-0c-0d-0e-01", "pxelinux.cfg/default"], "gets": "pxelinux.cfg/default", "text": "default local\nprompt 0\n\nlabel local\n  localboot -1\n"}"#,
 };
 
+/// `device/…/pxe-draft`
+pub const PXE_DRAFT: Shape = Shape {
+    name: "PxeDraft",
+    doc: "What the device would get if a PXE config had these contents.",
+    bases: &[],
+    fields: &[
+        needed("device", Kind::Text, ""),
+        needed("image", Kind::OrNull(&Kind::Text), "The image that it would boot for, if one was named."),
+        needed("text", Kind::OrNull(&Kind::Text), "What its boot loader would read; `null` with an error."),
+        needed("error", Kind::OrNull(&Kind::Of(&PXE_DRAFT_ERROR)), "Why there is no text."),
+    ],
+    example: r#"{"device": "panda-0001", "image": null, "text": "default panda-0001\n", "error": null}"#,
+};
+
+/// In [`PXE_DRAFT`].
+pub const PXE_DRAFT_ERROR: Shape = Shape {
+    name: "PxeDraftError",
+    doc: "Why contents cannot be rendered.",
+    bases: &[],
+    fields: &[
+        needed("line", Kind::OrNull(&Kind::Whole(1, None)), "The line of the contents, where it is known."),
+        needed("why", Kind::Text, "For people."),
+    ],
+    example: r#"{"line": 3, "why": "undefined value"}"#,
+};
+
 /// `device/…/ping`, `relay/…/test`
 pub const SUCCESS: Shape = Shape {
     name: "Success",

@@ -117,6 +117,22 @@ pub const POWER_CYCLE: Shape = Shape {
     example: r#"{"pxe_config": "maintenance"}"#,
 };
 
+/// Of `device/…/pxe-draft`.
+pub const PXE_DRAFT_BODY: Shape = Shape {
+    name: "PxeDraftBody",
+    doc: "A PXE config that is being written.",
+    bases: &[],
+    fields: &[
+        needed("contents", Kind::Text, "What it would hold."),
+        optional(
+            "image",
+            Kind::OrNull(&Kind::Text),
+            "The image that the device would boot for; without one there are made-up words for what the contents want of a boot config.",
+        ),
+    ],
+    example: r#"{"contents": "default {{ device.name }}"}"#,
+};
+
 /// Of `device/…/set-comments`.
 pub const COMMENTS: Shape = Shape {
     name: "Comments",

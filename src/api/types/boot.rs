@@ -19,6 +19,32 @@ pub struct Pxe {
     text: String,
 }
 
+/// `POST device/…/pxe-draft`
+#[derive(Debug, Serialize)]
+pub struct PxeDraft {
+    device: String,
+    image: Option<String>,
+    text: Option<String>,
+    error: Option<DraftError>,
+}
+
+#[derive(Debug, Serialize)]
+struct DraftError {
+    line: Option<usize>,
+    why: String,
+}
+
+impl PxeDraft {
+    /// What would be read, or the line (0: none) that is wrong and why.
+    pub fn new(device: &str, image: Option<String>, rendered: Result<String, (usize, String)>) -> Self {
+        let (text, error) = match rendered {
+            Ok(text) => (Some(text), None),
+            Err((line, why)) => (None, Some(DraftError { line: Some(line).filter(|n| *n > 0), why })),
+        };
+        Self { device: device.to_owned(), image, text, error }
+    }
+}
+
 impl Pxe {
     /// Of this device.
     pub fn of(device: &str, boot: NetworkBoot) -> Self {

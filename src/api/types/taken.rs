@@ -244,6 +244,34 @@ impl PowerCycleBody {
     }
 }
 
+/// Body of `POST device/…/pxe-draft`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PxeDraftBody {
+    /// What the PXE config would hold.
+    pub contents: String,
+    /// The image that the device would boot for.
+    pub image: Option<String>,
+}
+
+impl PxeDraftBody {
+    /// Takes the keys out of a body.
+    pub fn read(body: &Body) -> Result<Self> {
+        Ok(Self {
+            contents: body.text("contents", "what the PXE config would hold")?.to_owned(),
+            image: body.optional_text("image")?.filter(|n| !n.is_empty()).map(str::to_owned),
+        })
+    }
+}
+
+/// An image's boot config before anybody asks for it: its defaults, and a made-up word for each key that has none.
+pub fn boot_config_of_sample(image: &ImageRow) -> String {
+    let mut object = defaults_of(image);
+    for key in &image.boot_config_keys {
+        object.entry(key.clone()).or_insert_with(|| "sample".into());
+    }
+    Value::Object(object).to_string()
+}
+
 /// The reason that some events carry: `reason`, or else `message`; made safe to show like everything that boards say.
 pub fn read_detail(body: &Body) -> Result<Option<String>> {
     let given = match body.optional_text("reason")? {

@@ -4,7 +4,8 @@
 
 use super::Settings;
 use crate::boot::render::{DeviceValues, ImageValues, RenderError, Values, render};
-use crate::logic::lifeguard::Device;
+use crate::logic::ids::DeviceName;
+use crate::logic::lifeguard::{Device, Install};
 use crate::store::{DeviceInfo, Store, StoreError};
 
 /// The text that the device's boot loader is to read: what its row offers.
@@ -18,15 +19,27 @@ pub(super) fn boot_text(
     let config = store.pxe_config(&boot.pxe_config)?;
     let config = config.ok_or_else(|| BootError::Gone(boot.pxe_config.to_string()))?;
     let next = machine.next.as_ref();
-    let image = match next {
+    let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
+    let values = values_for(store, settings, (&machine.name, info), next, boot_config)?;
+    Ok(render(&config.name, &config.contents, &values)?)
+}
+
+/// What a template may name when this device boots for `install`.
+pub(super) fn values_for(
+    store: &mut dyn Store,
+    settings: &Settings,
+    (device, info): (&DeviceName, &DeviceInfo),
+    install: Option<&Install>,
+    boot_config: &str,
+) -> Result<Values, StoreError> {
+    let image = match install {
         Some(install) => store.image(&install.image)?,
         None => None,
     };
-    let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
     let live = settings.live.of(&info.hardware_type, &info.hardware_model).clone();
-    let values = Values {
+    Ok(Values {
         device: DeviceValues {
-            name: machine.name.to_string(),
+            name: device.to_string(),
             fqdn: info.fqdn.clone(),
             mac: info.mac.map(|m| m.join("-")).unwrap_or_default(),
             environment: info.environment.clone(),
@@ -42,8 +55,7 @@ pub(super) fn boot_text(
         console: live.console.clone(),
         live,
         site: settings.site.clone(),
-    };
-    Ok(render(&config.name, &config.contents, &values)?)
+    })
 }
 
 /// Why there is no boot config for a board.

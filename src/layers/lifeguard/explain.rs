@@ -4,6 +4,7 @@
 use super::*;
 use crate::boot::description;
 use crate::boot::path::asked_names;
+use crate::boot::render::{RenderError, render, try_out};
 use crate::boot::table::Answer;
 use crate::layers::messages::NetworkBoot;
 use crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
@@ -51,6 +52,25 @@ impl Lifeguard {
             asks_for: names,
             gets,
             text: String::from_utf8_lossy(&text).into_owned(),
+        }))
+    }
+
+    /// What the device's boot loader would read if a PXE config had these contents, and the device booted for `install`; without
+    /// one, with made-up words for what the template wants of a boot config. `None` when this server does not have the device.
+    pub(super) fn draft(
+        &mut self,
+        device: &DeviceName,
+        contents: &str,
+        install: Option<&Install>,
+    ) -> Result<Option<Result<String, RenderError>>, StoreError> {
+        const NAME: &str = "draft";
+        let Some(entry) = self.devices.get(device) else { return Ok(None) };
+        let boot_config = install.map_or("", |i| &*i.boot_config);
+        let about = (device, &entry.info);
+        let values = values_for(self.store.as_mut(), &self.settings, about, install, boot_config)?;
+        Ok(Some(match install {
+            Some(_) => render(NAME, contents, &values),
+            None => try_out(NAME, contents, &values),
         }))
     }
 

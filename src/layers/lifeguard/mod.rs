@@ -14,8 +14,8 @@ mod steps;
 
 use super::deadlines::Deadlines;
 use super::messages::{
-    AdminAnswer, Administration, BmmAnswer, BmmJob, BootAnswer, DeviceAnswer, JournalLine, LIFEGUARD_QUEUE,
-    LifeguardCommand, MozpoolNotice, Reply,
+    AdminAnswer, Administration, BmmAnswer, BmmJob, BootAnswer, DeviceAnswer, DraftAnswer, JournalLine,
+    LIFEGUARD_QUEUE, LifeguardCommand, MozpoolNotice, Reply,
 };
 use super::supervise::Exit;
 use crate::bmm::power::PowerAddress;
@@ -32,7 +32,7 @@ use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
 use crate::logic::time::Timestamp;
 use crate::store::{Committed, DeviceCommit, DeviceEdit, DeviceInfo, DeviceRecord, Store, StoreError};
-use boot_text::{BootError, boot_text};
+use boot_text::{BootError, boot_text, values_for};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

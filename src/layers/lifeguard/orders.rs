@@ -1,6 +1,7 @@
 //! What the layer hears, turned into items to decide on. Nothing is decided here but who is asked and who waits for the answer.
 
 use super::*;
+use crate::boot::render::RenderError;
 
 impl Lifeguard {
     pub(super) fn answer(&mut self, answer: BmmAnswer, items: &mut Vec<Item>) {
@@ -62,6 +63,15 @@ impl Lifeguard {
                     Ok(Some(boot)) => BootAnswer::Boot(boot.into()),
                     Ok(None) => BootAnswer::UnknownDevice,
                     Err(error) => BootAnswer::Unavailable { why: error.to_string() },
+                };
+                drop(reply.send(answer));
+            }
+            LifeguardCommand::Draft { device, contents, install, reply } => {
+                let answer = match self.draft(&device, &contents, install.as_ref()) {
+                    Ok(Some(Ok(text))) => DraftAnswer::Text(text),
+                    Ok(Some(Err(RenderError { line, why, .. }))) => DraftAnswer::Wrong { line, why },
+                    Ok(None) => DraftAnswer::UnknownDevice,
+                    Err(error) => DraftAnswer::Unavailable { why: error.to_string() },
                 };
                 drop(reply.send(answer));
             }

@@ -149,6 +149,30 @@ fn boot_of(w: &mut World, device: &str) -> NetworkBoot {
     }
 }
 
+#[track_caller]
+fn drafted(w: &mut World, device: &str, contents: &str, install: Option<Install>) -> DraftAnswer {
+    let (reply, answer) = bounded(1);
+    let (device, contents) = (device.into(), contents.into());
+    w.devices.send(LifeguardCommand::Draft { device, contents, install, reply }).unwrap();
+    w.settle();
+    answer.try_recv().unwrap()
+}
+
+#[test]
+fn a_draft_is_rendered_for_a_board_and_changes_nothing() {
+    let mut w = World::of(1);
+    let before = w.boots(1);
+    let text = |text: &str| DraftAnswer::Text(text.into());
+    let all = "{{ device.name }} {{ image.name }} {{ boot_config.url }}";
+    assert_eq!(drafted(&mut w, "b1", all, None), text("b1  sample\n"));
+    let install = Install { image: "debian".into(), boot_config: r#"{"url":"u"}"#.into() };
+    assert_eq!(drafted(&mut w, "b1", all, Some(install)), text("b1 debian u\n"));
+    let wrong = drafted(&mut w, "b1", "fine\n{{ devise.name }}", None);
+    assert_eq!(wrong, DraftAnswer::Wrong { line: 2, why: "undefined value".into() });
+    assert_eq!(drafted(&mut w, "nobody", "", None), DraftAnswer::UnknownDevice);
+    assert_eq!(w.boots(1), before);
+}
+
 #[test]
 fn what_a_board_would_get_is_explained() {
     let mut w = World::of(3);

@@ -29,7 +29,7 @@ async function call(method, where, body, { type = "application/json", as = "json
   const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms) };
   if (body !== undefined) {
     options.headers = { "Content-Type": type };
-    options.body = type === "application/json" ? JSON.stringify(body) : body;
+    options.body = typeof body === "string" ? body : JSON.stringify(body);
   }
   let answer, text;
   try {

@@ -188,7 +188,7 @@ function beside(error, image) {
 function boardsThatFit() {
   const words = h("p", { class: "fit", role: "status" });
   const meter = h("div", { class: "meter", "aria-hidden": "true" });
-  const legend = h("ul", { class: "legend" });
+  const legend = h("ul", { class: "chart-legend" });
   const names = h("p", { class: "soft small" });
   const element = h("section", { class: "card", "aria-label": "Boards that fit" }, h("h2", {}, "Boards that fit"), words, meter, legend, names);
   return {

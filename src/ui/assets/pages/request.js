@@ -95,7 +95,7 @@ export function open(root, { params }) {
   }
 
   function drawFacts() {
-    const row = (name, value) => value !== null && value !== "" && value !== undefined && [h("dt", {}, name), h("dd", {}, value)];
+    const row = (name, value) => value !== null && value !== false && value !== "" && value !== undefined && [h("dt", {}, name), h("dd", {}, value)];
     const config = JSON.stringify(JSON.parse(request.boot_config || "{}"), null, 2);
     put(facts,
       row("Assignee", request.assignee), row("Reason", request.reason),
@@ -106,7 +106,7 @@ export function open(root, { params }) {
       row("Tags", request.tags.map((tag) => [tag].flat().join(" or ")).join(", ")),
       row("Made", h("span", {}, point(parse(request.created)), h("span", { class: "soft" }, " ", since(parse(request.created)), " ago"))),
       row(isClosed(request.state) ? "Expires" : "Expires in", expires(request)),
-      row("Searches until", request.queue_until && point(parse(request.queue_until))),
+      row("Searches until", request.state === "finding_device" && request.queue_until && point(parse(request.queue_until))),
       row("Server", request.imaging_server),
       config !== "{}" && row("Boot config", h("pre", {}, config)));
   }
@@ -175,7 +175,7 @@ export function open(root, { params }) {
     try {
       const { rows } = await get("report/ready?days=30&by=image");
       const row = rows.find((one) => one.image === request.image);
-      if (row?.median_s != null) words = `Usually ready ${span(row.median_s * 1000)} after it was asked for${row.p90_s != null ? `, in nine of ten cases within ${span(row.p90_s * 1000)}` : ""}.`;
+      if (row?.median != null) words = `Usually ready ${span(row.median * 1000)} after it was asked for${row.p90 != null ? `, in nine of ten cases within ${span(row.p90 * 1000)}` : ""}.`;
     } catch {
       // Without the report the steps still tell how far it is.
     }

@@ -42,8 +42,8 @@ export function open(root, { query }) {
     ],
   });
   fill(search.element,
-    h("label", { class: "tick", for: "only-mine" }, mineBox, "Only mine"),
-    h("label", { class: "tick", for: "include-closed" }, closedBox, "Include closed requests"), count);
+    h("label", { class: "tick-label", for: "only-mine" }, mineBox, "Only mine"),
+    h("label", { class: "tick-label", for: "include-closed" }, closedBox, "Include closed requests"), count);
 
   const grid = table({
     caption: "Requests", columns: columns(why), key: (row) => row.request.id, label: (row) => `request ${row.request.id}`,

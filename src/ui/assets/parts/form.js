@@ -22,25 +22,23 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
 
   function setFields(list) {
     const before = new Map(rows);
+    const opened = new Set([...body.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
     const focused = body.contains(document.activeElement) ? document.activeElement : null;
     rows.clear();
-    put(body);
-    let box = null;
-    for (const field of list.filter(Boolean)) {
+    const groups = new Map();
+    put(body, list.filter(Boolean).map((field) => {
       const old = before.get(field.name);
       const shape = shapeOf(field);
       const made = old?.shape === shape ? old : row({ ...field, value: old?.read() ?? field.value });
       rows.set(field.name, Object.assign(made, { shape }));
-      if (!field.group) fill(body, made.element);
-      else {
-        if (box?.dataset.group !== field.group) {
-          box = h("details", { class: "group", data: { group: field.group } }, h("summary", {}, field.group));
-          fill(body, box);
-        }
-        fill(box, made.element);
-        if (made.read()) box.open = true;
-      }
-    }
+      if (!field.group) return made.element;
+      const known = groups.get(field.group);
+      const box = known ?? h("details", { class: "group", open: opened.has(field.group) }, h("summary", {}, field.group), h("div", { class: "group-fields" }));
+      groups.set(field.group, box);
+      fill(box.lastChild, made.element);
+      if (made.read()) box.open = true;
+      return known ? null : box;
+    }));
     focused?.focus();
     drawn = JSON.stringify(list.filter(Boolean).map(shapeOf));
   }
@@ -126,7 +124,7 @@ function row(field) {
     if (field.options) list = h("datalist", { id: `${id}-list` }, field.options.map((value) => h("option", { value })));
     input = h("input", { ...common, type: field.type ?? "text", value: field.value ?? "", list: list && `${id}-list`, inputmode: field.inputmode });
   }
-  const label = h("label", { for: id }, field.label, field.required && h("span", { "aria-hidden": "true" }, " *"));
+  const label = h("label", { for: id, class: field.required ? "required" : null }, field.label);
   const element = h("div", { class: ["field", isCheck && "check"] }, isCheck ? [input, label] : [label, input], list, help, wrong);
   const read = () => (isCheck ? input.checked : input.value);
   return {

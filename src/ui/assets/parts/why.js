@@ -58,7 +58,7 @@ export function reasons() {
 
   return {
     of(id) {
-      const element = h("span", { class: "why soft" });
+      const element = h("span", { class: "waiting-why soft" });
       shown.set(id, element);
       if (texts.has(id)) draw(id);
       else waiting.add(id), next();
