@@ -215,6 +215,7 @@ impl Daemon {
                 log_retention_days: config.syslog.retention_days,
                 log_bytes_max: u64::from(config.syslog.max_mib) << 20,
                 request_retention_days: config.requests.retention_days,
+                report_retention_days: config.reports.retention_days,
             },
         );
         let (log_bell, journal_stats) = (journal.bell(), journal.stats());

@@ -30,6 +30,8 @@ mod lab;
 mod logs;
 #[path = "api/pool.rs"]
 mod pool;
+#[path = "api/reports.rs"]
+mod reports;
 #[path = "api/rules.rs"]
 mod rules;
 #[path = "api/schema.rs"]

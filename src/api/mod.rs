@@ -9,6 +9,7 @@ mod attempts;
 mod bmm;
 pub mod body;
 pub mod call;
+mod csv;
 mod device;
 pub mod events;
 pub mod files;
@@ -17,7 +18,9 @@ mod image;
 pub mod logs;
 pub mod openapi;
 pub mod owner;
+mod repair;
 pub mod reply;
+mod report;
 mod request;
 pub mod routes;
 pub mod shapes;
@@ -54,6 +57,12 @@ const IMPORT_PATH: &str = "/api/lab/import";
 /// Longest body that this call may have.
 pub fn body_max(call: &Call) -> usize {
     if call.path().trim_end_matches('/') == IMPORT_PATH { IMPORT_MAX } else { BODY_MAX }
+}
+
+/// Whether answering this call takes long: it reads a year of the store, perhaps. Whoever has threads for that should use one.
+pub fn takes_long(call: &Call) -> bool {
+    let path = call.path();
+    path.starts_with(report::PREFIX) || path.starts_with(repair::PREFIX)
 }
 
 /// What the API needs to know of this server.

@@ -141,6 +141,8 @@ pub enum ApiError {
     ConditionFailed,
     /// All threads for slow bodies and long answers are taken.
     TransfersFull,
+    /// As many reports are being made as may be.
+    ReportsFull,
     /// A fault of ours; the log has more.
     Internal,
 }
@@ -176,6 +178,7 @@ impl ApiError {
             | Self::OwnerUnknown { .. }
             | Self::DownloadsFull
             | Self::TransfersFull
+            | Self::ReportsFull
             | Self::ImportsFull
             | Self::WatchersFull => 503,
         }
@@ -201,6 +204,7 @@ impl ApiError {
             Self::Busy { .. }
             | Self::DownloadsFull
             | Self::TransfersFull
+            | Self::ReportsFull
             | Self::ImportsFull
             | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
@@ -287,6 +291,7 @@ impl fmt::Display for ApiError {
             Self::ImportsFull => f.write_str("other imports are under way; try again"),
             Self::DownloadsFull => f.write_str("too many downloads are running; try again"),
             Self::TransfersFull => f.write_str("too many slow calls are under way; try again"),
+            Self::ReportsFull => f.write_str("other reports are being made; try again"),
             Self::WatchersFull => f.write_str("too many clients wait for changes; try again"),
             Self::ChangesGone { after, oldest, last } => write!(
                 f,

@@ -9,7 +9,8 @@ use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, device, events, health, image, logs, openapi, request, shapes,
+    Answer, Ctx, admin, attempts, bmm, device, events, health, image, logs, openapi, repair, report, request,
+    shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
@@ -133,7 +134,7 @@ const fn delete(path: &'static str, owner: Owner, run: Run, doc: &'static str) -
 }
 
 use Run::{Board, Device, Log, Plain, Request, Watch};
-use Tag::{Admin, Devices, Hardware, Pool, Requests, Server};
+use Tag::{Admin, Devices, Hardware, Pool, Reports, Requests, Server};
 
 const BAD_QUERY: Fails = (400, "A key of the query has a value that it does not take.");
 const BAD_BODY: Fails = (400, "The body is no JSON object, lacks a key, or a value is wrong.");
@@ -299,6 +300,21 @@ pub const ROUTES: &[Route] = &[
         .named("listEnvironments", Pool).gives(&[ok(&shapes::ENVIRONMENTS)]),
     get("/api/image/list", Any, Plain(image::images), "Images that are not hidden.")
         .named("listImages", Pool).gives(&[ok(&shapes::IMAGES)]),
+
+    get("/api/report/list", Any, Plain(report::list), "Which reports there are, what they can be grouped by, and their columns.")
+        .named("listReports", Reports).gives(&[ok(&shapes::REPORTS)]),
+    get("/api/report/{report}", Any, Plain(report::make), "A report about a time.")
+        .named("getReport", Reports).query(shapes::REPORT_QUERY)
+        .more("Of all servers. Two reports are made at once, and more are 503: one may read a year of hundreds of boards.")
+        .gives(&[one_of(
+            &[("application/json", Kind::Of(&shapes::REPORT)), ("text/csv", Kind::Text)],
+            "Rows; as CSV (RFC 4180) with the columns' names first, where cells that a spreadsheet would take for a formula begin with `'`.",
+        )])
+        .fails(&[BAD_QUERY, (404, "There is no such report.")]),
+    get("/api/repair/list", Any, Plain(repair::list), "Devices that have failed and wait for a person, by relay board, bank and relay.")
+        .named("listRepairs", Reports).gives(&[ok(&shapes::REPAIRS)]),
+    get("/api/device/{device}/history", Any, Device(report::history), "How a device was, the newest first.")
+        .named("getDeviceHistory", Reports).query(shapes::DEVICE_HISTORY).gives(&[ok(&shapes::HISTORY)]).fails(&[BAD_QUERY]),
 
     get("/api/device/{device}/details", Any, Device(admin::device_details), "All about a device.")
         .named("getDevice", Admin).gives(&[ok(&shapes::DEVICE_FULL)]),

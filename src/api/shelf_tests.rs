@@ -79,6 +79,7 @@ fn a_list_is_what_the_store_says_before_and_after_every_change() {
                     log: vec![],
                     turns: vec![],
                     result: None,
+                    failure: None,
                     at: T0.plus_s(round),
                 };
                 store.commit_devices(&[commit]).unwrap();
@@ -117,7 +118,15 @@ fn an_event_needs_no_newer_state_but_the_right_owner() {
     let expected = next.epoch;
     (next.epoch, next.state) = (Epoch(expected.0 + 1), crate::logic::lifeguard::State::LockedOut);
     store
-        .commit_devices(&[DeviceCommit { next, expected, log: vec![], turns: vec![], result: None, at: T0 }])
+        .commit_devices(&[DeviceCommit {
+            next,
+            expected,
+            log: vec![],
+            turns: vec![],
+            result: None,
+            failure: None,
+            at: T0,
+        }])
         .unwrap();
     assert!(Arc::ptr_eq(&first, &shelf.identity(store, "panda-1").unwrap().unwrap()), "it has only moved");
     assert_eq!(shelf.device(store, "panda-1").unwrap().unwrap().view.state, "locked_out");

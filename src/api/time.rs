@@ -1,4 +1,4 @@
-//! Points in time as the API writes them, and the one form that it reads: that of HTTP's headers.
+//! Points in time as the API writes them, and as it reads them: in HTTP's headers and in queries.
 //!
 //! Proleptic Gregorian calendar, UTC, no leap seconds, as RFC 3339 and HTTP (RFC 9110 section 5.6.7) have it. The day
 //! arithmetic counts years from March, so that the leap day is the last of its year.
@@ -96,6 +96,50 @@ pub fn read_http_date(text: &str) -> Option<i64> {
     is_date.then(|| days_to(year, month, day) * (DAY_MS / 1000) + h * 3600 + m * 60 + s)
 }
 
+/// The beginning of a date of RFC 3339, `2026-11-22`; `None` for anything else.
+pub fn read_date(text: &str) -> Option<Timestamp> {
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let year = digits(year, 4..=4)?;
+    let month = digits(month, 2..=2)?.checked_sub(1).and_then(|m| usize::try_from(m).ok())?;
+    let day = digits(day, 2..=2)?;
+    let days = (month < 12 && day > 0).then(|| days_to(year, month, day))?;
+    // The 30th of February is a day in March, and no date.
+    let at = Timestamp(days * DAY_MS);
+    let civil = Civil::from(at);
+    ((civil.month, civil.day) == (month + 1, day)).then_some(at)
+}
+
+/// A time of RFC 3339 with its zone, `2026-11-22T11:49:06.581Z` or `2026-11-22T12:49:06+01:00`; `None` for anything else. What is
+/// finer than a millisecond is cut off.
+pub fn read_rfc3339(text: &str) -> Option<Timestamp> {
+    let (date, rest) = text.split_once(['T', 't'])?;
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at_checked(zone_at)?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut parts = clock.split(':').map(|part| digits(part, 2..=2));
+    let (h, m, s) = (parts.next()??, parts.next()??, parts.next()??);
+    digits(fraction, 1..=9)?;
+    let ms = digits(&format!("{fraction:0<3}")[..3], 3..=3)?;
+    // Second 60 is a leap second.
+    if h > 23 || m > 59 || s > 60 || parts.next().is_some() {
+        return None;
+    }
+    let ahead_ms = match zone {
+        "Z" | "z" => 0,
+        _ => {
+            let (h, m) = zone.get(1..)?.split_once(':')?;
+            let (h, m) = (digits(h, 2..=2)?, digits(m, 2..=2)?);
+            let minutes = (h < 24 && m < 60).then_some(h * 60 + m)?;
+            if zone.starts_with('-') { -minutes * 60_000 } else { minutes * 60_000 }
+        }
+    };
+    Some(read_date(date)?.plus_ms(((h * 60 + m) * 60 + s) * 1000 + ms - ahead_ms))
+}
+
 /// Days from 1970-01-01 to a date; `month` counts from 0.
 fn days_to(year: i64, month: usize, day: i64) -> i64 {
     // The same arithmetic as above, the other way round: January and February are the last months of the year before.
@@ -173,6 +217,56 @@ mod tests {
         ] {
             assert_eq!(read_http_date(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn dates_and_times_of_rfc_3339_are_read() {
+        for &(seconds, iso, _) in DATES.iter().filter(|(seconds, ..)| *seconds >= 0) {
+            let at = Timestamp(seconds * 1000);
+            assert_eq!(read_rfc3339(&format!("{iso}Z")), Some(at), "{iso}");
+            assert_eq!(read_rfc3339(&rfc3339(at.plus_ms(581))), Some(at.plus_ms(581)), "{iso}");
+            assert_eq!(read_date(&iso[..10]), Some(Timestamp(at.0 - at.0.rem_euclid(DAY_MS))), "{iso}");
+        }
+        let at = Some(Timestamp(1_795_348_146_500));
+        for text in
+            ["2026-11-22T12:49:06.5+01:00", "2026-11-22t06:19:06.500999-05:30", "2026-11-22T11:49:06.50z"]
+        {
+            assert_eq!(read_rfc3339(text), at, "{text}");
+        }
+        for text in [
+            "",
+            "T",
+            "2026-11-22",
+            "2026-11-22T11:49:06",
+            "2026-11-22T11:49Z",
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T11:49:06.Z",
+            "2026-11-22T11:49:06+1:00",
+            "2026-11-22T11:49:06+24:00",
+            "2026-11-22T11:49:06Z1",
+            "2026-11-22 11:49:06Z",
+            "2026-11-22T11:49:06é",
+            "2026-02-30T00:00:00Z",
+            "2026-11-22T11:49:06.1234567891Z",
+        ] {
+            assert_eq!(read_rfc3339(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-31",
+            "2025-02-29",
+            "2026-00-10",
+            "2026-13-01",
+            "2026-1-1",
+            "26-01-01",
+            "2026-01-00",
+            "2026-01-01-01",
+            "+026-01-01",
+            "٢٠٢٦-01-01",
+        ] {
+            assert_eq!(read_date(text), None, "{text}");
+        }
+        assert!(read_date("2024-02-29").is_some());
     }
 
     #[test]

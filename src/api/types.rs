@@ -5,11 +5,13 @@
 mod attempts;
 mod boot;
 mod changes;
+mod reports;
 mod taken;
 
 pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use changes::*;
+pub use reports::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};

@@ -44,6 +44,8 @@ pub struct Config {
     pub syslog: Syslog,
     /// Reservations.
     pub requests: Requests,
+    /// What is remembered for reports.
+    pub reports: Reports,
     /// What boards boot.
     pub pxe: Pxe,
     /// Power.
@@ -125,6 +127,13 @@ pub struct Requests {
     pub return_policy: ReturnPolicy,
     /// The same for single environments.
     pub return_policy_by_environment: BTreeMap<String, ReturnPolicy>,
+}
+
+/// What is remembered for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reports {
+    /// How devices were and what became of requests is kept so long after it ended.
+    pub retention_days: u32,
 }
 
 impl Requests {
@@ -313,6 +322,10 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         ),
         return_policy_by_environment: policies_by_environment(document),
     };
+    let reports = Reports {
+        // A year, and the month that it is compared with.
+        retention_days: document.number(("reports", "retention_days"), RETENTION_DAYS, 400),
+    };
     let pxe = Pxe { live: live::systems(document), values: template_values(document) };
     let relays = Relays {
         rest_ms: document.number(("relays", "rest_ms"), 0..=60_000, 1000),
@@ -340,7 +353,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, pxe, relays, log_filter }
+    Config { file: None, server, store_url, http, tftp, syslog, requests, reports, pxe, relays, log_filter }
 }
 
 /// An empty text leaves a setting to the program.

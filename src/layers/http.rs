@@ -63,6 +63,9 @@ const AT_ONCE_MAX: usize = 16 << 10;
 /// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
 const LARGE_MAX: usize = 2;
 
+/// Reports that are made at once, and repair lists. Each may keep a core busy for a second, and boards come first.
+const REPORTS_MAX: usize = 2;
+
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
 pub const WATCHERS_MAX: usize = 512;
@@ -166,6 +169,7 @@ impl HttpServer {
         let tidies = Arc::clone(&access);
         let watchers = Transfers::new(parts.watchers_max);
         let large = Transfers::new(LARGE_MAX);
+        let reports = Transfers::new(REPORTS_MAX);
         let stopping = AtomicBool::new(false);
         let (called, was_called) = bounded(1);
         let lines = Arc::default();
@@ -178,6 +182,7 @@ impl HttpServer {
             transfers,
             watchers,
             large,
+            reports,
             access,
             lines,
             called,
@@ -276,6 +281,8 @@ struct Shared {
     access: Arc<AccessLog>,
     /// Of those, bodies that may be larger than [`BODY_MAX`].
     large: Arc<Transfers>,
+    /// Reports are made by threads of their own: a second's reading must not keep a board waiting.
+    reports: Arc<Transfers>,
     watchers: Arc<Transfers>,
     lines: Arc<Lines>,
     /// Has a place for one word: a call has come.
@@ -357,6 +364,12 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
             if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
                 log::debug!("peer={} body: {error}", arrived.peer);
             }
+            if api::takes_long(&call) {
+                hand_over(shared, Long::Report, request, arrived, move |shared, request, arrived| {
+                    report(shared, request, &call, &arrived);
+                });
+                return Handled::Done;
+            }
             let (answer, handled) = answer(shared, store, &call);
             finish(shared, request, answer, arrived);
             handled
@@ -394,6 +407,7 @@ enum Long {
     File,
     Body,
     List,
+    Report,
 }
 
 /// Has a transfer thread do the rest, or says that there is none.
@@ -408,6 +422,7 @@ fn hand_over(
         Long::File => ("http-file", &shared.downloads, ApiError::DownloadsFull),
         Long::Body => ("http-body", &shared.transfers, ApiError::TransfersFull),
         Long::List => ("http-list", &shared.transfers, ApiError::TransfersFull),
+        Long::Report => ("http-report", &shared.reports, ApiError::ReportsFull),
     };
     let Some(slot) = places.enter() else {
         return respond(request, full.reply(), &arrived);
@@ -444,6 +459,19 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
         },
     };
     finish(shared, request, answer, arrived);
+}
+
+/// Answers a call that reads much, on a connection of its own to the store.
+fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived) {
+    let reply = match shared.open_store() {
+        Err(error) => ApiError::from(error).reply(),
+        Ok(mut store) => match answer(shared, store.as_mut(), call).0 {
+            Answer::Now(reply) => reply,
+            // No call that takes long waits for anything.
+            Answer::Later(_) | Answer::Tail(_) => ApiError::Internal.reply(),
+        },
+    };
+    respond(request, reply, arrived);
 }
 
 /// Answers a call whose body claims a size that must not be taken seriously.

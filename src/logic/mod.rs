@@ -12,5 +12,6 @@ pub mod ids;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
+pub mod report;
 pub mod time;
 pub mod watch;

@@ -133,6 +133,13 @@ pub(super) trait Conn: Send {
     fn insert(&mut self, sql: &'static str, args: &[Value]) -> std::result::Result<i64, ConnError>;
     /// Runs a statement and returns all rows of its answer.
     fn query(&mut self, sql: &'static str, args: &[Value]) -> std::result::Result<Vec<Row>, ConnError>;
+    /// Runs a statement and gives each row of its answer to `take`, so that they are not all in memory at once.
+    fn each(
+        &mut self,
+        sql: &'static str,
+        args: &[Value],
+        take: &mut dyn FnMut(&[Value]),
+    ) -> std::result::Result<(), ConnError>;
     /// Begins a transaction that may write: from here on no other writer comes between.
     fn begin(&mut self) -> std::result::Result<(), ConnError>;
     /// Makes it durable.

@@ -8,7 +8,9 @@ use super::cells::{Cells, readable};
 use super::changes::{self, News};
 use super::conn::{Conn, Doing, Then, Value, args};
 use super::deletion::{Deletion, InUse, Names, SHOWN};
-use super::{Bell, ChangeData, ChangeKind, ChangeWhat, DeviceGone, Result, StoreError, admin, devices, sql};
+use super::{
+    Bell, ChangeData, ChangeKind, ChangeWhat, DeviceGone, Result, StoreError, admin, devices, spells, sql,
+};
 use crate::bmm::power::PowerAddress;
 use crate::lab::{Change, Fate, Kind, board_key, hardware_label};
 use crate::logic::lifeguard::at_rest;
@@ -161,6 +163,7 @@ impl<C: Conn> Delete<'_, C> {
                 self.c.exec(delete, args![id]).doing(DOING)?;
             }
         }
+        spells::end(self.c, name, self.now)?;
         let environment = stored.record.info.environment;
         self.gone_with(sql::DEVICE_DELETE, args![name], ChangeData::DeviceGone(DeviceGone { environment }))
     }

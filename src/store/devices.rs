@@ -10,13 +10,14 @@ use super::conn::{Conn, ConnError, Doing, Row, Then, Value, args};
 use super::rows::{DeviceEdit, DeviceFilter, DeviceInfo, DeviceRecord, DeviceView};
 use super::{
     Bell, ChangeData, ChangeKind, ChangeWhat, Committed, DeviceCommit, DeviceNews, Result, attempts, logs,
-    sql,
+    spells, sql,
 };
 use crate::bmm::power::PowerAddress;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install, State};
 use crate::logic::machine::{Counters, Epoch};
 use crate::logic::mozpool::{Board, Candidate, Kind, Named, place};
+use crate::logic::report::Group;
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
@@ -303,6 +304,7 @@ pub(super) fn edit<C: Conn>(
     changes::telling(c, bell, DOING, |c, news| {
         let found = c.exec(sql, args![text, name]).doing(DOING)? > 0;
         if found {
+            spells::follow(c, name, Some(at), None)?;
             news.device(c, at, name, ChangeWhat::Changed)?;
         }
         Ok((found, Then::Commit))
@@ -320,7 +322,7 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
     changes::telling(c, bell, DOING, |c, news| {
         let mut done = Vec::with_capacity(commits.len());
         let mut stale = HashSet::new();
-        for DeviceCommit { next, expected, log, turns, result, at } in commits {
+        for DeviceCommit { next, expected, log, turns, result, failure, at } in commits {
             let before = DeviceSeen::read(c, &next.name)?;
             if stale.contains(&next.name) || !write_machine(c, next, *expected).doing(DOING)? {
                 stale.insert(&next.name);
@@ -336,12 +338,25 @@ pub(super) fn commit<C: Conn>(c: &mut C, bell: &Bell, commits: &[DeviceCommit]) 
                 logs::append_device(c, &next.name, *at, logs::MACHINE, line).doing(DOING)?;
             }
             if let Some(before) = before {
+                if failure.is_some() || is_another_spell(&before, next) {
+                    spells::follow(c, &next.name, Some(*at), failure.as_ref())?;
+                }
                 tell(news, *at, &before, next);
             }
             done.push(Committed::Done);
         }
         Ok((done, Then::Commit))
     })
+}
+
+/// Whether a commit changes what reports go by. Most do not, and cost nothing more.
+fn is_another_spell(before: &DeviceSeen, next: &Device) -> bool {
+    let held = before.news.request.is_some();
+    let name = |i: &Option<Install>| i.as_ref().map(|i| i.image.clone());
+    let (was, is) = (Group::of_name(&before.news.state, held), Group::of(next.state, held));
+    let old = spells::image_of(was, before.news.image.as_deref(), before.news.next_image.as_deref());
+    let new = spells::image_of(is, name(&next.installed).as_deref(), name(&next.next).as_deref());
+    was != is || old != new
 }
 
 /// Tells of a commit if others can see it: deadlines, counters and epochs are the machine's own.

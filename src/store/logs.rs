@@ -4,7 +4,7 @@ use super::cells::{Cells, readable};
 use super::chunk::LogChunk;
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::rows::{DeviceLogLine, LogLine, StrayLogLine, StraySender, TooOld};
-use super::{Bell, Result, changes, requests, sql};
+use super::{Bell, Result, changes, outcomes, requests, spells, sql};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
 
@@ -208,7 +208,10 @@ pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: us
         }
         let requests = requests::delete_expired(c, news, too_old, limit)?;
         let changes = changes::delete_old(c, too_old.changes, limit)?;
+        let spells = spells::delete_old(c, too_old.reports, limit)?;
+        let outcomes = outcomes::delete_old(c, too_old.reports, limit)?;
+        let full = [requests, changes, spells, outcomes].contains(&limit);
         // A chunk that was filled to the brim may have left some; the next one finds out.
-        Ok((more || requests == limit || changes == limit, Then::Commit))
+        Ok((more || full, Then::Commit))
     })
 }

@@ -5,7 +5,7 @@
 
 use super::conn::{Conn, Doing, Then, args};
 use super::sqlite::Sqlite;
-use super::{Result, StoreError, devices, seed};
+use super::{Result, StoreError, devices, seed, spells};
 
 const DOING: &str = "bring its schema up to date";
 
@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/sqlite/0003_search.sql"), then: devices::begin_search },
     Migration { sql: include_str!("migrations/sqlite/0004_syslog.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("migrations/sqlite/0005_attempts.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("migrations/sqlite/0006_reports.sql"), then: spells::first },
 ];
 
 /// The version this program knows.

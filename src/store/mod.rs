@@ -19,10 +19,12 @@ mod location;
 mod lock;
 mod logs;
 mod migrate;
+mod outcomes;
 mod requests;
 mod rows;
 mod search;
 mod seed;
+mod spells;
 mod sql;
 mod sqlite;
 mod sqlstore;
@@ -43,9 +45,10 @@ use crate::logic::attempt::{Attempt, Turn};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
-use crate::logic::lifeguard::Device;
+use crate::logic::lifeguard::{Device, Failure};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{Board, Candidate, ClaimChange, Named, Request};
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 use std::fmt;
@@ -120,6 +123,8 @@ pub struct DeviceCommit {
     pub turns: Vec<Turn>,
     /// To be written to the device's claim, if it has one.
     pub result: Option<ImagingResult>,
+    /// Why it was given up, if it was.
+    pub failure: Option<Failure>,
     /// The time of the log lines.
     pub at: Timestamp,
 }
@@ -290,6 +295,19 @@ pub trait Store: Send {
     fn relay_boards(&mut self) -> Result<Vec<RelayBoardRow>>;
     /// The imaging servers of the pool, by name.
     fn servers(&mut self) -> Result<Vec<ServerRow>>;
+
+    // What reports are made of: row by row, for there may be a million.
+
+    /// All spells that reach into `window`, in no particular order.
+    fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()>;
+    /// All failures of devices in `window`, in no particular order.
+    fn failures(&mut self, window: Window, take: &mut dyn FnMut(Failed<'_>)) -> Result<()>;
+    /// All requests that had their board, or ended without one, and reach into `window`; in no particular order.
+    fn outcomes(&mut self, window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> Result<()>;
+    /// How a device was, the last `limit` spells, newest first.
+    fn device_history(&mut self, device: &str, limit: usize) -> Result<Vec<SpellRow>>;
+    /// Devices that have failed and stand so, in no particular order.
+    fn standing_failures(&mut self) -> Result<Vec<StandingFailure>>;
 
     // Administration.
 

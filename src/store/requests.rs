@@ -10,13 +10,14 @@ use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::rows::{NewRequest, RequestRecord, RequestView, TooOld};
 use super::{
     Bell, ChangeData, ChangeKind, ChangeWhat, Committed, RequestCommit, RequestNews, Result, StoreError,
-    logs, sql,
+    logs, outcomes, spells, sql,
 };
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::Install;
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, Counter, Request, State, Wanted};
+use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
 const READ: &str = "read requests";
@@ -204,8 +205,13 @@ fn commit_one<C: Conn>(c: &mut C, news: &mut News, commit: &RequestCommit) -> Re
     if moved == 0 {
         return Ok(Committed::Stale);
     }
-    if let ClaimChange::Drop(_) = claim {
+    if let Some(before) = &before {
+        // While its claim still says which board it had.
+        outcomes::follow(c, next, &before.news.state, Timestamp(before.news.expires), *at)?;
+    }
+    if let ClaimChange::Drop(device) = claim {
         drop_claim(c, id).doing(WRITE)?;
+        spells::follow(c, device, Some(*at), None)?;
     }
     if let (ClaimChange::Take(device) | ClaimChange::Drop(device), Some(line)) = (claim, device_log) {
         logs::append_device(c, device, *at, logs::MACHINE, line).doing(WRITE)?;
@@ -278,7 +284,9 @@ pub(super) fn delete_expired<C: Conn>(
         }
         let data = ChangeData::Nothing;
         news.tell(too_old.now, ChangeKind::Request, id.to_string(), ChangeWhat::Deleted, data);
+        outcomes::deleted(c, id.0, too_old.now)?;
         if let Some(device) = held {
+            spells::follow(c, &device, Some(too_old.now), None)?;
             news.device(c, too_old.now, &device, ChangeWhat::Changed)?;
         }
     }

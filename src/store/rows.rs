@@ -9,6 +9,7 @@ use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install};
 use crate::logic::machine::Counters;
 use crate::logic::mozpool::{Kind, Request, Wanted};
+use crate::logic::report::Group;
 use crate::logic::time::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -103,8 +104,40 @@ pub struct TooOld {
     pub requests: Timestamp,
     /// Changes that were made before.
     pub changes: Timestamp,
+    /// What reports are made of and ended before.
+    pub reports: Timestamp,
     /// Now, for what there is to tell about it.
     pub now: Timestamp,
+}
+
+/// How a device was for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpellRow {
+    /// From when.
+    pub since: Timestamp,
+    /// Until when; `LASTS` while it is so.
+    pub until: Timestamp,
+    /// How.
+    pub group: Group,
+    /// The first state of the group, as it is stored.
+    pub state: String,
+    /// The image that was on it or being put there, if known.
+    pub image: Option<String>,
+    /// The request that held it at the beginning.
+    pub request: Option<RequestId>,
+    /// Why it had failed, if it had.
+    pub cause: Option<String>,
+}
+
+/// A device that has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingFailure {
+    /// Which.
+    pub device: DeviceName,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub cause: String,
 }
 
 /// What attempts must have in common to be compared.

@@ -319,3 +319,47 @@ pub(super) const DEVICE_SEEN: &str = "SELECT d.state, d.environment, c.request_i
     FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
 pub(super) const REQUEST_SEEN: &str = "SELECT r.state, r.expires, r.assignee, d.name FROM requests r \
     LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id WHERE r.id = ?";
+
+// Reports: how devices were, and what became of requests.
+pub(super) const SPELL_NOW: &str = "SELECT d.name, d.state, d.state_since, c.request_id, d.imaging_server, d.environment, h.type, \
+    h.model, d.installed_image, d.next_image, s.id, s.grp, s.since, u.server, u.environment, u.hardware, u.image \
+    FROM devices d LEFT JOIN hardware_types h ON h.id = d.hardware_id LEFT JOIN claims c ON c.device_id = d.id \
+    LEFT JOIN device_spells s ON s.id = d.spell_id LEFT JOIN spell_subjects u ON u.id = s.subject_id WHERE d.name = ?";
+pub(super) const SPELL_SUBJECT: &str = "SELECT id FROM spell_subjects WHERE device = ? AND server = ? AND environment = ? \
+    AND hardware = ? AND image = ?";
+pub(super) const SPELL_SUBJECT_INSERT: &str =
+    "INSERT INTO spell_subjects (device, server, environment, hardware, image) VALUES (?, ?, ?, ?, ?)";
+pub(super) const SPELL_SUBJECTS: &str =
+    "SELECT id, device, server, environment, hardware, image FROM spell_subjects";
+pub(super) const SPELL_SUBJECT_DELETE_UNUSED: &str = "DELETE FROM spell_subjects WHERE id = ? \
+    AND NOT EXISTS (SELECT 1 FROM device_spells s WHERE s.subject_id = ?)";
+pub(super) const SPELL_INSERT: &str = "INSERT INTO device_spells (subject_id, grp, state, request_id, since, until, cause, \
+    detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const SPELL_END: &str = "UPDATE device_spells SET until = ? WHERE id = ?";
+pub(super) const DEVICE_SET_SPELL: &str = "UPDATE devices SET spell_id = ? WHERE name = ?";
+/// What reaches into a window; an index holds all of it.
+pub(super) const SPELLS: &str =
+    "SELECT until, since, subject_id, grp FROM device_spells WHERE until > ? AND since < ?";
+pub(super) const SPELLS_FAILED: &str = "SELECT since, subject_id, cause, state FROM device_spells \
+    WHERE grp = 'failed' AND since >= ? AND since < ?";
+pub(super) const SPELLS_OF_DEVICE: &str = "SELECT s.id, s.grp, s.state, s.request_id, s.since, s.until, u.image, s.cause, \
+    s.detail FROM spell_subjects u JOIN device_spells s ON s.subject_id = u.id WHERE u.device = ? \
+    ORDER BY s.since DESC, s.id DESC LIMIT ?";
+/// Devices that have failed and stand so.
+pub(super) const SPELLS_STANDING: &str = "SELECT d.name, s.since, s.state, s.cause, s.detail FROM devices d \
+    JOIN device_spells s ON s.id = d.spell_id WHERE s.grp = 'failed'";
+pub(super) const SPELLS_OLD: &str =
+    "SELECT id, subject_id FROM device_spells WHERE until < ? ORDER BY until LIMIT ?";
+pub(super) const SPELL_DELETE: &str = "DELETE FROM device_spells WHERE id = ?";
+pub(super) const OUTCOME_OF: &str = "SELECT r.imaging_server, r.assignee, r.image, r.created, d.name, d.environment, h.type, \
+    h.model FROM requests r LEFT JOIN claims c ON c.request_id = r.id LEFT JOIN devices d ON d.id = c.device_id \
+    LEFT JOIN hardware_types h ON h.id = d.hardware_id WHERE r.id = ?";
+pub(super) const OUTCOME_INSERT: &str = "INSERT INTO request_outcomes (request_id, server, assignee, image, environment, \
+    hardware, device, asked, ready, ended, how) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const OUTCOME_END: &str =
+    "UPDATE request_outcomes SET ended = ?, how = ? WHERE request_id = ? AND ended = ?";
+pub(super) const OUTCOMES: &str = "SELECT server, assignee, image, environment, hardware, device, asked, ready, ended, how \
+    FROM request_outcomes WHERE ended >= ? AND asked < ?";
+pub(super) const OUTCOMES_OLD: &str =
+    "SELECT request_id FROM request_outcomes WHERE ended < ? ORDER BY ended LIMIT ?";
+pub(super) const OUTCOME_DELETE: &str = "DELETE FROM request_outcomes WHERE request_id = ?";

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// disk a second or two.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: all that `sql.rs` has, with room.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 192;
 /// The write-ahead log is cut back to this when it is emptied; without a limit it keeps the size of its worst day.
 const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 
@@ -145,6 +145,29 @@ impl Conn for Sqlite {
                 found.push(Row(cells.collect::<rusqlite::Result<_>>()?));
             }
             Ok(found)
+        };
+        run().map_err(|e| self.explain(&e))
+    }
+
+    fn each(
+        &mut self,
+        sql: &'static str,
+        args: &[Value],
+        take: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), ConnError> {
+        let mut run = || {
+            let mut statement = self.conn.prepare_cached(sql)?;
+            let columns = statement.column_count();
+            let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+            let mut cells = Vec::with_capacity(columns);
+            while let Some(row) = rows.next()? {
+                cells.clear();
+                for i in 0..columns {
+                    cells.push(Value::from(row.get_ref(i)?));
+                }
+                take(&cells);
+            }
+            Ok(())
         };
         run().map_err(|e| self.explain(&e))
     }

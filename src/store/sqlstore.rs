@@ -3,7 +3,8 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, requests, rows::*, search,
+    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, requests,
+    rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
@@ -11,6 +12,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::mozpool::{Board, Candidate, Named};
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -199,6 +201,22 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn servers(&mut self) -> Result<Vec<ServerRow>> {
         admin::servers(&mut self.conn)
+    }
+
+    fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()> {
+        spells::each(&mut self.conn, window, take)
+    }
+    fn failures(&mut self, window: Window, take: &mut dyn FnMut(Failed<'_>)) -> Result<()> {
+        spells::failures(&mut self.conn, window, take)
+    }
+    fn outcomes(&mut self, window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> Result<()> {
+        outcomes::each(&mut self.conn, window, take)
+    }
+    fn device_history(&mut self, device: &str, limit: usize) -> Result<Vec<SpellRow>> {
+        spells::history(&mut self.conn, device, limit)
+    }
+    fn standing_failures(&mut self) -> Result<Vec<StandingFailure>> {
+        spells::standing(&mut self.conn)
     }
 
     fn apply_lab(&mut self, lab: &Lab, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {

@@ -6,6 +6,7 @@ use super::*;
 use crate::lab::{Change as LabChange, Kind, Lab};
 use crate::logic::ids::HardwareId;
 use crate::logic::mozpool::Board;
+use crate::logic::report::{Failed, Outcome, Spell, Window};
 use std::collections::HashSet;
 
 /// Somebody between a layer and its store.
@@ -115,6 +116,11 @@ pass_on! {
     fn relay_board(name: &str) -> Option<RelayBoardRow>;
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
+    fn spells(window: Window, take: &mut dyn FnMut(Spell<'_>)) -> ();
+    fn failures(window: Window, take: &mut dyn FnMut(Failed<'_>)) -> ();
+    fn outcomes(window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> ();
+    fn device_history(device: &str, limit: usize) -> Vec<SpellRow>;
+    fn standing_failures() -> Vec<StandingFailure>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn export_lab(kinds: &[Kind]) -> Lab;

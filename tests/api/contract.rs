@@ -120,6 +120,14 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("GET bmm/pxe_config/list", NOTHING, "", Is(r#"200 {"pxe_configs":["image","local-boot","maintenance","old","self-test"]}"#)),
     ("GET bmm/pxe_config/old/details", NOTHING, "",
         Is(r#"200 {"details":{"name":"old","description":"not offered","contents":"DEFAULT old","active":false}}"#)),
+    // How it went.
+    ("GET report/list", NOTHING, "", Keys("/reports/0", "name title about by columns")),
+    ("GET report/list", NOTHING, "", Keys("/reports/1/columns/0", "name title kind")),
+    ("GET report/status", NOTHING, "", Keys("", "report title from to by columns rows total")),
+    ("GET report/status", NOTHING, "", Keys("/rows/0", "hardware devices free used working failed out")),
+    ("GET report/availability?days=1&by=device", NOTHING, "", Keys("", "report title from to by columns rows total")),
+    ("GET repair/list", NOTHING, "", Keys("", "devices")),
+    ("GET device/panda-0001/history", NOTHING, "", Keys("/history/0", "at group state cause image request_id lasted_s lasts")),
     // What there is, changed.
     ("GET device/panda-0001/details", NOTHING, "", Keys("", concat!("id name fqdn inventory_id mac_address imaging_server ",
         "relay_info state comments image boot_config environment request_id hardware_type hardware_model processor tags ",
@@ -237,6 +245,7 @@ fn target(route: &Route, whose: Whose) -> String {
         "{type}" => "panda",
         "{model}" => "ES",
         "{event}" => "close",
+        "{report}" => "availability",
         "{from}" | "{to}" => "ready",
         other if other.starts_with('{') => panic!("say here what {other} of {} may be", route.path),
         other => other,

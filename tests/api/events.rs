@@ -27,7 +27,15 @@ fn put(store: &mut dyn Store, name: &str, state: State) {
     next.state = state;
     next.epoch = Epoch(expected.0 + 1);
     store
-        .commit_devices(&[DeviceCommit { next, expected, log: vec![], turns: vec![], result: None, at: AT }])
+        .commit_devices(&[DeviceCommit {
+            next,
+            expected,
+            log: vec![],
+            turns: vec![],
+            result: None,
+            failure: None,
+            at: AT,
+        }])
         .unwrap();
 }
 
@@ -222,7 +230,8 @@ fn numbers_that_are_gone_or_not_yet_given_are_410() {
     }
     // What is in memory is told from memory, although it is not kept any more; a new server has only what is kept.
     let old = Timestamp(i64::MIN);
-    let too_old = mozpool::store::TooOld { logs: old, requests: old, changes: AT.plus_s(1), now: AT };
+    let too_old =
+        mozpool::store::TooOld { logs: old, requests: old, changes: AT.plus_s(1), reports: old, now: AT };
     store.prune(&too_old, 2).unwrap();
     assert_eq!(told(&world.get("/api/events?after=0")), "1 panda-0001, 2 1, 3 panda-0002 | 3");
     let world = world.again();

@@ -80,6 +80,19 @@ INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALU
 INSERT INTO stray_logs (at, sender, message) VALUES
   (1795348000000, '10.0.0.77', 'one'), (1795348000000, '10.0.0.78', 'other'), (1795348100000, '10.0.0.77', 'two');
 INSERT INTO request_logs (request_id, at, source, message) VALUES (1, 1795348000000, 'statemachine', 'Finding device.');
+INSERT INTO spell_subjects (device, server, environment, hardware, image) VALUES
+  ('panda-0001', 'img1.lab', 'production', 'panda ES', 'b2g'), ('panda-0002', 'img1.lab', 'tests', '', 'b2g');
+INSERT INTO device_spells (subject_id, grp, state, request_id, since, until, cause, detail) VALUES
+  (1, 'free', 'ready', NULL, 1795346000000, 1795348000000, NULL, NULL),
+  (1, 'used', 'ready', 1, 1795348000000, 9223372036854775807, NULL, NULL),
+  (2, 'failed', 'failed_image', NULL, 1795348000000, 1795348000000, 'it says that the image is bad', ': no partition table'),
+  (2, 'working', 'pxe_power_cycling', NULL, 1795348000000, 9223372036854775807, NULL, NULL);
+UPDATE devices SET spell_id = 2 WHERE name = 'panda-0001';
+UPDATE devices SET spell_id = 4 WHERE name = 'panda-0002';
+INSERT INTO request_outcomes (request_id, server, assignee, image, environment, hardware, device, asked, ready, ended, how)
+VALUES (1, 'img1.lab', 'ann', 'b2g', 'production', 'panda ES', 'panda-0001', 1795347900000, 1795348000000,
+   9223372036854775807, ''),
+  (2, 'img1.lab', '=bob', 'android', '', '', '', 1795348000000, NULL, 1795348100000, 'failed_device_not_found');
 "#;
 
 /// What scripted layers answer, first in first out; then what is usual.
@@ -267,10 +280,15 @@ impl World {
         self.answers.lock().unwrap()
     }
 
+    /// Changes the store behind everybody's back.
+    pub(crate) fn sql(&self, text: &str) {
+        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
+        store.execute_batch(text).unwrap();
+    }
+
     /// Takes a table away that every call with an owner reads.
     pub(crate) fn break_store(&self) {
-        let store = rusqlite::Connection::open(self.dir.as_ref().unwrap().path().join("pool.db")).unwrap();
-        store.execute_batch("ALTER TABLE imaging_servers RENAME TO lost").unwrap();
+        self.sql("ALTER TABLE imaging_servers RENAME TO lost");
     }
 
     /// Tells it to stop.

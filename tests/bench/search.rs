@@ -155,7 +155,15 @@ fn moves(label: &str, location: &Location) {
                         (machine.state, machine.epoch) = (states[round % 2], expected.next());
                         let log = vec!["entering state x".to_owned()];
                         let at = SystemClock.now();
-                        DeviceCommit { next: machine.clone(), expected, log, turns: vec![], result: None, at }
+                        DeviceCommit {
+                            next: machine.clone(),
+                            expected,
+                            log,
+                            turns: vec![],
+                            result: None,
+                            failure: None,
+                            at,
+                        }
                     })
                     .collect();
                 assert!(store.commit_devices(&commits).unwrap().iter().all(|c| *c == Committed::Done));

@@ -130,8 +130,13 @@ pub(crate) fn a_request_is_told_of_and_so_is_its_device(world: &World) {
     let mut closed = claim_commit(&renewed.next, ClaimChange::Drop("panda-2".into()));
     closed.next.state = mozpool::logic::mozpool::State::Closed;
     store.commit_requests(&[renewed, closed]).unwrap();
-    let late =
-        TooOld { logs: Timestamp(0), requests: T0.plus_s(7201), changes: Timestamp(0), now: T0.plus_s(9000) };
+    let late = TooOld {
+        logs: Timestamp(0),
+        requests: T0.plus_s(7201),
+        changes: Timestamp(0),
+        reports: Timestamp(0),
+        now: T0.plus_s(9000),
+    };
     store.prune(&late, 10).unwrap();
     let id = one.id;
     assert_eq!(
@@ -225,7 +230,7 @@ pub(crate) fn pages_say_where_they_lie(world: &World) {
     commit.at = T0.plus_ms(-50_000);
     store.commit_devices(&[commit]).unwrap();
     let prune = |store: &mut dyn Store, changes: Timestamp, limit| {
-        let too_old = TooOld { logs: changes, requests: changes, changes, now: T0 };
+        let too_old = TooOld { logs: changes, requests: changes, changes, reports: changes, now: T0 };
         store.prune(&too_old, limit).unwrap()
     };
     assert!(!prune(&mut *store, T0, 100), "the first is not old enough");

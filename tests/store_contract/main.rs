@@ -15,6 +15,7 @@ mod moving;
 mod odd_values;
 mod opening;
 mod reading;
+mod reporting;
 mod searching;
 
 use mozpool::lab::Lab;
@@ -174,6 +175,7 @@ fn device_commit(next: Device, expected: Epoch) -> DeviceCommit {
         expected,
         turns: vec![],
         result: None,
+        failure: None,
         at: T0,
     }
 }
@@ -255,6 +257,12 @@ macro_rules! on {
             logging::unknown_senders_are_counted_and_the_silent_ones_forgotten,
             logging::old_lines_go_in_chunks_and_young_ones_stay,
             logging::old_requests_go_with_log_and_claim,
+            reporting::a_device_is_followed_from_spell_to_spell,
+            reporting::a_failure_is_noted_also_where_the_device_went_on_at_once,
+            reporting::what_is_no_other_spell_writes_none,
+            reporting::a_request_leaves_its_outcome,
+            reporting::a_clock_that_goes_back_makes_no_spells_overlap,
+            reporting::what_reports_need_outlives_all_else_and_goes_by_its_own_age,
             applying::a_lab_applied_twice_changes_nothing,
             applying::a_dry_run_tells_and_writes_nothing,
             applying::a_lab_is_applied_whole_or_not_at_all,

@@ -100,7 +100,8 @@ fn requests_and_devices_of_an_older_store_are_read_as_before() {
     assert_eq!(messages(&store.search_log("d1", &search).unwrap().lines), ["Two", "two again"]);
     assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["one", "Two", "two again"]);
     let never = Timestamp(i64::MIN);
-    let too_old = TooOld { logs: Timestamp(6), requests: never, changes: never, now: Timestamp(8) };
+    let too_old =
+        TooOld { logs: Timestamp(6), requests: never, changes: never, reports: never, now: Timestamp(8) };
     assert!(!store.prune(&too_old, 100).unwrap());
     assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["Two", "two again"]);
 }

@@ -13,6 +13,8 @@ pub enum Tag {
     Hardware,
     /// What there is to ask for.
     Pool,
+    /// How it went.
+    Reports,
     /// What there is, changed.
     Admin,
     /// This server.
@@ -21,8 +23,15 @@ pub enum Tag {
 
 impl Tag {
     /// All, in the order of the document.
-    pub const ALL: &'static [Self] =
-        &[Self::Requests, Self::Devices, Self::Hardware, Self::Pool, Self::Admin, Self::Server];
+    pub const ALL: &'static [Self] = &[
+        Self::Requests,
+        Self::Devices,
+        Self::Hardware,
+        Self::Pool,
+        Self::Reports,
+        Self::Admin,
+        Self::Server,
+    ];
 
     /// As it stands in the document.
     pub fn name(self) -> &'static str {
@@ -31,6 +40,7 @@ impl Tag {
             Self::Devices => "devices",
             Self::Hardware => "hardware",
             Self::Pool => "pool",
+            Self::Reports => "reports",
             Self::Admin => "administration",
             Self::Server => "server",
         }
@@ -45,6 +55,7 @@ impl Tag {
             }
             Self::Hardware => "Work by hand on power, network boot and relay boards.",
             Self::Pool => "What there is to ask for: images, environments, PXE configs.",
+            Self::Reports => "How it went: reports, what became of devices, what is to be repaired.",
             Self::Admin => "Making, changing and deleting what there is, one at a time or as a lab file.",
             Self::Server => "This server: its version, its health, this document.",
         }

@@ -9,6 +9,7 @@ mod attempts;
 mod bodies;
 mod changes;
 mod queries;
+mod reports;
 
 pub use admin::*;
 pub use answers::*;
@@ -16,3 +17,4 @@ pub use attempts::*;
 pub use bodies::*;
 pub use changes::*;
 pub use queries::*;
+pub use reports::*;

@@ -5,6 +5,7 @@ use crate::api::openapi::shape::Kind;
 use crate::lab;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
 use crate::logic::lifeguard;
+use crate::logic::report::REPORTS;
 use crate::store::ChangeKind;
 
 /// What `{name}` in a path stands for.
@@ -89,6 +90,13 @@ pub const PATH_PARAMETERS: &[PathParameter] = &[
         example: "ES",
     },
     PathParameter {
+        name: "report",
+        below: "",
+        kind: Kind::Words(reports),
+        doc: "A report's name.",
+        example: "availability",
+    },
+    PathParameter {
         name: "event",
         below: "",
         kind: Kind::Segment,
@@ -110,6 +118,11 @@ pub const PATH_PARAMETERS: &[PathParameter] = &[
         example: "locked_out",
     },
 ];
+
+/// Names of the reports.
+pub(super) fn reports() -> Vec<&'static str> {
+    REPORTS.iter().map(|r| r.name.name()).collect()
+}
 
 /// Names of the states of a device.
 pub(super) fn device_states() -> Vec<&'static str> {

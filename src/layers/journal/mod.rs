@@ -139,6 +139,8 @@ pub struct Settings {
     pub log_bytes_max: u64,
     /// Requests are kept so long after they expired.
     pub request_retention_days: u32,
+    /// What reports are made of is kept so long.
+    pub report_retention_days: u32,
 }
 
 /// What the journal has done since it started, for whoever shows it.
@@ -545,6 +547,7 @@ impl<S: LogStore> Journal<S> {
             logs: before(self.settings.log_retention_days),
             requests: before(self.settings.request_retention_days),
             changes: before(CHANGES_DAYS),
+            reports: before(self.settings.report_retention_days),
             now: today,
         };
         let wait = match self.store.prune(&too_old, PRUNE_ROWS) {

@@ -113,6 +113,7 @@ impl LogStore for Fake {
     }
     fn prune(&mut self, too_old: &TooOld, limit: usize) -> Result<bool> {
         assert_eq!(limit, PRUNE_ROWS);
+        assert_eq!(too_old.reports, NOW.plus_ms(-400 * DAY_MS));
         let mut shelf = self.shelf.lock().unwrap();
         let days = |t: Timestamp| t.0 / DAY_MS;
         shelf.prunes.push((days(too_old.logs), days(too_old.requests), days(too_old.changes)));
@@ -161,6 +162,7 @@ fn start_with(shelf: Shelf) -> Rig {
         log_retention_days: 14,
         log_bytes_max: 100 << 20,
         request_retention_days: 7,
+        report_retention_days: 400,
     };
     let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings);
     journal.look_up = |name| if name == "panda-2.lab" { vec![[10, 0, 0, 2].into()] } else { Vec::new() };

@@ -67,8 +67,8 @@ impl Lifeguard {
                         asker,
                         event: again,
                     });
-                    let Moved { next, log, turns, result, .. } = *moved;
-                    commits.push(DeviceCommit { next, expected, log, turns, result, at: now });
+                    let Moved { next, log, turns, result, failure, .. } = *moved;
+                    commits.push(DeviceCommit { next, expected, log, turns, result, failure, at: now });
                 }
             }
         }

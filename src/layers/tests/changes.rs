@@ -87,7 +87,10 @@ fn numbers_go_on_where_all_changes_have_aged_out() {
     }
     let last = store.last_changes().unwrap().all;
     let now = Timestamp(1);
-    while store.prune(&TooOld { logs: now, requests: now, changes: now, now }, RECENT_MAX).unwrap() {}
+    while store
+        .prune(&TooOld { logs: now, requests: now, changes: now, reports: now, now }, RECENT_MAX)
+        .unwrap()
+    {}
     let recent = Arc::new(Recent::default());
     let feed = Feed::load(location.open().unwrap(), location.bell(), Arc::clone(&recent)).unwrap();
     assert_eq!(recent.last(), last);

@@ -24,7 +24,8 @@ fn move_row(w: &mut World, device: &str, change: impl Fn(&mut Device)) {
     let expected = next.epoch;
     next.epoch = next.epoch.next();
     change(&mut next);
-    let commit = DeviceCommit { next, expected, log: vec![], turns: vec![], result: None, at: T0 };
+    let commit =
+        DeviceCommit { next, expected, log: vec![], turns: vec![], result: None, failure: None, at: T0 };
     assert_eq!(w.store.commit_devices(&[commit]).unwrap(), [Committed::Done]);
 }
 

@@ -108,6 +108,7 @@ fn a_board_lost_to_another_server_is_not_taken() {
         log: vec![],
         turns: vec![],
         result: None,
+        failure: None,
         at: super::world::T0,
     };
     w.store.commit_devices(&[commit]).unwrap();
@@ -494,6 +495,7 @@ fn a_board_that_fails_is_given_away_last() {
         log: vec![],
         turns: vec![],
         result: None,
+        failure: None,
         at: super::world::T0,
     };
     w.store.commit_devices(&[commit]).unwrap();

@@ -2,12 +2,14 @@
 //!
 //! Its states and counters are in `state`.
 
+mod failure;
 pub mod state;
 mod step;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use failure::{Failure, sentence, usual_cause};
 pub use state::{Counter, State};
 pub use step::{Moved, Rearmed, Step, resume, step, time_limit_in, time_limit_s};
 pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, at_rest, def};

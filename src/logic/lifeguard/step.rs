@@ -2,6 +2,7 @@
 //!
 //! Nothing happens here. The caller commits `next` and the log lines, and only then hands out the effects.
 
+use super::failure::{Failure, Trouble, explain};
 use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
@@ -49,6 +50,8 @@ pub struct Moved {
     pub turns: Vec<Turn>,
     /// How an installation ended; stored with the claim in the same commit, so that a lost message loses nothing.
     pub result: Option<ImagingResult>,
+    /// Why it was given up, if it was; the last word when it was twice.
+    pub failure: Option<Failure>,
     /// To be handed out after the commit.
     pub effects: Vec<Effect>,
 }
@@ -61,11 +64,13 @@ pub fn step(device: &Device, facts: Facts<'_>, event: Event, now: Timestamp) -> 
         from: device.epoch,
         in_memory: false,
         by_hand: false,
+        trouble: Trouble::Unknown,
         moved: Moved {
             next: device.clone(),
             log: Vec::new(),
             turns: Vec::new(),
             result: None,
+            failure: None,
             effects: Vec::new(),
         },
     };
@@ -87,6 +92,8 @@ struct Run<'a> {
     from: Epoch,
     /// Nothing but the deadline has changed.
     in_memory: bool,
+    /// What has gone wrong, in case that is the end of it.
+    trouble: Trouble,
     /// A person says where the device is: that proves nothing of it.
     by_hand: bool,
     moved: Moved,
@@ -99,13 +106,17 @@ impl Run<'_> {
         let state = self.moved.next.state;
         match event {
             Event::Signal { signal, detail } => {
+                self.trouble = Trouble::Said { signal, detail: detail.clone() };
                 self.signal(signal)?;
                 if let Some(detail) = detail {
                     self.moved.log.insert(0, format!("{signal}: {detail}"));
                 }
                 Ok(())
             }
-            Event::Answer { epoch, signal } => self.current(epoch).and_then(|()| self.signal(signal)),
+            Event::Answer { epoch, signal } => {
+                self.trouble = Trouble::Said { signal, detail: None };
+                self.current(epoch).and_then(|()| self.signal(signal))
+            }
             Event::PowerStarted { epoch } => self.current(epoch).map(|()| self.arm_in_memory()),
             Event::NoBootConfig { epoch, why } => {
                 self.current(epoch)?;
@@ -114,6 +125,7 @@ impl Run<'_> {
                 }
                 // More power cycles would not mend a template.
                 self.moved.log.push(format!("no boot config: {why}"));
+                self.trouble = Trouble::NoBootConfig { why };
                 self.enter(State::FailedPxeBooting);
                 Ok(())
             }
@@ -150,6 +162,7 @@ impl Run<'_> {
                     return Err(Ignored::OtherState { wanted: from, state });
                 }
                 self.moved.log.push(format!("state forced from {state} to {to} by {who}"));
+                self.trouble = Trouble::Forced { who };
                 if def(to).please != Please::Nothing || to == State::LockedOut {
                     // At rest nothing is under way: neither is it offered to the board, nor taken for what it runs.
                     let next = &mut self.moved.next;
@@ -245,13 +258,26 @@ impl Run<'_> {
             self.arm_in_memory();
             return self.check_if_free();
         }
-        let Some(Count { counter, limit, over, every }) = def.count else { return self.enter(def.retry) };
+        let limit_s = time_limit_s(next, self.facts.catalog, self.facts.hardware).unwrap_or_default();
+        let said = match std::mem::replace(&mut self.trouble, Trouble::Unknown) {
+            Trouble::Said { signal, detail } => Some((signal, detail)),
+            _ => None,
+        };
+        let mut over_again =
+            |times| self.trouble = Trouble::TimeOver { state: def.state, limit_s, times, said: said.clone() };
+        let Some(Count { counter, limit, over, every }) = def.count else {
+            over_again(1);
+            return self.enter(def.retry);
+        };
         let n = next.counters.increment(counter);
+        over_again(n);
         let to = match (over, every) {
             (OverLimit::Fail(state), _) if n > limit => state,
             (OverLimit::Escalate { counter: outer, limit: outer_limit, retry, fail }, _) if n > limit => {
                 next.counters.clear(counter);
-                if next.counters.increment(outer) > outer_limit { fail } else { retry }
+                let cycles = next.counters.increment(outer);
+                over_again(cycles);
+                if cycles > outer_limit { fail } else { retry }
             }
             (_, Some((often, state))) if n.is_multiple_of(often) => state,
             _ => def.retry,
@@ -356,6 +382,7 @@ impl Run<'_> {
                 None => {
                     let image = self.moved.next.next.as_ref().map_or("(none)", |i| &*i.image);
                     self.moved.log.push(format!("no PXE config for image {image} on this hardware type"));
+                    self.trouble = Trouble::NoPxeConfig;
                     self.enter(State::FailedPxeBooting);
                 }
             },
@@ -500,6 +527,7 @@ impl Run<'_> {
             self.moved
                 .log
                 .push("cannot cycle power: no relay is known for this device; set its relay_info".into());
+            self.trouble = Trouble::NoRelay;
             self.enter(State::FailedPowerCycling);
         }
     }
@@ -526,6 +554,7 @@ impl Run<'_> {
             self.moved
                 .log
                 .push(format!("{SELF_HEALS_MAX} self-tests in a row did not help; waiting for a person"));
+            self.trouble = Trouble::HealsUsedUp;
             return self.enter(State::FailedSelfTest);
         }
         if has_live_test {
@@ -542,6 +571,12 @@ impl Run<'_> {
     fn give_up(&mut self, result: ImagingResult, heal: bool) {
         let next = &mut self.moved.next;
         self.moved.log.push(format!("device has failed: {}", next.state));
+        let image = next.next.as_ref().or(next.installed.as_ref()).map(|i| i.image.clone());
+        let trouble = std::mem::replace(&mut self.trouble, Trouble::Unknown);
+        self.moved.failure = Some(match (self.moved.failure.take(), trouble) {
+            (Some(first), Trouble::HealsUsedUp) => first.beyond_healing(),
+            (_, trouble) => explain(next.state, trouble, image),
+        });
         next.boot = None;
         next.next = None;
         next.self_testing = false;

@@ -9,7 +9,7 @@ use crate::store::cells::{Cells, readable, texts_text};
 use crate::store::conn::{Conn, ConnError, Doing, args};
 use crate::store::devices::{self, Stored};
 use crate::store::rows::DeviceInfo;
-use crate::store::{ChangeWhat, Result, sql};
+use crate::store::{ChangeWhat, Result, spells, sql};
 use std::collections::HashMap;
 
 impl<C: Conn> Apply<'_, C> {
@@ -106,6 +106,7 @@ impl<C: Conn> Apply<'_, C> {
                 }
                 (e, _) => e.doing(DOING),
             })?;
+            spells::follow(self.c, name, Some(self.now), None)?;
             let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };
             self.news.device(self.c, self.now, name, what)?;
         }
