@@ -42,6 +42,7 @@ export function open(root, { params: { name } }) {
   const state = h("span", { class: "now" });
   const clock = h("p", { class: "clock" });
   const holder = h("p", { class: "holder" });
+  const note = h("p", { class: "comment-line", hidden: true });
   const facts = h("dl", { class: "facts" });
   const comments = inline({ label: "comment", empty: "none", save: (text) => post(path`device/${name}/set-comments/`, { comments: text }) });
   const environment = inline({
@@ -56,7 +57,7 @@ export function open(root, { params: { name } }) {
 
   put(root,
     h("div", { class: "head device-head" }, heading, state),
-    h("div", { class: "device-line" }, clock, holder),
+    h("div", { class: "device-line" }, clock, holder), note,
     actions.element,
     h("div", { class: "device-page" },
       h("div", { class: "device-main" }, boots.element,
@@ -94,6 +95,8 @@ export function open(root, { params: { name } }) {
     const now = details.state === device.state ? details : device;
     put(clock, clockOf(device, now));
     put(holder, holderOf(device));
+    note.hidden = !device.comments;
+    put(note, h("span", { class: "soft" }, "Comment: "), device.comments);
     comments.set(device.comments);
     environment.set(device.environment);
     drawFacts(device, details);
@@ -102,7 +105,8 @@ export function open(root, { params: { name } }) {
   function clockOf(device, { deadline, attempt, progress }) {
     const parts = [h("span", {}, "for ", since(parse(device.state_since)))];
     const at = parse(deadline);
-    if (at !== null && at !== undefined) parts.push(h("span", {}, device.state === "ready" ? "checked again in " : "time is up in ", h("strong", {}, until(at, "a moment"))));
+    // Nobody checks a board that somebody has.
+    if (at && !(device.state === "ready" && device.request_id)) parts.push(h("span", {}, device.state === "ready" ? "checked again in " : "time is up in ", h("strong", {}, until(at, "a moment"))));
     if (attempt && device.state !== "ready") parts.push(h("span", {}, `${ordinal(attempt.used + 1)} of ${attempt.allowed + 1} attempts`));
     if (progress !== null && progress !== undefined) {
       parts.push(h("span", { class: "rowwise" }, `${progress} %`, h("span", { class: "meter device-meter group-working", "aria-hidden": "true" }, h("span", { style: { width: `${progress}%` } }))));

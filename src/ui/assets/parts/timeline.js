@@ -15,12 +15,19 @@ const LOOK_MS = 1500;
 
 const PURPOSES = { image: "image", power_cycle: "power cycle", self_test: "self-test", maintenance: "maintenance", pxe: "PXE boot" };
 const OUTCOMES = { running: ["runs", "working"], ok: ["went well", "free"], failed: ["failed", "failed"], given_up: ["given up", "out"] };
+/** What is said of an attempt about which there is nothing to say. */
+const WITHOUT = { running: "On its way.", ok: "Went well; what is usual is not known yet." };
 const KINDS = { state: "state", power: "power", tftp: "TFTP", http: "HTTP", event: "event", syslog: "syslog", ping: "ping", check: "check" };
 
 const bytes = (n) => {
   const at = n < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(n) / 3));
   return `${at ? (n / 1000 ** at).toPrecision(3) : n} ${["bytes", "kB", "MB", "GB"][at]}`;
 };
+const short = (ms) => (ms < 100 ? `${ms} ms` : precise(ms));
+const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+const isFile = (step) => step.kind === "tftp" || step.kind === "http";
+/** A state is told when it begins, all else when it is over. */
+const beginOf = (step) => (step.kind === "state" ? step.at_ms : Math.max(0, step.at_ms - (step.took_ms ?? 0)));
 const what = (attempt) => `${PURPOSES[attempt.purpose] ?? attempt.purpose}${attempt.image ? ` ${attempt.image}` : ""}`;
 const outcome = (attempt) => OUTCOMES[attempt.outcome] ?? [attempt.outcome, "out"];
 
@@ -84,7 +91,7 @@ export function timeline(name) {
     if (!attempt) return;
     const [words, group] = outcome(attempt);
     verdict.className = `verdict group-${group}`;
-    say(verdict, attempt.verdict ?? (attempt.outcome === "running" ? "On its way, and nothing is late." : attempt.outcome === "ok" ? "Went as it usually does." : `It ${words} in ${attempt.state}.`));
+    say(verdict, attempt.verdict ? sentence(attempt.verdict) : WITHOUT[attempt.outcome] ?? `It ${words} in ${attempt.state}.`);
     drawSummary(attempt);
     drawSteps(attempt);
   }
@@ -114,7 +121,7 @@ export function timeline(name) {
   /** Rows whose words have not changed stay; their bars move as the whole grows longer. */
   function drawSteps(attempt) {
     const { steps } = attempt;
-    const whole = Math.max(attempt.duration_ms, ...steps.map((step) => Math.max(step.at_ms + (step.took_ms ?? 0), step.usual_ms ?? 0)), 1);
+    const whole = Math.max(attempt.duration_ms, ...steps.map((step) => Math.max(beginOf(step) + (step.took_ms ?? 0), step.usual_ms ?? 0)), 1);
     const share = (ms) => `${((100 * ms) / whole).toFixed(2)}%`;
     steps.forEach((step, at) => {
       const text = JSON.stringify(step);
@@ -126,7 +133,7 @@ export function timeline(name) {
       }
       const runs = step.kind === "state" && at === lastState(steps) && attempt.outcome === "running";
       const length = runs ? attempt.duration_ms - step.at_ms : step.took_ms ?? 0;
-      rows[at].bar.style.setProperty("left", share(step.at_ms));
+      rows[at].bar.style.setProperty("left", share(beginOf(step)));
       rows[at].bar.style.setProperty("width", share(length));
       rows[at].usual?.style.setProperty("left", share(step.usual_ms));
     });
@@ -136,14 +143,14 @@ export function timeline(name) {
   const lastState = (steps) => steps.findLastIndex((step) => step.kind === "state");
 
   function row(step) {
-    const bar = h("span", { class: ["bar", `kind-${step.kind}`, step.bad && "bad"] });
+    const bar = h("span", { class: ["extent", `kind-${step.kind}`, step.bad && "bad"] });
     const usual = step.usual_ms === null || step.usual_ms === undefined ? null : h("span", { class: "usual" });
-    const figures = [step.bytes !== null && step.bytes !== undefined && bytes(step.bytes), step.took_ms ? precise(step.took_ms) : null].filter(Boolean).join(", ");
-    const element = h("li", { class: ["step", step.late_ms && "late", step.bad && "bad"], title: usual ? `usually after ${precise(step.usual_ms)}` : null },
+    const figures = [step.bytes !== null && step.bytes !== undefined && bytes(step.bytes), step.took_ms ? short(step.took_ms) : null].filter(Boolean).join(", ");
+    const element = h("li", { class: ["step", `of-${step.kind}`, step.late_ms && "late", step.bad && "bad"], title: usual ? `usually after ${precise(step.usual_ms)}` : null },
       h("span", { class: "at num mono" }, `+${precise(step.at_ms)}`),
       h("span", { class: "kind" }, KINDS[step.kind] ?? step.kind),
-      fill(h("span", { class: "words" }), step.bad && h("span", { class: "flag bad" }, "✕ "), visible(step.what), figures && h("span", { class: "soft" }, ` ${figures}`),
-        step.late_ms ? h("span", { class: "flag" }, ` ▲ ${precise(step.late_ms)} later than usual`) : null,
+      fill(h("span", { class: "words" }), step.bad && h("span", { class: "flag bad" }, "✕ "), isFile(step) && [h("span", { class: "mono" }, visible(step.name)), " "], visible(step.what), figures && h("span", { class: "soft" }, ` ${figures}`),
+        step.late_ms ? h("span", { class: "flag" }, ` ▲ ${short(step.late_ms)} later than usual`) : null,
         step.slow ? h("span", { class: "flag" }, " ▲ slow") : null),
       h("span", { class: "track", "aria-hidden": "true" }, usual, bar));
     return { element, bar, usual };
