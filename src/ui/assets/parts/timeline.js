@@ -39,9 +39,10 @@ export function timeline(name) {
   const verdict = h("p", { class: "verdict", role: "status" });
   const summary = h("p", { class: "soft small summary" });
   const list = h("ol", { class: "steps" });
+  const legend = h("p", { class: "soft small", hidden: true }, "Dotted: when it usually comes.");
   const empty = h("p", { class: "empty", hidden: true }, "It has not booted since this is recorded. Power cycle it, or install an image.");
   const element = h("section", { class: "card timeline", id: "timeline", "aria-label": "Boot timeline" },
-    h("div", { class: "rowwise" }, h("h2", { class: "grow" }, "Boot timeline"), picker, older), verdict, summary, list, empty);
+    h("div", { class: "rowwise" }, h("h2", { class: "grow" }, "Boot timeline"), picker, older), verdict, summary, list, legend, empty);
   let rows = [];
 
   async function read() {
@@ -121,6 +122,7 @@ export function timeline(name) {
   /** Rows whose words have not changed stay; their bars move as the whole grows longer. */
   function drawSteps(attempt) {
     const { steps } = attempt;
+    legend.hidden = !steps.some((step) => step.usual_ms);
     const whole = Math.max(attempt.duration_ms, ...steps.map((step) => Math.max(beginOf(step) + (step.took_ms ?? 0), step.usual_ms ?? 0)), 1);
     const share = (ms) => `${((100 * ms) / whole).toFixed(2)}%`;
     steps.forEach((step, at) => {
