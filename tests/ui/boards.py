@@ -31,7 +31,10 @@ def pick(page, *names):
 def press(page, title):
     """Presses a button of the actions; gives the dialog that asks."""
     page.get_by_role("group", name="Actions").get_by_role("button", name=title, exact=True).click()
-    return page.get_by_role("dialog")
+    dialog = page.get_by_role("dialog")
+    if title.endswith("…"):
+        dialog.wait_for()
+    return dialog
 
 
 def comment_of(rack, name):
