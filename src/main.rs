@@ -8,7 +8,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // clap itself ends the process with 2 when the usage is wrong.
     match cli::run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // When standard error is gone, too, nobody is left to tell.
             let _ = writeln!(std::io::stderr(), "mozpool: {failure}");

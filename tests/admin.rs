@@ -127,11 +127,11 @@ environment = "test"
     assert!(daemon.fetch("pxelinux.cfg/01-02-00-00-00-00-09").is_ok());
 
     // It is at work, so it stays; by force it goes, and nothing of it is left.
-    let (code, why) = refused(&mut client(&lab, &daemon, &["device", "delete", "board-2"]));
+    let (code, why) = refused(&mut client(&lab, &daemon, &["device", "delete", "board-2", "--yes"]));
     assert_eq!(code, 1);
     assert!(why.contains("it is in state pxe_booting; wait until it is at rest"), "{why}");
     assert_eq!(
-        run(&["device", "delete", "board-2", "--force"]),
+        run(&["device", "delete", "board-2", "--force", "--yes"]),
         "device board-2: deleted\n1 change written\n"
     );
     assert!(daemon.fetch("pxelinux.cfg/01-02-00-00-00-00-09").is_err());
@@ -144,7 +144,7 @@ fn a_claimed_device_stays_and_goes_when_it_is_returned() {
     let lab = Lab::new();
     let daemon = lab.serve();
     let id = daemon.request();
-    let delete = || client(&lab, &daemon, &["device", "delete", "board-1", "--force"]);
+    let delete = || client(&lab, &daemon, &["device", "delete", "board-1", "--force", "--yes"]);
     let (code, why) = refused(&mut delete());
     assert_eq!(code, 1);
     assert_eq!(
@@ -181,7 +181,7 @@ fn things_are_listed_shown_added_edited_and_deleted() {
         (3, "mozpool: there is no hardware type `cubie A 11`\n".into())
     );
     assert_eq!(
-        run(&["hardware", "delete", "cubie/A 10"]),
+        run(&["hardware", "delete", "cubie/A 10", "--yes"]),
         "hardware type cubie A 10: deleted\n1 change written\n"
     );
 
@@ -190,7 +190,7 @@ fn things_are_listed_shown_added_edited_and_deleted() {
         run(&["relay", "show", "r1"]),
         "name            r1\nfqdn            relay.example\nimaging_server  s1\n"
     );
-    run(&["relay", "delete", "r1"]);
+    run(&["relay", "delete", "r1", "--yes"]);
 
     assert_eq!(
         run(&["image", "edit", "web", "hidden=true", "second_stage=", "--dry-run"]),

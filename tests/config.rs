@@ -43,7 +43,8 @@ fn the_sample_has_every_setting_and_no_other() {
             found.insert(format!("{section}.{key}"));
         }
     }
-    let known: BTreeSet<String> = Config::settings().into_iter().map(|(s, k)| format!("{s}.{k}")).collect();
+    let known: BTreeSet<String> =
+        Config::settings().into_iter().map(|s| format!("{}.{}", s.section, s.key)).collect();
     assert_eq!(found, known);
 }
 
@@ -194,7 +195,7 @@ fn every_fault_names_its_line_and_the_remedy() {
 
 #[test]
 fn every_setting_refuses_what_cannot_be() {
-    for (section, key) in Config::settings() {
+    for mozpool::config::Setting { section, key, .. } in Config::settings() {
         // No setting is a date.
         let text = format!("[{section}]\n{key} = 1979-05-27\n");
         let faults = Config::parse(&text, &host()).expect_err(&text);

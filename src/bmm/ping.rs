@@ -221,7 +221,11 @@ impl PingThread {
                     self.count += 1;
                     let cookie = self.secret.hash_one(self.count);
                     if let Err(why) = self.sockets.of(to) {
-                        results.push((ticket, Err(CheckError::NoPing(why))));
+                        // What has a loopback address is this host, and that lives: the demo's boards have such, and its user
+                        // may be one who cannot ping, as on a Debian 12 without any changes.
+                        let answer =
+                            if to.ip().is_loopback() { Ok(()) } else { Err(CheckError::NoPing(why)) };
+                        results.push((ticket, answer));
                     } else if !self.pings.start(ticket, to, cookie, Instant::now()) {
                         results.push((ticket, Err(CheckError::Busy)));
                     }
@@ -323,7 +327,10 @@ mod tests {
         let (pinger, thread) = pinger(PingSockets { v4: none(Family::V4), v6: none(Family::V6) }).unwrap();
         let (said, heard) = unbounded();
         let running = std::thread::spawn(move || thread.run(|t, s| said.send((t, s)).is_ok()));
-        assert!(pinger.ping(Ticket(1), "127.0.0.1:0".parse().unwrap()));
+        assert!(pinger.ping(Ticket(2), "127.0.1.7:0".parse().unwrap()));
+        let (_, answer) = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(answer, Ok(()), "this host itself");
+        assert!(pinger.ping(Ticket(1), "192.0.2.1:0".parse().unwrap()));
         let (_, answer) = heard.recv_timeout(Duration::from_secs(20)).unwrap();
         let why = answer.unwrap_err();
         assert!(!why.is_the_boards());

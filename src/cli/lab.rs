@@ -1,10 +1,11 @@
 //! `mozpool lab`: everything there is as one file, out of a running daemon and into it.
 
-use super::remote::{Remote, RemoteError, escape, show};
+use super::remote::{Done, Remote, RemoteError, escape};
 use super::things::changes;
 use crate::lab::{Format, load_text};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use ureq::http::Method;
 
 /// Bring a running server to what a lab file says, or write down what it has
@@ -55,7 +56,7 @@ fn format(text: &str) -> Result<Format, String> {
     Format::parse(text).ok_or_else(|| "write toml, json or csv".to_owned())
 }
 
-pub(super) fn run(args: &Args, config: Option<&Path>) -> Result<(), RemoteError> {
+pub(super) fn run(args: &Args, config: Option<&Path>) -> Done {
     let client = args.remote.client(config)?;
     match &args.command {
         Command::Import { file, format, dry_run } => {
@@ -66,20 +67,19 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Result<(), RemoteError>
                 u8::from(*dry_run)
             );
             let answer = client.call_with(&Method::POST, &path, format.content_type(), &text)?;
-            let mut out = std::io::stdout().lock();
-            if args.remote.json { show::json(&mut out, &answer) } else { changes(&mut out, &answer) }
-                .map_err(RemoteError::Output)
+            args.remote.show(&answer, |out, _| changes(out, &answer))
         }
         Command::Export { file, format } => {
             let named = file.as_deref().and_then(Format::of_file);
             let otherwise = if args.remote.json { Format::Json } else { Format::Toml };
             let format = format.or(named).unwrap_or(otherwise);
             let text = client.text(&format!("lab/export?format={}", format.name()))?;
-            match file {
+            let written = match file {
                 None => std::io::stdout().lock().write_all(text.as_bytes()).map_err(RemoteError::Output),
                 Some(path) => std::fs::write(path, text)
                     .map_err(|source| RemoteError::File { path: path.clone(), source }),
-            }
+            };
+            written.map(|()| ExitCode::SUCCESS)
         }
     }
 }

@@ -1,21 +1,35 @@
 //! The program's command line: a file per subcommand, and here what they have in common.
 //!
-//! It joins errors and decides exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+//! It joins errors and decides exit codes; `exit` has the table.
 
+mod boot_config;
 pub mod check;
+mod confirm;
 pub mod db;
 pub mod demo;
+pub mod device;
+pub mod exit;
 pub mod lab;
+pub mod log;
 pub mod logging;
+pub mod pages;
+mod period;
 pub mod pxe;
+pub mod relay;
 pub mod remote;
+pub mod repair;
+pub mod report;
+pub mod request;
 pub mod serve;
+mod show;
 pub mod simulate;
+pub mod status;
 pub mod things;
+mod when;
 
 use crate::config::{Config, ConfigError, Host};
 use crate::daemon::DaemonError;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,34 +47,47 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  mozpool demo                     look at it: an emulated rack, no root, no set-up
-  mozpool check                    is this server fit to serve? what is to be done?
-  mozpool db import lab.toml       make the lab's devices and images known (daemon stopped)
-  mozpool serve                    the daemon, as the service unit starts it
-  mozpool lab import lab.toml      the same as db import, while the daemon runs
-  mozpool device list              the boards and how they are
-  RUST_LOG=debug mozpool serve     the same, talkative
+  mozpool demo                                look at it: an emulated rack, no root, no set-up
+  mozpool status                              how the pool is, on one screen
+  mozpool request new debian -- ./tests.sh    a board with this image for as long as this takes
+  mozpool device list --group failed          the boards that were given up
+  mozpool log -f                              what happens, as it happens
+  mozpool check                               is this server fit to serve? what is to be done?
+  mozpool lab import lab.toml                 make the lab's devices and images known
+  RUST_LOG=debug mozpool serve                the daemon, talkative
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; from a server also 3 no such thing, 4 no answer or busy.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration; from a server also 3 no such thing, 4 no answer or busy,
+  5 not confirmed; and what `mozpool request` says of boards: 120 and above.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
-    Demo(demo::Args),
-    Check(check::Args),
-    Db(db::Args),
-    Lab(lab::Args),
-    /// Boards: show, add, edit and delete them while the daemon runs
-    Device(things::Args),
-    /// Hardware types: show, add, edit and delete them while the daemon runs
-    Hardware(things::Args),
+    Status(status::Args),
+    Request(request::Args),
+    Device(device::Args),
+    Log(log::Args),
+    Repair(repair::Args),
+    Report(report::Args),
     /// Images: show, add, edit and delete them while the daemon runs
     Image(things::Args),
     /// PXE configs: show, add, edit and delete them while the daemon runs; what a board would get now
     Pxe(pxe::Args),
-    /// Relay boards: show, add, edit and delete them while the daemon runs
-    Relay(things::Args),
+    /// Hardware types: show, add, edit and delete them while the daemon runs
+    Hardware(things::Args),
+    /// Relay boards: show, test, add, edit and delete them while the daemon runs
+    Relay(relay::Args),
+    Lab(lab::Args),
+    Serve(serve::Args),
+    Check(check::Args),
+    Db(db::Args),
+    Demo(demo::Args),
     Simulate(simulate::Args),
+    Completion(pages::CompletionArgs),
+    Man(pages::ManArgs),
+}
+
+/// The command line's definition, for what is made from it: completion, manual pages, tests.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// Why the program failed.
@@ -119,44 +146,58 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Does what the command line says.
+/// Does what the command line says, and gives what to exit with.
 ///
 /// # Errors
 /// [`Failure`], for `main` to print and to exit with.
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let file = args.config.as_deref();
-    let thing = |kind, args: &things::Args| args.run(kind, file).map_err(Failure::Remote);
     let load = || Config::load(args.config.as_deref(), &Host::ask()).map_err(Failure::Config);
+    let well = |()| ExitCode::SUCCESS;
     match args.command {
         Command::Serve(_) => {
             let config = load()?;
             logging::init(&config.log_filter);
-            serve::run(&config)
+            serve::run(&config).map(well)
         }
         Command::Demo(demo) => {
             // The demo draws on the terminal, and a relay board that fails is part of the play; RUST_LOG has the log.
             logging::init("error");
-            demo::run(&demo).map_err(Failure::Demo)
+            demo::run(&demo).map_err(Failure::Demo).map(well)
         }
         Command::Check(check) => {
             let config = load()?;
             logging::init("error");
-            check::run(&check, &config)
+            check::run(&check, &config).map(well)
         }
         Command::Simulate(simulate) => {
             logging::init("off");
-            simulate::run(&simulate)
+            simulate::run(&simulate).map(well)
         }
         Command::Db(db) => {
             let config = load()?;
             logging::init("warn");
-            db::run(&db, &config)
+            db::run(&db, &config).map(well)
         }
-        Command::Lab(args) => lab::run(&args, file).map_err(Failure::Remote),
-        Command::Device(args) => thing(things::Kind::Device, &args),
-        Command::Hardware(args) => thing(things::Kind::Hardware, &args),
-        Command::Image(args) => thing(things::Kind::Image, &args),
-        Command::Pxe(args) => pxe::run(&args, file).map_err(Failure::Remote),
-        Command::Relay(args) => thing(things::Kind::Relay, &args),
+        Command::Status(args) => of_server(status::run(&args, file)),
+        Command::Request(args) => of_server(request::run(&args, file)),
+        Command::Device(args) => of_server(device::run(&args, file)),
+        Command::Log(args) => of_server(log::run(&args, file)),
+        Command::Repair(args) => of_server(repair::run(&args, file)),
+        Command::Report(args) => of_server(report::run(&args, file)),
+        Command::Hardware(args) => of_server(args.run(things::Kind::Hardware, file)),
+        Command::Image(args) => of_server(args.run(things::Kind::Image, file)),
+        Command::Pxe(args) => of_server(pxe::run(&args, file)),
+        Command::Relay(args) => of_server(relay::run(&args, file)),
+        Command::Lab(args) => of_server(lab::run(&args, file)),
+        Command::Completion(args) => of_server(pages::completion(&args)),
+        Command::Man(args) => of_server(pages::man(&args)),
+    }
+}
+
+fn of_server(done: remote::Done) -> Result<ExitCode, Failure> {
+    match done {
+        Err(error) if error.is_closed_pipe() => Ok(ExitCode::SUCCESS),
+        done => done.map_err(Failure::Remote),
     }
 }

@@ -1,12 +1,11 @@
 //! `mozpool pxe`: PXE configs as other things, and what a board would get now.
 
-use super::remote::show;
-use super::remote::{Remote, RemoteError, escape};
+use super::remote::{Done, Remote, escape};
+use super::show;
 use super::things::{self, Command, Kind};
 use serde_json::Value;
 use std::io::{self, Write};
 use std::path::Path;
-use ureq::http::Method;
 
 /// What is to be done.
 #[derive(Debug, clap::Args)]
@@ -29,18 +28,12 @@ enum PxeCommand {
     Thing(Command),
 }
 
-pub(super) fn run(args: &Args, config: Option<&Path>) -> Result<(), RemoteError> {
+pub(super) fn run(args: &Args, config: Option<&Path>) -> Done {
     match &args.command {
         PxeCommand::Thing(command) => things::run(Kind::Pxe, &args.remote, command, config),
         PxeCommand::Render { device } => {
-            let path = format!("device/{}/pxe", escape(device));
-            let answer = args.remote.client(config)?.call(&Method::GET, &path)?;
-            let mut out = io::stdout().lock();
-            match args.remote.json {
-                true => show::json(&mut out, &answer),
-                false => rendered(&mut out, &answer),
-            }
-            .map_err(RemoteError::Output)
+            let answer = args.remote.client(config)?.get(&format!("device/{}/pxe", escape(device)))?;
+            args.remote.show(&answer, |out, _| rendered(out, &answer))
         }
     }
 }

@@ -11,15 +11,31 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use toml::de::{DeTable, DeValue};
 
+/// Says all that a number's limits leave to say.
+const WITHIN: &str = "one within these limits";
+const NO_SECTION: &str = "is not a section";
 /// Longest piece of a value that an error repeats.
 const SHOWN: usize = 60;
+
+/// A setting as the program knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The section that it stands in.
+    pub section: &'static str,
+    /// Its name there; that of a section below it where the admin invents the keys.
+    pub key: &'static str,
+    /// What its value must be, as errors say it: "a whole number from 1 to 64".
+    pub must_be: String,
+    /// How to write it, as errors say it: "for example …". Empty where `must_be` says all.
+    pub write: String,
+}
 
 /// A parsed file and what was found wrong so far.
 pub(super) struct Document<'t> {
     text: &'t str,
     sections: BTreeMap<String, Section<'t>>,
     /// Every setting that was asked for, in order: what the program knows.
-    asked: Vec<(&'static str, &'static str)>,
+    asked: Vec<Setting>,
     faults: Vec<Fault>,
 }
 
@@ -77,7 +93,7 @@ impl<'t> Document<'t> {
         write: &str,
         read: impl FnOnce(&DeValue<'t>) -> Option<T>,
     ) -> T {
-        let Some(entry) = self.take(section, key) else { return default };
+        let Some(entry) = self.take(section, key, is_not, write) else { return default };
         match read(&entry.value) {
             Some(value) => value,
             None => {
@@ -107,7 +123,7 @@ impl<'t> Document<'t> {
     ) -> N {
         let (low, high) = (limits.start(), limits.end());
         let is_not = format!("is not a whole number from {low} to {high}");
-        self.value(at, default, &is_not, "one within these limits", |v| {
+        self.value(at, default, &is_not, WITHIN, |v| {
             let integer = v.as_integer()?;
             let n = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
             if limits.contains(&n) { N::try_from(n).ok() } else { None }
@@ -149,12 +165,12 @@ impl<'t> Document<'t> {
 
     /// The keys of a section `[SECTION.KEY]` that the admin invents, each with its entry.
     pub(super) fn invented(&mut self, section: &'static str, key: &'static str) -> Vec<(String, Entry<'t>)> {
-        let Some(entry) = self.take(section, key) else { return Vec::new() };
+        let write = format!("a section [{section}.{key}] with lines NAME = VALUE");
+        let Some(entry) = self.take(section, key, NO_SECTION, &write) else { return Vec::new() };
         match entry.value {
             DeValue::Table(table) => entries(&entry.name, table).into_iter().collect(),
             _ => {
-                let write = format!("a section [{section}.{key}] with lines NAME = VALUE");
-                self.wrong(&entry, "is not a section", &write);
+                self.wrong(&entry, NO_SECTION, &write);
                 Vec::new()
             }
         }
@@ -164,7 +180,7 @@ impl<'t> Document<'t> {
     pub(super) fn inside(&mut self, entry: Entry<'t>) -> BTreeMap<String, Entry<'t>> {
         if !matches!(entry.value, DeValue::Table(_)) {
             let write = format!("a section [{}] with lines KEY = VALUE", entry.name);
-            self.wrong(&entry, "is not a section", &write);
+            self.wrong(&entry, NO_SECTION, &write);
         }
         match entry.value {
             DeValue::Table(table) => entries(&entry.name, table),
@@ -194,11 +210,12 @@ impl<'t> Document<'t> {
     }
 
     /// What is left is unknown: gives every setting that was asked for, or all faults by line.
-    pub(super) fn finish(mut self) -> Result<Vec<(&'static str, &'static str)>, Vec<Fault>> {
+    pub(super) fn finish(mut self) -> Result<Vec<Setting>, Vec<Fault>> {
         for (name, section) in std::mem::take(&mut self.sections) {
-            let known: Vec<&str> = self.asked.iter().filter(|(s, _)| *s == name).map(|(_, k)| *k).collect();
+            let known: Vec<&str> = self.asked.iter().filter(|s| s.section == name).map(|s| s.key).collect();
             if known.is_empty() {
-                let mut sections: Vec<String> = self.asked.iter().map(|(s, _)| format!("[{s}]")).collect();
+                let mut sections: Vec<String> =
+                    self.asked.iter().map(|s| format!("[{}]", s.section)).collect();
                 sections.dedup();
                 let remedy = format!("there are {}", sections.join(", "));
                 self.fault(&section.span, format!("[{name}] is not a section of this program"), remedy);
@@ -216,9 +233,21 @@ impl<'t> Document<'t> {
         Err(self.faults)
     }
 
-    fn take(&mut self, section: &'static str, key: &'static str) -> Option<Entry<'t>> {
-        assert!(!self.asked.contains(&(section, key)), "{section}.{key} is read in two places");
-        self.asked.push((section, key));
+    fn take(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        is_not: &str,
+        write: &str,
+    ) -> Option<Entry<'t>> {
+        let twice = self.asked.iter().any(|s| (s.section, s.key) == (section, key));
+        assert!(!twice, "{section}.{key} is read in two places");
+        let must_be = match is_not.strip_prefix("is not ") {
+            Some(rest) => rest.to_owned(),
+            None => write.to_owned(),
+        };
+        let write = if [WITHIN, &must_be].contains(&write) { String::new() } else { write.to_owned() };
+        self.asked.push(Setting { section, key, must_be, write });
         self.sections.get_mut(section)?.keys.remove(key)
     }
 

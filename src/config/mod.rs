@@ -8,6 +8,7 @@ mod error;
 mod host;
 mod live;
 
+pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 
@@ -211,8 +212,8 @@ impl Config {
         document.finish().map(|_| config)
     }
 
-    /// Every setting as `(section, key)`, in the order of the sample file.
-    pub fn settings() -> Vec<(&'static str, &'static str)> {
+    /// Every setting, in the order of the sample file.
+    pub fn settings() -> Vec<Setting> {
         let mut empty = Document::parse("").expect("nothing is TOML");
         read(&mut empty, &Host::default());
         empty.finish().expect("an empty file has no faults")

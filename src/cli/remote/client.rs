@@ -1,41 +1,80 @@
 //! Calls to a daemon's API: a path in, JSON or text out, or a sentence about what went wrong.
+//!
+//! Of several servers the one that answered last is asked first; another one when it does not answer. A call that changes
+//! something goes to another server only if the first cannot have heard it.
 
 use super::RemoteError;
+use super::place::Place;
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
 /// A large import takes some seconds; the server itself gives up after a minute.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
+/// In a lab's network a server that lives takes the connection in milliseconds; then another one is tried.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Redirects that are followed: to the owner, and to where that has moved.
 const REDIRECTS_MAX: usize = 3;
 /// The longest answer: 50,000 devices as JSON.
 const ANSWER_MAX: u64 = 64 << 20;
 
-/// A daemon's API.
-#[derive(Debug)]
+/// The API of a pool.
+#[derive(Debug, Clone)]
 pub(in crate::cli) struct Client {
-    /// `http://host:port`
-    base: String,
+    place: Place,
     agent: Agent,
+    /// Which of the servers answered last; clones share it.
+    current: Arc<AtomicUsize>,
 }
 
 type Result<T> = std::result::Result<T, RemoteError>;
 
 impl Client {
-    pub(super) fn new(url: &str) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             .proxy(None)
+            .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_global(Some(CALL_LIMIT))
             .user_agent(concat!("mozpool/", env!("CARGO_PKG_VERSION")))
             .build();
-        let base = url.trim_end_matches('/').trim_end_matches("/api").trim_end_matches('/').to_owned();
-        Self { base, agent: config.into() }
+        Self { place, agent: config.into(), current: Arc::default() }
+    }
+
+    /// The server that is asked first: `http://host:port`.
+    pub(in crate::cli) fn base(&self) -> &str {
+        let urls = &self.place.urls;
+        &urls[self.current.load(Ordering::Relaxed) % urls.len()]
+    }
+
+    /// Goes on to the next server, if there is one.
+    pub(super) fn next_server(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn servers(&self) -> usize {
+        self.place.urls.len()
+    }
+
+    /// GET.
+    pub(in crate::cli) fn get(&self, path: &str) -> Result<Value> {
+        self.call(&Method::GET, path)
+    }
+
+    /// The number of the last change of anything.
+    pub(in crate::cli) fn last_change(&self) -> Result<u64> {
+        Ok(self.get("events?timeout=0")?["last"].as_u64().unwrap_or_default())
+    }
+
+    /// POST of a JSON body.
+    pub(in crate::cli) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call_with(&Method::POST, path, "application/json", &body.to_string())
     }
 
     /// A call without a body whose answer is JSON; `Null` for none.
@@ -64,14 +103,30 @@ impl Client {
             return Ok(Value::Null);
         }
         serde_json::from_str(text)
-            .map_err(|e| RemoteError::Strange { url: self.base.clone(), why: e.to_string() })
+            .map_err(|e| RemoteError::Strange { url: self.base().to_owned(), why: e.to_string() })
     }
 
+    /// Tries each server once.
     fn send(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<String> {
-        let mut url = format!("{}/api/{path}", self.base);
+        let mut tries = self.servers();
+        loop {
+            tries -= 1;
+            match self.send_to_one(method, path, content_type, body) {
+                Err(RemoteError::Unreachable { sent, .. })
+                    if tries > 0 && (!sent || *method == Method::GET) =>
+                {
+                    self.next_server();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn send_to_one(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<String> {
+        let base = self.base().to_owned();
+        let mut url = format!("{base}/api/{path}");
         for _ in 0..=REDIRECTS_MAX {
-            let failed =
-                |e: ureq::Error| RemoteError::Unreachable { url: self.base.clone(), why: e.to_string() };
+            let failed = |e: ureq::Error| self.unreachable(&url, &e);
             let mut request = Request::builder().method(method.clone()).uri(&url);
             if !content_type.is_empty() {
                 request = request.header("Content-Type", content_type);
@@ -79,11 +134,11 @@ impl Client {
             let sent = match body.is_empty() {
                 true => request
                     .body(())
-                    .map_err(|e| self.bad_url(&e))
+                    .map_err(|e| bad_url(&base, &e))
                     .and_then(|r| self.agent.run(r).map_err(failed)),
                 false => request
                     .body(body)
-                    .map_err(|e| self.bad_url(&e))
+                    .map_err(|e| bad_url(&base, &e))
                     .and_then(|r| self.agent.run(r).map_err(failed)),
             };
             let mut answer = sent?;
@@ -96,22 +151,61 @@ impl Client {
             if (200..300).contains(&status) {
                 return Ok(text);
             }
-            return Err(self.refused(status, &text));
+            return Err(refused(&base, status, &text));
         }
-        Err(RemoteError::Strange { url: self.base.clone(), why: "it redirects in circles".into() })
+        Err(RemoteError::Strange { url: base, why: "it redirects in circles".into() })
     }
 
-    fn bad_url(&self, error: &ureq::http::Error) -> RemoteError {
-        RemoteError::Usage { why: format!("{}: {error}", self.base) }
+    fn unreachable(&self, url: &str, error: &ureq::Error) -> RemoteError {
+        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        let unheard = match error {
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+            ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => true,
+            ureq::Error::Io(e) => {
+                matches!(e.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+            }
+            _ => false,
+        };
+        let server = url.split("/api/").next().unwrap_or(url).to_owned();
+        RemoteError::Unreachable {
+            url: server,
+            named_by: self.place.named_by.clone(),
+            why: error.to_string(),
+            sent: !unheard,
+        }
     }
 
-    /// The server's own sentence, where it is one of ours.
-    fn refused(&self, status: u16, text: &str) -> RemoteError {
-        let body: Value = serde_json::from_str(text).unwrap_or_default();
-        match body["error"]["message"].as_str() {
-            Some(message) => RemoteError::Refused { status, message: message.to_owned() },
-            None => RemoteError::Strange { url: self.base.clone(), why: format!("HTTP status {status}") },
+    /// Where a stream that broke off, or never began, was.
+    pub(super) fn broken(&self, why: &std::io::Error) -> RemoteError {
+        RemoteError::Unreachable {
+            url: self.base().to_owned(),
+            named_by: self.place.named_by.clone(),
+            why: why.to_string(),
+            sent: false,
         }
+    }
+}
+
+fn bad_url(base: &str, error: &ureq::http::Error) -> RemoteError {
+    RemoteError::Usage { why: format!("{base}: {error}") }
+}
+
+/// The server's own sentence, where it is one of ours.
+pub(super) fn refused(base: &str, status: u16, text: &str) -> RemoteError {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    // A named board that another request holds: the answer is the request, closed as soon as it was made.
+    if let (409, Some(request)) = (status, body["request"]["id"].as_i64()) {
+        let device = crate::cli::show::value(&body["request"]["requested_device"]);
+        let why = format!("another request holds {device}");
+        return RemoteError::NoBoard { request, state: "failed_device_busy".into(), why };
+    }
+    match body["error"]["message"].as_str() {
+        Some(message) => RemoteError::Refused {
+            status,
+            message: crate::cli::show::clean(message),
+            code: body["error"]["code"].as_str().unwrap_or_default().to_owned(),
+        },
+        None => RemoteError::Strange { url: base.to_owned(), why: format!("HTTP status {status}") },
     }
 }
 

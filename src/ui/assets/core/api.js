@@ -3,17 +3,20 @@
 /** How long a call may take: a relay board's test takes eleven seconds, an import a minute. */
 const LIMIT_MS = 90_000;
 
-/** The API said no, or nothing. `status` is 0 when there was no answer. */
+/** The API said no, or nothing. `status` is 0 when there was no answer; `body` is what came instead of an error. */
 export class ApiError extends Error {
-  constructor(status, code, message, detail) {
+  constructor(status, code, message, detail, body) {
     super(message);
     this.name = "ApiError";
-    Object.assign(this, { status, code, detail: detail ?? {} });
+    Object.assign(this, { status, code, detail: detail ?? {}, body: body ?? null });
   }
 
-  /** The name of the key or field that is wrong, where the API names one. */
+  /** The name of the key or field that is wrong, where the API names one: in its detail, or at the beginning of its sentence. */
   get field() {
-    return this.detail.key ?? this.detail.field ?? null;
+    const { key, field, kind } = this.detail;
+    if (key || field) return key || field;
+    if (this.status === 404) return kind ?? null;
+    return this.message.match(/^(?:the key )?`?([a-z_]+)`? (?:is|holds|should)\b/)?.[1] ?? null;
   }
 }
 
@@ -45,7 +48,17 @@ async function call(method, where, body, { type = "application/json", as = "json
   }
   if (answer.ok) return value;
   const { code, message, detail } = value?.error ?? {};
-  throw new ApiError(answer.status, code ?? "strange", message ?? `the server answers with status ${answer.status}`, detail);
+  throw new ApiError(answer.status, code ?? "strange", message ?? `the server answers with status ${answer.status}`, detail, value);
+}
+
+/** What is there, whether or not it is good news: health and readiness say their troubles with status 503 and a body of their own. */
+export async function getEither(where) {
+  try {
+    return await get(where);
+  } catch (error) {
+    if (error.body && !error.body.error) return error.body;
+    throw error;
+  }
 }
 
 export const get = (where) => call("GET", where);

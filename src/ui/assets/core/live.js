@@ -34,6 +34,14 @@ export function subscribe(listen) {
   return () => listeners.delete(listen);
 }
 
+const hearers = new Set();
+
+/** Calls `hear(change)` for each change as it comes, before it is applied. Gives a function that ends it. */
+export function onChange(hear) {
+  hearers.add(hear);
+  return () => hearers.delete(hear);
+}
+
 function touch() {
   if (!touched) {
     touched = { devices: new Set(), requests: new Set(), kinds: new Set(), status: false };
@@ -141,6 +149,7 @@ async function probe(mine) {
 }
 
 function apply(kind, change) {
+  for (const hear of [...hearers]) hear(change);
   const news = touch();
   news.kinds.add(kind);
   const { data, what, at } = change;
@@ -150,7 +159,7 @@ function apply(kind, change) {
     const known = devices.get(data.name);
     const { name, was, ...fresh } = data;
     // A change tells state and holder; comments, relays and the like are read.
-    const told = what === "state" || (known && OF_MACHINES.some((key) => fresh[key] !== undefined && fresh[key] !== known[key]));
+    const told = what === "state" || (known && OF_MACHINES.some((key) => (fresh[key] ?? null) !== (known[key] ?? null)));
     // An answer that is on its way may be older than this change; and no change tells what an image was told.
     if (!known || !told || beingRead.has(name) || known.image !== fresh.image) reread(name);
     if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });

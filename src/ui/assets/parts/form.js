@@ -5,7 +5,8 @@ import { fill, h, newId, put } from "../core/dom.js";
 /**
  * A form. Each field: `{name, label, type, value, required, help, placeholder, options, check}`; `type` is that of an input, or
  * `textarea`, `select`, `checkbox`; `options` are `[value, text]` or texts, also suggestions for a text; `check(text, values)`
- * gives what is wrong, or nothing. `submit(values)` may throw an `ApiError`. `fields` may be a function of the values: then the
+ * gives what is wrong, or nothing. Fields with the same `group`, one after the other, are folded away below that title until one
+ * of them has a value or is wrong. `submit(values)` may throw an `ApiError`. `fields` may be a function of the values: then the
  * form follows what has been chosen. `ready(values)` says whether the button can be pressed yet.
  * Gives `{element, values(), set(name, value), setFields(fields), fail(error), busy}`.
  */
@@ -23,13 +24,23 @@ export function form({ fields, submit, action = "Save", cancel = null, danger = 
     const before = new Map(rows);
     const focused = body.contains(document.activeElement) ? document.activeElement : null;
     rows.clear();
-    put(body, list.filter(Boolean).map((field) => {
+    put(body);
+    let box = null;
+    for (const field of list.filter(Boolean)) {
       const old = before.get(field.name);
       const shape = shapeOf(field);
       const made = old?.shape === shape ? old : row({ ...field, value: old?.read() ?? field.value });
       rows.set(field.name, Object.assign(made, { shape }));
-      return made.element;
-    }));
+      if (!field.group) fill(body, made.element);
+      else {
+        if (box?.dataset.group !== field.group) {
+          box = h("details", { class: "group", data: { group: field.group } }, h("summary", {}, field.group));
+          fill(body, box);
+        }
+        fill(box, made.element);
+        if (made.read()) box.open = true;
+      }
+    }
     focused?.focus();
     drawn = JSON.stringify(list.filter(Boolean).map(shapeOf));
   }
@@ -128,8 +139,11 @@ function row(field) {
     wrong(why) {
       wrong.hidden = !why;
       wrong.textContent = why ?? "";
-      if (why) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
+      if (why) {
+        input.setAttribute("aria-invalid", "true");
+        const folded = element.closest("details");
+        if (folded) folded.open = true;
+      } else input.removeAttribute("aria-invalid");
     },
   };
 }

@@ -4,7 +4,7 @@ import { h, put, say } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { recall, setTheme } from "../core/prefs.js";
 import { go, href } from "../core/router.js";
-import { groupOf } from "../core/states.js";
+import { tally } from "../core/tally.js";
 import { since } from "../core/time.js";
 import { show } from "./dialog.js";
 import { counter } from "./jobs.js";
@@ -39,11 +39,12 @@ export function shell(root, base) {
     notice, page, messages);
 
   drawTheme();
+  const groups = tally();
   live.subscribe((news) => {
     if (news.status) drawNotice();
     if (news.devices.size) {
-      let count = 0;
-      for (const device of live.devices.values()) if (groupOf(device) === "failed") count++;
+      groups.update(news.devices, live.devices);
+      const count = groups.count("failed");
       failed.hidden = count === 0;
       say(failed, count);
     }

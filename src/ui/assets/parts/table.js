@@ -12,15 +12,20 @@ const compare = new Intl.Collator(undefined, { numeric: true }).compare;
 
 /**
  * A table. `columns`: `{name, title, cell(row) → node or text, value(row) → what it is sorted by, class}`; without `value` it is
- * not sorted by. `key(row)` identifies a row, `label(row)` names it for those who hear the page. `select: true` adds tick boxes.
- * `open(row)` is called for a double click or Enter. `onSelect(keys)`; `onSort({name, descending})`.
+ * not sorted by. `key(row)` identifies a row, `label(row)` names it for those who hear the page. `select: true` adds tick boxes,
+ * which rows do not get of which `selectable(row)` is false. `open(row)` is called for a double click or Enter. `onSelect(keys)`;
+ * `onSort({name, descending})`.
  * Gives `{element, setRows(rows), selected(), clearSelection(), select(keys), sortBy(name, descending)}`.
  */
-export function table({ caption, columns, key, label = key, select = false, open = null, onSelect = () => {}, onSort = () => {}, sort = null, empty = "Nothing here." }) {
+export function table({
+  caption, columns, key, label = key, select = false, selectable = () => true, open = null, onSelect = () => {}, onSort = () => {},
+  sort = null, empty = "Nothing here.",
+}) {
   let rows = [];
   let order = [];
   let by = sort ?? { name: null, descending: false };
   let anchor = null;
+  let can = 0;
   const drawn = new Map();
   const picked = new Set();
 
@@ -69,7 +74,8 @@ export function table({ caption, columns, key, label = key, select = false, open
         return sign * first || compare(String(key(a)), String(key(b)));
       });
     }
-    const shown = new Set(order.map((row) => key(row)));
+    const shown = new Set(order.filter(selectable).map((row) => key(row)));
+    can = shown.size;
     let gone = false;
     for (const one of picked) if (!shown.has(one)) picked.delete(one), (gone = true);
     whole.setAttribute("aria-rowcount", order.length);
@@ -128,7 +134,7 @@ export function table({ caption, columns, key, label = key, select = false, open
   }
 
   function makeLine(row, name) {
-    const box = select && h("input", { type: "checkbox", "aria-label": `Select ${label(row)}`, on: { click: (event) => pick(name, event) } });
+    const box = select && selectable(row) && h("input", { type: "checkbox", "aria-label": `Select ${label(row)}`, on: { click: (event) => pick(name, event) } });
     const element = h("tr", { data: { key: name }, on: { dblclick: (event) => event.target.closest("a, input, button") || open?.(row) } },
       select && h("td", { class: "pick" }, box),
       columns.map((column) => h("td", { class: column.class, data: { column: column.name } }, column.cell(row))));
@@ -136,7 +142,7 @@ export function table({ caption, columns, key, label = key, select = false, open
   }
 
   function mark(line) {
-    if (!select) return;
+    if (!line.box) return;
     const on = picked.has(line.name);
     line.box.checked = on;
     line.element.setAttribute("aria-selected", String(on));
@@ -144,7 +150,7 @@ export function table({ caption, columns, key, label = key, select = false, open
 
   function pick(name, event) {
     const on = !picked.has(name);
-    const names = order.map(key);
+    const names = order.filter(selectable).map(key);
     const [from, to] = [names.indexOf(anchor), names.indexOf(name)];
     // With shift all rows between this and the last one, of those that are shown.
     const range = event.shiftKey && from >= 0 ? names.slice(Math.min(from, to), Math.max(from, to) + 1) : [name];
@@ -155,15 +161,15 @@ export function table({ caption, columns, key, label = key, select = false, open
 
   function pickAll(on) {
     picked.clear();
-    if (on) for (const row of order) picked.add(key(row));
+    if (on) for (const row of order) if (selectable(row)) picked.add(key(row));
     picksChanged();
   }
 
   function picksChanged() {
     for (const line of drawn.values()) mark(line);
     if (all) {
-      all.checked = order.length > 0 && picked.size === order.length;
-      all.indeterminate = picked.size > 0 && picked.size < order.length;
+      all.checked = can > 0 && picked.size === can;
+      all.indeterminate = picked.size > 0 && picked.size < can;
     }
     onSelect([...picked]);
   }
@@ -193,7 +199,7 @@ export function table({ caption, columns, key, label = key, select = false, open
     setRows(list) {
       rows = list;
       arrange();
-      if (all) all.checked = order.length > 0 && picked.size === order.length;
+      if (all) all.checked = can > 0 && picked.size === can;
     },
     sortBy,
     selected: () => [...picked],
