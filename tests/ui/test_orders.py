@@ -48,7 +48,7 @@ def place(open_page, rack, request):
             rack.put_into(name, "ready")
 
 
-RESTS = {"ready", "troubleshooting", "locked_out", "maintenance_mode", "failed_image"}
+RESTS = {"ready", "troubleshooting", "locked_out", "maintenance_mode"}
 
 
 def ask_for(dialog, verb):
@@ -220,9 +220,12 @@ def test_lifeguard_comments_and_bmm_comments_set_them_and_clear_them(place, rack
 
 
 def confirm(page, title, comment=None):
+    """Confirms what a dialog asks, with a comment; a blank one is to clear it."""
     dialog = press(page, title)
-    if comment is not None:
+    if comment:
         dialog.get_by_label("Comment", exact=True).fill(comment)
+    elif comment is not None:
+        dialog.get_by_role("checkbox", name="Set this comment").check()
     dialog.get_by_role("button", name=title.removesuffix("…"), exact=True).click()
 
 
@@ -288,7 +291,7 @@ def test_bmm_ping_tells_who_answers_and_who_does_not(place, rack):
     press(page, "Ping")
     expect(page.get_by_role("region", name="Messages")).to_contain_text("Ping: all 2 done" if place.kind == "devices" else "Ping: board-001")
     fqdn = rack.device("board-001")["fqdn"]
-    rack.call("device/board-001", {"fqdn": "192.0.2.1"}, method="PUT")
+    rack.call("device/board-001", {"fqdn": "no-such-board.invalid"}, method="PUT")
     try:
         place.pick(page)
         press(page, "Ping")
