@@ -41,7 +41,7 @@ export function table({
   const body = h("tbody");
   const nothing = h("p", { class: "empty", hidden: true }, empty);
   const element = h("div", { class: "grid", tabindex: "0", role: "region", "aria-labelledby": id, on: { scroll: later, keydown: onKey } },
-    h("table", { "aria-rowcount": "0", "aria-multiselectable": select ? "true" : null },
+    h("table", { "aria-rowcount": "0" },
       h("caption", { class: "sr", id }, caption),
       h("thead", {}, h("tr", {}, select && h("th", { scope: "col", class: "pick" }, all), heads)), body), nothing);
   const whole = element.firstChild;
