@@ -3,6 +3,7 @@ boards that say something by syslog."""
 
 import re
 import socket
+from urllib.parse import urlencode
 
 from playwright.sync_api import expect
 from rack import wait_for
@@ -47,8 +48,7 @@ def until_comment(rack, name, comment):
 
 def lines_of(rack, name, **more):
     """A device's log."""
-    query = "&".join(f"{key}={value}" for key, value in more.items())
-    return rack.call(f"device/{name}/log/?{query}")["log"]
+    return rack.call(f"device/{name}/log/?{urlencode(more)}")["log"]
 
 
 def say(rack, name, *texts):

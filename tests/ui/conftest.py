@@ -22,7 +22,7 @@ LOOKS = {
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=int(__import__("os").environ.get("EXPECT_MS", "30000")))
 
 #: What a browser says of an answer that the page knows what to do with.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d|net::ERR_")

@@ -39,21 +39,19 @@ def test_the_page_is_accessible_in_each_look_and_nothing_of_it_hangs_over(open_p
 def test_a_state_counts_down_to_its_deadline_and_tells_the_attempts_left(open_page, rack):
     page = open_page("devices/board-002")
     expect(page.get_by_text(re.compile(r"checked again in \d"))).to_be_visible()
-    # A board without power waits in this state for what does not come.
-    rack.put_into("board-002", "troubleshooting")
+    # A board without power waits in this state for what does not come, until it is tried again.
+    rack.put_into("board-002", "start_self_test")
     rack.call("device/board-002/power-off", {})
-    wait_for("the power to be off", lambda: rack.call("device/board-002/power")["power"] == "off")
-    rack.put_into("board-002", "pc_pinging")
-    expect(page.locator("main")).to_contain_text("is to answer ping")
-    expect(page.get_by_text(re.compile(r"time is up in [0-3] s"))).to_be_visible()
-    for tries in ["1st", "2nd", "3rd", "4th"]:
-        expect(page.get_by_text(f"{tries} of 13 attempts")).to_be_visible()
-    # The next state has neither.
+    rack.until_state("board-002", "pxe_booting")
+    expect(page.get_by_text(re.compile(r"^time is up in [0-9] s$"))).to_be_visible()
+    allowed = rack.device("board-002")["attempt"]["allowed"]
+    expect(page.get_by_text(f"1st of {allowed + 1} attempts")).to_be_visible()
+    expect(page.get_by_text(f"2nd of {allowed + 1} attempts")).to_be_visible()
+    # A state of rest has neither.
+    rack.until_state("board-002", "ready")
     rack.put_into("board-002", "troubleshooting")
-    expect(page.locator("main")).not_to_contain_text("time is up")
-    expect(page.locator("main")).not_to_contain_text("attempts")
-    rack.call("device/board-002/power-on", {})
-    wait_for("the power to be on", lambda: rack.call("device/board-002/power")["power"] == "on")
+    expect(page.locator(".clock")).not_to_contain_text("time is up")
+    expect(page.locator(".clock")).not_to_contain_text("attempts")
 
 
 def test_facts_are_those_of_the_api(open_page, rack):
@@ -193,8 +191,6 @@ def test_earlier_attempts_are_chosen(open_page, rack):
 def test_attempts_beyond_the_first_page_and_a_long_history_are_had(open_page, rack):
     for _ in range(22):
         rack.put_into("board-004", "start_self_test")
-    for _ in range(8):
-        rack.put_into("board-004", "troubleshooting")
         rack.put_into("board-004", "ready")
     page = open_page("devices/board-004")
     timeline = section(page, "Boot timeline")

@@ -127,7 +127,7 @@ def test_filters_stand_in_the_address_and_fit_together(open_page, rack, changed)
             ("Tag", "wifi", ["board-002", "board-003"]), ("Environment", "staging", ["board-002"]), ("Group", "failed", []), ("Group", "free", ["board-002"]),
             ("State", "ready", ["board-002"]), ("Server", "demo", ["board-002"]), ("Hardware", "emulated board", ["board-002"]),
         ]:
-            page.get_by_label(label, exact=True).select_option(value)
+            page.get_by_role("combobox", name=label, exact=True).select_option(value)
             assert names(page) == shown, label
             if not shown:
                 expect(page.get_by_text("No device is like that.")).to_be_visible()
@@ -147,7 +147,7 @@ def test_devices_are_filtered_by_image(open_page, rack):
     try:
         rack.until_state("board-005", "ready")
         page = open_page("devices")
-        page.get_by_label("Image", exact=True).select_option("demo")
+        page.get_by_role("combobox", name="Image", exact=True).select_option("demo")
         expect(row_of(page, "board-005")).to_be_visible()
         assert names(page) == ["board-005"]
         # Who has it, and the way to that request.
@@ -177,7 +177,7 @@ def test_a_range_is_selected_with_shift_over_the_rows_that_are_shown(open_page, 
     page.get_by_role("checkbox", name="Select board-001").click()
     page.get_by_role("checkbox", name="Select board-005").click(modifiers=["Shift"])
     expect(page.get_by_text("3 selected")).to_be_visible()
-    page.get_by_label("Tag", exact=True).select_option("")
+    page.get_by_role("combobox", name="Tag", exact=True).select_option("")
     checked = page.locator("tr[aria-selected=true]").evaluate_all("rows => rows.map((row) => row.dataset.key)")
     assert checked == ["board-001", "board-003", "board-005"]
     page.get_by_role("button", name="Select none").click()
@@ -235,7 +235,7 @@ def test_the_list_is_used_with_the_keyboard(open_page):
 
 def test_filters_are_behind_a_button_on_a_phone(open_page):
     page = open_page("devices?group=free", look="phone")
-    expect(page.get_by_label("Group", exact=True)).to_be_hidden()
+    expect(page.get_by_role("combobox", name="Group", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Filters (1)").click()
-    page.get_by_label("Group", exact=True).select_option("failed")
+    page.get_by_role("combobox", name="Group", exact=True).select_option("failed")
     assert names(page) == []

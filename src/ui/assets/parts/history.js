@@ -20,7 +20,7 @@ export function history(name) {
   const more = h("button", { type: "button", hidden: true, on: { click: () => ((limit = ALL), read()) } }, "Show more");
   const grid = h("table", { hidden: true }, h("caption", { class: "sr" }, "History"),
     h("thead", {}, h("tr", {}, ["Since", "Was", "For", "With", "Why"].map((text) => h("th", { scope: "col" }, text)))), body);
-  const element = h("section", { class: "card history", "aria-label": "History" }, h("h2", {}, "History"), h("div", { class: "scrolls-sideways" }, grid), none, more);
+  const element = h("section", { class: "card history", "aria-label": "History" }, h("h2", {}, "History"), h("div", { class: "scrolls-sideways", tabindex: "0", role: "group", "aria-label": "What it was" }, grid), none, more);
 
   async function read() {
     const mine = ++turn;

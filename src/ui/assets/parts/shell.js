@@ -34,7 +34,7 @@ export function shell(root, base) {
   const page = h("main", { id: "page", tabindex: "-1" });
   put(root,
     h("header", { class: "bar" },
-      h("a", { class: "brand", href: href() }, h("img", { src: `${base}/icon.svg`, alt: "" }), h("span", {}, "Mozpool")),
+      h("a", { class: "brand", href: href(), "aria-label": "Mozpool" }, h("img", { src: `${base}/icon.svg`, alt: "" }), h("span", {}, "Mozpool")),
       h("nav", { "aria-label": "Pages" }, links), counter, theme, keys),
     notice, page, messages);
 
