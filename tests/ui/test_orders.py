@@ -43,7 +43,7 @@ def place(open_page, rack, request):
         rack.call(f"device/{name}/set-comments", {"comments": ""})
         rack.call(f"device/{name}/set-environment", {"environment": "demo"})
         # A board that is at something is let come to its end, so that nothing of it is heard in the next test.
-        device = wait_for("the board to rest", lambda: (d := rack.device(name))["state"] in RESTS and d)
+        device = wait_for("the board to rest", lambda: (d := rack.device(name)) and (d["state"] in RESTS or d["state"].startswith("failed_")) and d)
         if device["state"] != "ready":
             rack.put_into(name, "ready")
 

@@ -9,6 +9,8 @@ import { h, newId, put } from "../core/dom.js";
 export function inline({ label, save, options = null, empty = "none" }) {
   let value = "";
   let editing = false;
+  /** What stood here before the last save: the lists may still say so for a moment. */
+  let stale = null;
   const element = h("div", { class: "inline" });
 
   function show() {
@@ -37,6 +39,7 @@ export function inline({ label, save, options = null, empty = "none" }) {
       keep.disabled = true;
       try {
         await save(box.value.trim());
+        stale = value;
         value = box.value.trim();
         show().focus();
       } catch (error) {
@@ -53,9 +56,12 @@ export function inline({ label, save, options = null, empty = "none" }) {
     element,
     /** Shows another value, unless somebody is writing one. */
     set(text) {
-      if (text === value || editing) return;
+      if (text === value) stale = null;
+      if (text === value || text === stale || editing) return;
       value = text;
-      show();
+      const focused = element.contains(document.activeElement);
+      const edit = show();
+      if (focused) edit.focus();
     },
   };
 }
