@@ -46,8 +46,8 @@ def test_log_page_shows_time_source_and_message_of_a_device_and_tails_it(open_lo
     page = open_log("board-001")
     last = lines_of(rack, "board-001")[-1]
     line = log_in(page).locator(".logline").last
-    expect(line.locator(".source")).to_have_text(last["source"])
-    expect(line.locator(".words")).to_have_text(last["message"])
+    expect(line.locator(".speaker")).to_have_text(last["source"])
+    expect(line.locator(".said")).to_have_text(last["message"])
     expect(line.locator("time")).to_have_attribute("datetime", re.compile(last["timestamp"][:19]))
     until_at_end(page)
     say(rack, "board-001", "kernel: it lives")
@@ -106,12 +106,12 @@ def test_search_finds_lines_in_all_of_the_log_whatever_their_case(open_log, rack
     page.get_by_role("searchbox", name="Search this log").fill("needle")
     expect(page.get_by_text(re.compile(r"^\d+ lines found$"))).to_be_visible()
     lines = [line["message"] for line in lines_of(rack, "board-005", q="needle")]
-    expect(log_in(page).locator(".logline .words")).to_have_text(lines)
+    expect(log_in(page).locator(".logline .said")).to_have_text(lines)
     expect(log_in(page).locator("mark").first).to_have_text("Needle")
     # New lines come searched, too.
     say(rack, "board-005", "more hay")
     say(rack, "board-005", "a third needle")
-    expect(log_in(page).locator(".logline .words")).to_have_text([*lines, "a third needle"])
+    expect(log_in(page).locator(".logline .said")).to_have_text([*lines, "a third needle"])
     page.get_by_role("searchbox").fill("there is none")
     expect(page.get_by_text("No line has “there is none” in it.")).to_be_visible()
 
@@ -135,11 +135,11 @@ def test_a_long_log_begins_at_its_end_and_older_lines_are_had_in_pages(open_log,
     page = open_log("board-006")
     expect(log_in(page).locator(".logline")).to_have_count(1000)
     until_at_end(page)
-    before = log_in(page).locator(".logline").first.locator(".words").text_content()
+    before = log_in(page).locator(".logline").first.locator(".said").text_content()
     page.get_by_role("button", name="Older lines").click()
     lines = len(lines_of(rack, "board-006"))
     expect(log_in(page).locator(".logline")).to_have_count(lines)
-    shown = log_in(page).locator(".logline .words").all_text_contents()
+    shown = log_in(page).locator(".logline .said").all_text_contents()
     assert shown == [line["message"] for line in lines_of(rack, "board-006")]
     # What was looked at has not moved away.
     assert before in shown

@@ -39,7 +39,7 @@ export function open(root, { params: { name } }) {
   let details = live.devices.get(name);
   let turn = 0;
 
-  const state = h("span", { class: "now" });
+  const state = h("span", { class: "device-state" });
   const clock = h("p", { class: "clock" });
   const holder = h("p", { class: "holder" });
   const note = h("p", { class: "comment-line", hidden: true });

@@ -44,7 +44,7 @@ export function history(name) {
       h("td", {}, h("span", { class: ["state", `group-${spell.group}`], title: spell.state }, words)),
       h("td", {}, spell.lasts ? since(at) : span(spell.lasted_s * 1000)),
       h("td", {}, spell.image ?? "", spell.request_id ? [" ", requestLink(spell.request_id)] : ""),
-      h("td", { class: "why" }, visible(spell.cause ?? "")));
+      h("td", { class: "cause" }, visible(spell.cause ?? "")));
   }
 
   let state = live.devices.get(name)?.state;

@@ -219,8 +219,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     const at = parse(line.timestamp);
     return h("div", { class: "logline" },
       h("time", { title: `${line.timestamp} UTC`, datetime: at === null ? null : new Date(at).toISOString() }, at === null ? line.timestamp : CLOCK.format(at)),
-      h("span", { class: ["source", MACHINES.has(line.source) && "machine"], title: line.source }, visible(line.source)),
-      h("span", { class: "words" }, visible(line.message, text)));
+      h("span", { class: ["speaker", MACHINES.has(line.source) && "machine"], title: line.source }, visible(line.source)),
+      h("span", { class: "said" }, visible(line.message, text)));
   }
 
   function dayBetween(last, line) {

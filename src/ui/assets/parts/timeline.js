@@ -38,7 +38,7 @@ export function timeline(name) {
   const older = h("button", { type: "button", hidden: true, on: { click: readOlder } }, "Older attempts");
   const verdict = h("p", { class: "verdict", role: "status" });
   const summary = h("p", { class: "soft small summary" });
-  const list = h("ol", { class: "steps" });
+  const list = h("ol", { class: "bootsteps" });
   const legend = h("p", { class: "soft small", hidden: true }, "Dotted: when it usually comes.");
   const empty = h("p", { class: "empty", hidden: true }, "It has not booted since this is recorded. Power cycle it, or install an image.");
   const element = h("section", { class: "card timeline", id: "timeline", "aria-label": "Boot timeline" },
@@ -148,10 +148,10 @@ export function timeline(name) {
     const bar = h("span", { class: ["extent", `kind-${step.kind}`, step.bad && "bad"] });
     const usual = step.usual_ms === null || step.usual_ms === undefined ? null : h("span", { class: "usual" });
     const figures = [step.bytes !== null && step.bytes !== undefined && bytes(step.bytes), step.took_ms ? short(step.took_ms) : null].filter(Boolean).join(", ");
-    const element = h("li", { class: ["step", `of-${step.kind}`, step.late_ms && "late", step.bad && "bad"], title: usual ? `usually after ${precise(step.usual_ms)}` : null },
+    const element = h("li", { class: ["bootstep", `of-${step.kind}`, step.late_ms && "late", step.bad && "bad"], title: usual ? `usually after ${precise(step.usual_ms)}` : null },
       h("span", { class: "at num mono" }, `+${precise(step.at_ms)}`),
       h("span", { class: "kind" }, KINDS[step.kind] ?? step.kind),
-      fill(h("span", { class: "words" }), step.bad && h("span", { class: "flag bad" }, "✕ "), isFile(step) && [h("span", { class: "mono" }, visible(step.name)), " "], visible(step.what), figures && h("span", { class: "soft" }, ` ${figures}`),
+      fill(h("span", { class: "did" }), step.bad && h("span", { class: "flag bad" }, "✕ "), isFile(step) && [h("span", { class: "mono" }, visible(step.name)), " "], visible(step.what), figures && h("span", { class: "soft" }, ` ${figures}`),
         step.late_ms ? h("span", { class: "flag" }, ` ▲ ${short(step.late_ms)} later than usual`) : null,
         step.slow ? h("span", { class: "flag" }, " ▲ slow") : null),
       h("span", { class: "track", "aria-hidden": "true" }, usual, bar));
