@@ -218,3 +218,36 @@ def test_a_log_that_cannot_be_read_says_why_and_an_address_without_one_asks_whos
     expect(page.get_by_text("The log cannot be read: ")).to_contain_text("no-such-board")
     page = open_page("log")
     expect(page.get_by_text("Whose?")).to_be_visible()
+
+
+#: Counts the streams that a page holds, and lets it be hidden.
+STREAMS = """
+  window.streams = new Set();
+  const Real = EventSource;
+  window.EventSource = class extends Real {
+    constructor(address) { super(address); streams.add(this); }
+    close() { super.close(); streams.delete(this); }
+  };
+  window.hide = (on) => {
+    Object.defineProperty(document, "hidden", { value: on, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+"""
+
+
+def test_a_page_that_nobody_sees_leaves_its_connections_to_others(open_page, rack):
+    page = open_page("log?device=board-001")
+    page.clock.install()
+    page.add_init_script(STREAMS)
+    page.reload()
+    expect(log_in(page)).to_contain_text("entering state")
+    wait_for("both streams", lambda: page.evaluate("streams.size") == 2)
+    page.evaluate("hide(true)")
+    page.clock.fast_forward(11_000)
+    assert page.evaluate("streams.size") == 0
+    say(rack, "board-001", "said while nobody looked")
+    page.evaluate("hide(false)")
+    expect(log_in(page).locator(".logline").last).to_contain_text("said while nobody looked")
+    page.clock.fast_forward(1000)
+    wait_for("both streams", lambda: page.evaluate("streams.size") == 2)
+    expect(page.get_by_text("Connection lost")).to_be_hidden()

@@ -14,6 +14,9 @@ const ONE_BY_ONE_MAX = 200;
 /** What only the machines change, and the stream tells whole. */
 const OF_MACHINES = ["progress", "request_id", "image", "next_image"];
 
+/** A page that nobody sees leaves its connection to others after so long: a browser has six for all pages of a server. */
+const REST_MS = 10_000;
+
 const KINDS = ["device", "request", "image", "pxe_config", "hardware_type", "relay_board", "server"];
 
 /** Devices by name and requests by number; objects in them are replaced, never changed. */
@@ -67,14 +70,26 @@ let source = null;
 let attempt = 0;
 let failures = 0;
 let timer = null;
+let resting = null;
 
 /** Begins. The promise is kept when the lists are there for the first time. */
 export async function start() {
   addEventListener("online", () => again(0));
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !status.connected) again(0);
+    restSoon();
+    if (!document.hidden && !source) again(0);
   });
   await connect();
+}
+
+/** When nobody looks, the stream is given up; everything is read anew when somebody does. */
+function restSoon() {
+  clearTimeout(resting);
+  if (!document.hidden) return;
+  resting = setTimeout(() => {
+    source?.close();
+    source = null;
+  }, REST_MS);
 }
 
 function again(wait) {
@@ -124,6 +139,7 @@ function fillLists(deviceRows, requestRows) {
 function listen(last) {
   const mine = new EventSource(`/api/events/?stream=1&after=${last}`);
   source = mine;
+  restSoon();
   mine.onerror = () => {
     // A browser comes back by itself, but not after an answer such as 410 or 503; then everything is read anew. The same after
     // a break, which costs one list and spares all doubt about what was missed.
