@@ -79,8 +79,7 @@ def test_lifeguard_please_power_cycle_with_a_comment_on_it(place, rack):
     expect(dialog.get_by_label("Comment", exact=True)).to_have_value("")
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_lifeguard_please_image_asks_for_the_keys_that_the_image_needs(place, rack, as_json):
+def test_lifeguard_please_image_asks_for_the_keys_that_the_image_needs(place, rack):
     add_keyed_image(rack)
     page = place.open()
     dialog = press(page, "Please…")
@@ -89,34 +88,33 @@ def test_lifeguard_please_image_asks_for_the_keys_that_the_image_needs(place, ra
     expect(dialog.get_by_label("Image")).to_have_count(0)
     ask_for(dialog, "please_image")
     expect(dialog.get_by_label("Image").get_by_role("option", name="self-test")).to_have_count(0 if hidden(rack, "self-test") else 1)
+    as_json = dialog.get_by_role("checkbox", name="Write it as JSON")
     dialog.get_by_label("Image").select_option("demo")
-    expect(dialog.get_by_role("checkbox", name="Write it as JSON")).to_have_count(0)
+    expect(as_json).to_have_count(0)
     dialog.get_by_label("Image").select_option(KEYED)
     go = dialog.get_by_role("button", name="Ask")
     expect(go).to_be_disabled()
-    if as_json:
-        dialog.get_by_role("checkbox", name="Write it as JSON").check()
-        box = dialog.get_by_label("Boot config (JSON)")
-        assert set(json.loads(box.get_attribute("placeholder"))) == set(KEYED_CONFIG)
-        box.fill('{"url": 1')
+    dialog.get_by_label("url").fill("/files/nowhere")
+    expect(go).to_be_disabled()
+    dialog.get_by_label("size").fill("1048576")
+    expect(go).to_be_enabled()
+    # What the fields say is there as JSON, and what is wrong in it stands beside it.
+    as_json.check()
+    box = dialog.get_by_label("Boot config (JSON)")
+    assert set(json.loads(box.get_attribute("placeholder"))) == set(KEYED_CONFIG)
+    assert json.loads(box.input_value()) == {"url": "/files/nowhere", "size": "1048576"}
+    for text, wrong in [('{"url": 1', "this is not JSON"), ("[]", "this should be a JSON object"), ('{"url": "x"}', "the image asks for size, too")]:
+        box.fill(text)
         go.click()
-        expect(dialog.get_by_role("alert").filter(has_text="this is not JSON")).to_be_visible()
+        expect(dialog.get_by_role("alert").filter(has_text=wrong)).to_be_visible()
         expect(box).to_have_attribute("aria-invalid", "true")
-        box.fill('{"url": "x"}')
-        go.click()
-        expect(dialog.get_by_role("alert").filter(has_text="the image asks for size, too")).to_be_visible()
-        box.fill(json.dumps(KEYED_CONFIG))
-        told = KEYED_CONFIG
-    else:
-        dialog.get_by_label("url").fill(KEYED_CONFIG["url"])
-        expect(go).to_be_disabled()
-        dialog.get_by_label("size").fill("1048576")
-        # What the fields say is there as JSON, and comes back from it.
-        told = {**KEYED_CONFIG, "size": "1048576"}
-        dialog.get_by_role("checkbox", name="Write it as JSON").check()
-        assert json.loads(dialog.get_by_label("Boot config (JSON)").input_value()) == told
-        dialog.get_by_role("checkbox", name="Write it as JSON").uncheck()
+    box.fill(json.dumps(KEYED_CONFIG))
+    told = KEYED_CONFIG
+    if place.kind == "device":
+        # It comes back into the fields.
+        as_json.uncheck()
         expect(dialog.get_by_label("url")).to_have_value(KEYED_CONFIG["url"])
+        told = {**KEYED_CONFIG, "size": "1048576"}
     go.click()
     place.until_all("to be installed", lambda d: d["image"] == KEYED and d["state"] == "ready" and json.loads(d["boot_config"]) == told)
     if place.kind == "devices":
@@ -130,21 +128,16 @@ def hidden(rack, image):
     return rack.call(f"image/{image}/details")["hidden"]
 
 
-@pytest.mark.parametrize("verb, state", [("please_self_test", "self_test_running"), ("please_start_maintenance", "maintenance_mode"), ("please_offline", "locked_out")])
-def test_lifeguard_please_each_of_the_verbs(place, rack, verb, state):
+def test_lifeguard_please_each_of_the_other_verbs(place, rack):
     page = place.open()
-    dialog = press(page, "Please…")
-    ask_for(dialog, verb)
-    dialog.get_by_role("button", name="Ask").click()
-    passed = "ready" if verb == "please_self_test" else state
-    place.until_all(f"to be {passed}", lambda d: d["state"] == passed and any(state in line["message"] for line in lines_of(rack, d["name"])))
-    if verb != "please_offline":
-        return
-    place.pick(page)
-    dialog = press(page, "Please…")
-    ask_for(dialog, "please_online")
-    dialog.get_by_role("button", name="Ask").click()
-    place.until_all("to be ready", lambda d: d["state"] == "ready")
+    # Each leads to where the next one is accepted.
+    for verb, state in [("please_self_test", "ready"), ("please_start_maintenance", "maintenance_mode"), ("please_offline", "locked_out"), ("please_online", "ready")]:
+        before = {name: lines_of(rack, name)[-1]["id"] for name in place.boards}
+        dialog = press(page, "Please…")
+        ask_for(dialog, verb)
+        dialog.get_by_role("button", name="Ask").click()
+        place.until_all(f"to be {state}", lambda d: d["state"] == state and lines_of(rack, d["name"])[-1]["id"] > before[d["name"]])
+        place.pick(page)
 
 
 def test_lifeguard_please_that_is_refused_says_why_and_names_the_board(place, rack):
@@ -300,20 +293,20 @@ def test_bmm_ping_tells_who_answers_and_who_does_not(place, rack):
         rack.call("device/board-001", {"fqdn": fqdn}, method="PUT")
 
 
-@pytest.mark.parametrize("title", QUESTIONS)
-def test_each_question_can_be_left_and_then_nothing_is_done(place, rack, title, accessible):
+def test_each_question_can_be_left_and_then_nothing_is_done(place, rack, accessible):
     page = place.open()
-    dialog = press(page, title)
-    assert dialog.get_by_role("checkbox", name="Set this comment").count() == int(QUESTIONS[title])
-    if QUESTIONS[title]:
-        dialog.get_by_label("Comment", exact=True).fill("never mind")
-        dialog.get_by_role("checkbox", name="Set this comment").uncheck()
-    expect(dialog).to_contain_text("2 devices: board-001, board-002." if place.kind == "devices" else "board-001.")
-    accessible(page)
     was = rack.device("board-001")
-    dialog.get_by_role("button", name="Cancel").click()
-    expect(dialog).to_have_count(0)
-    assert rack.device("board-001") == was
+    for title, rider in QUESTIONS.items():
+        dialog = press(page, title)
+        assert dialog.get_by_role("checkbox", name="Set this comment").count() == int(rider), title
+        if rider:
+            dialog.get_by_label("Comment", exact=True).fill("never mind")
+            dialog.get_by_role("checkbox", name="Set this comment").uncheck()
+        expect(dialog).to_contain_text("2 devices: board-001, board-002." if place.kind == "devices" else "board-001.")
+        accessible(page)
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+        assert rack.device("board-001") == was, title
 
 
 def test_a_question_about_a_board_that_somebody_has_says_so(place, rack):

@@ -17,7 +17,7 @@ const PURPOSES = { image: "image", power_cycle: "power cycle", self_test: "self-
 const OUTCOMES = { running: ["runs", "working"], ok: ["went well", "free"], failed: ["failed", "failed"], given_up: ["given up", "out"] };
 /** What is said of an attempt about which there is nothing to say. */
 const WITHOUT = { running: "On its way.", ok: "Went well; what is usual is not known yet." };
-const KINDS = { state: "state", power: "power", tftp: "TFTP", http: "HTTP", event: "event", syslog: "syslog", ping: "ping", check: "check" };
+const inCapitals = new Set(["tftp", "http"]);
 
 const bytes = (n) => {
   const at = n < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(n) / 3));
@@ -150,7 +150,7 @@ export function timeline(name) {
     const figures = [step.bytes !== null && step.bytes !== undefined && bytes(step.bytes), step.took_ms ? short(step.took_ms) : null].filter(Boolean).join(", ");
     const element = h("li", { class: ["bootstep", `of-${step.kind}`, step.late_ms && "late", step.bad && "bad"], title: usual ? `usually after ${precise(step.usual_ms)}` : null },
       h("span", { class: "at num mono" }, `+${precise(step.at_ms)}`),
-      h("span", { class: "kind" }, KINDS[step.kind] ?? step.kind),
+      h("span", { class: "kind" }, inCapitals.has(step.kind) ? step.kind.toUpperCase() : step.kind),
       fill(h("span", { class: "did" }), step.bad && h("span", { class: "flag bad" }, "✕ "), isFile(step) && [h("span", { class: "mono" }, visible(step.name)), " "], visible(step.what), figures && h("span", { class: "soft" }, ` ${figures}`),
         step.late_ms ? h("span", { class: "flag" }, ` ▲ ${short(step.late_ms)} later than usual`) : null,
         step.slow ? h("span", { class: "flag" }, " ▲ slow") : null),
