@@ -132,11 +132,11 @@ def test_lifeguard_please_each_of_the_other_verbs(place, rack):
     page = place.open()
     # Each leads to where the next one is accepted.
     for verb, state in [("please_self_test", "ready"), ("please_start_maintenance", "maintenance_mode"), ("please_offline", "locked_out"), ("please_online", "ready")]:
-        before = {name: lines_of(rack, name)[-1]["id"] for name in place.boards}
+        before = {name: rack.device(name)["state_since"] for name in place.boards}
         dialog = press(page, "Please…")
         ask_for(dialog, verb)
         dialog.get_by_role("button", name="Ask").click()
-        place.until_all(f"to be {state}", lambda d: d["state"] == state and lines_of(rack, d["name"])[-1]["id"] > before[d["name"]])
+        place.until_all(f"to be {state}", lambda d: d["state"] == state and d["state_since"] > before[d["name"]])
         place.pick(page)
 
 
@@ -237,11 +237,13 @@ def test_bmm_power_control_off_and_on(place, rack):
 
 def test_bmm_power_control_power_cycle_boots_it_from_its_own_disk(place, rack):
     page = place.open()
-    last = {name: lines_of(rack, name)[-1]["id"] for name in place.boards}
+    def boots(name):
+        return sum("pxelinux.cfg/default" in line["message"] for line in lines_of(rack, name))
+
+    before = {name: boots(name) for name in place.boards}
     confirm(page, "Power cycle…")
     for name in place.boards:
-        wait_for(f"{name} to ask for its boot config", lambda name=name: any(
-            line["source"] == "tftp" and "pxelinux.cfg/default" in line["message"] for line in lines_of(rack, name) if line["id"] > last[name]))
+        wait_for(f"{name} to ask for its boot config", lambda name=name: boots(name) > before[name])
 
 
 def test_bmm_pxe_boot_offers_a_config_with_a_boot_config_and_clear_pxe_takes_it_back(place, rack):
