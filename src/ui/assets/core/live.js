@@ -18,6 +18,9 @@ const ONE_BY_ONE_MAX = 200;
 /** What only the machines change, and the stream tells whole. */
 const OF_MACHINES = ["progress", "request_id", "image", "next_image"];
 
+/** A page that nobody sees leaves its connection to others after so long: a browser has six for all pages of a server. */
+const REST_MS = 10_000;
+
 const KINDS = ["device", "request", "image", "pxe_config", "hardware_type", "relay_board", "server"];
 
 /** Devices by name and requests by number; objects in them are replaced, never changed. */
@@ -71,6 +74,7 @@ let source = null;
 let attempt = 0;
 let failures = 0;
 let timer = null;
+let resting = null;
 
 /** Begins. The promise is kept when the lists are there for the first time. */
 export async function start() {
@@ -78,9 +82,20 @@ export async function start() {
   // A machine without a network may still reach a server on itself; so it is asked rather than believed.
   addEventListener("offline", () => source && ask(source));
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !status.connected) again(0);
+    restSoon();
+    if (!document.hidden && !source) again(0);
   });
   await connect();
+}
+
+/** When nobody looks, the stream is given up; everything is read anew when somebody does. */
+function restSoon() {
+  clearTimeout(resting);
+  if (!document.hidden) return;
+  resting = setTimeout(() => {
+    source?.close();
+    source = null;
+  }, REST_MS);
 }
 
 function again(wait) {
@@ -136,6 +151,7 @@ function listen(last) {
     failures = 0;
     setStatus({ connected: true, error: null });
   };
+  restSoon();
   mine.onerror = () => {
     // A browser comes back by itself, but not after an answer such as 410 or 503; then everything is read anew. The same after
     // a break, which costs one list and spares all doubt about what was missed.

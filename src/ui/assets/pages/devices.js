@@ -12,6 +12,10 @@ import { orders, stateOptions } from "../parts/orders.js";
 import { filters } from "../parts/filters.js";
 import { table } from "../parts/table.js";
 
+/** Above so many devices changes are drawn together, some times a second: to sort them all takes longer than a frame. */
+const MANY = 2000;
+const MANY_MS = 200;
+
 export const title = () => "Devices";
 
 const macOf = (device) => device.mac_address.replace(/(..)(?!$)/g, "$1:");
@@ -158,17 +162,22 @@ export function open(root, { query }) {
   }
 
   drawPicked([]);
+  let due = null;
+  function changed() {
+    due = null;
+    choices.refresh();
+    draw();
+  }
   const end = live.subscribe((news) => {
-    if (news.devices.size) {
-      choices.refresh();
-      draw();
-    }
+    if (news.devices.size && live.devices.size <= MANY) changed();
+    else if (news.devices.size) due ??= setTimeout(changed, MANY_MS);
     for (const id of news.requests) {
       for (const one of place.querySelectorAll(`[data-holder="${id}"]`)) say(one, live.requests.get(id)?.assignee);
     }
   });
   return () => {
     end();
+    clearTimeout(due);
     grid.close();
   };
 }

@@ -46,7 +46,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
   const lines = h("div", { class: "loglines", tabindex: "0", role: "log", "aria-label": `Log of ${name}`, "aria-live": "off", on: { scroll: scrolled } });
   const up = h("button", { type: "button", class: "logolder", hidden: true, on: { click: loadOlder } }, "Older lines");
   const nothing = h("p", { class: "empty", hidden: true });
-  const end = h("button", { type: "button", class: "toend primary", hidden: true, on: { click: toEnd } }, "To the end");
+  const end = h("button", { type: "button", class: "toend primary", hidden: true, on: { click: toEnd } }, "To the end ↓");
   const element = h("div", { class: "logview" }, h("div", { class: "tools" }, box, count, copy, save), lines, end);
 
   function typed() {
@@ -219,8 +219,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     const at = parse(line.timestamp);
     return h("div", { class: "logline" },
       h("time", { title: `${line.timestamp} UTC`, datetime: at === null ? null : new Date(at).toISOString() }, at === null ? line.timestamp : CLOCK.format(at)),
-      h("span", { class: ["source", MACHINES.has(line.source) && "machine"], title: line.source }, visible(line.source)),
-      h("span", { class: "words" }, visible(line.message, text)));
+      h("span", { class: ["speaker", MACHINES.has(line.source) && "machine"], title: line.source }, visible(line.source)),
+      h("span", { class: "said" }, visible(line.message, text)));
   }
 
   function dayBetween(last, line) {
@@ -236,7 +236,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     say(nothing, text ? `No line has “${text}” in it${older ? " among those that were looked at" : ""}.` : "Nothing has been said yet. New lines appear here by themselves.");
     say(count, text ? `${all.toLocaleString()} ${all === 1 ? "line" : "lines"} found${older ? ", and more" : ""}` : `${all.toLocaleString()} lines`);
     end.hidden = following && !cut;
-    say(end, unseen && !cut ? `${unseen.toLocaleString()} new ${unseen === 1 ? "line" : "lines"} ↓` : "To the end ↓");
+    say(end, unseen && !cut ? `${unseen.toLocaleString()} new ↓` : "To the end ↓");
   }
 
   function scrolled() {
