@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// Wait so long for a free board, and no longer [default: the server's: 10m; 10s for a board that is named]
     #[arg(long, value_name = "TIME")]
     queue_limit: Option<Period>,
-    /// Who asks [default: as the client configuration says, else user@host]
+    /// Who asks [default: as the client configuration says, else you, at this machine]
     #[arg(long, value_name = "WHO")]
     assignee: Option<String>,
     /// What for; people read it
