@@ -308,7 +308,7 @@ pub const ROUTES: &[Route] = &[
         .named("listReports", Reports).gives(&[ok(&shapes::REPORTS)]),
     get("/api/report/{report}", Any, Plain(report::make), "A report about a time.")
         .named("getReport", Reports).query(shapes::REPORT_QUERY)
-        .more("Of all servers. Two reports are made at once, and more are 503: one may read a year of hundreds of boards.")
+        .more("Of all servers. Two reports are made at once, and others wait for their turn: one may read a year of hundreds of boards.")
         .gives(&[one_of(
             &[("application/json", Kind::Of(&shapes::REPORT)), ("text/csv", Kind::Text)],
             "Rows; as CSV (RFC 4180) with the columns' names first, where cells that a spreadsheet would take for a formula begin with `'`.",

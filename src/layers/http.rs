@@ -64,7 +64,11 @@ const AT_ONCE_MAX: usize = 16 << 10;
 const LARGE_MAX: usize = 2;
 
 /// Reports that are made at once, and repair lists. Each may keep a core busy for a second, and boards come first.
-const REPORTS_MAX: usize = 2;
+const REPORTS_AT_ONCE: usize = 2;
+/// Those that may wait for that: a page asks for all reports at once, and a few people look at it. Each costs a sleeping thread.
+const REPORTS_MAX: usize = 32;
+/// How long one waits for its turn: a report takes a second or two, and most browsers lose patience much later.
+const REPORT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
 /// and two file descriptors.
@@ -170,6 +174,7 @@ impl HttpServer {
         let watchers = Transfers::new(parts.watchers_max);
         let large = Transfers::new(LARGE_MAX);
         let reports = Transfers::new(REPORTS_MAX);
+        let report_turns = Transfers::new(REPORTS_AT_ONCE);
         let stopping = AtomicBool::new(false);
         let (called, was_called) = bounded(1);
         let lines = Arc::default();
@@ -183,6 +188,7 @@ impl HttpServer {
             watchers,
             large,
             reports,
+            report_turns,
             access,
             lines,
             called,
@@ -283,6 +289,8 @@ struct Shared {
     large: Arc<Transfers>,
     /// Reports are made by threads of their own: a second's reading must not keep a board waiting.
     reports: Arc<Transfers>,
+    /// Of those, the ones that are at work.
+    report_turns: Arc<Transfers>,
     watchers: Arc<Transfers>,
     lines: Arc<Lines>,
     /// Has a place for one word: a call has come.
@@ -463,6 +471,9 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
 
 /// Answers a call that reads much, on a connection of its own to the store.
 fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived) {
+    let Some(turn) = shared.report_turns.enter_within(REPORT_PATIENCE) else {
+        return respond(request, ApiError::ReportsFull.reply(), arrived);
+    };
     let reply = match shared.open_store() {
         Err(error) => ApiError::from(error).reply(),
         Ok(mut store) => match answer(shared, store.as_mut(), call).0 {
@@ -471,6 +482,8 @@ fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived
             Answer::Later(_) | Answer::Tail(_) => ApiError::Internal.reply(),
         },
     };
+    // Whoever takes his time to read it does so on his own.
+    drop(turn);
     respond(request, reply, arrived);
 }
 

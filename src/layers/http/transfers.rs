@@ -26,6 +26,20 @@ impl Transfers {
         Some(Slot(Arc::clone(self)))
     }
 
+    /// As [`Self::enter`], but waits for a place, `patience` at most.
+    pub(super) fn enter_within(self: &Arc<Self>, patience: Duration) -> Option<Slot> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut running, _) = self
+            .changed
+            .wait_timeout_while(running, patience, |n| *n >= self.max)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *running >= self.max {
+            return None;
+        }
+        *running += 1;
+        Some(Slot(Arc::clone(self)))
+    }
+
     /// Waits until none runs, `grace` at most; returns how many still do.
     pub(super) fn wait_until_idle(&self, grace: Duration) -> usize {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
