@@ -43,6 +43,7 @@ impl Job {
     }
 
     fn end(mut self) -> Said {
+        wait_for("the command's end", || self.child.as_mut().unwrap().try_wait().unwrap());
         said(self.child.take().unwrap().wait_with_output().unwrap())
     }
 }
