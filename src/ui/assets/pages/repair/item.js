@@ -101,7 +101,7 @@ function lastWords(device) {
  */
 export function item(name, { pick, sent }) {
   const id = newId("item");
-  const box = h("input", { type: "checkbox", "aria-label": `Select ${name}`, class: "pick", on: { click: (event) => pick(name, box.checked, event.shiftKey) } });
+  const box = h("input", { type: "checkbox", "aria-label": `Select ${name}`, class: "item-pick", on: { click: (event) => pick(name, box.checked, event.shiftKey) } });
   const state = h("span");
   const place = h("span", { class: "place" });
   const time = h("span", { class: "soft" });
@@ -111,7 +111,7 @@ export function item(name, { pick, sent }) {
   const comment = commentField(live.devices.get(name) ?? { name });
   const words = lastWords({ name });
   const element = h("article", { class: "item card", "aria-labelledby": id, data: { name } },
-    h("div", { class: "item-head" }, box, h("span", { class: "tick", "aria-hidden": "true" }), h("h3", { id }, h("a", { href: href("devices", name), class: "mono" }, name)), state, place, time),
+    h("div", { class: "item-head" }, box, h("span", { class: "paper-tick", "aria-hidden": "true" }), h("h3", { id }, h("a", { href: href("devices", name), class: "mono" }, name)), state, place, time),
     cause, held, words.element, comment.element, buttons);
   let is = "";
   let loaded = false;

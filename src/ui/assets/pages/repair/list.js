@@ -16,10 +16,12 @@ export async function read() {
   }
 }
 
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+
 /** A device with what the list says of it. The device's own state is newer than the list. */
 export function joined(device, row) {
   const same = row?.state === device.state;
-  return { ...device, cause: (same && row.cause) || causeOf(device.state), since: (same && row.since) || device.state_since, failures: row?.failures ?? null, last_log: row?.last_log ?? null };
+  return { ...device, cause: (same && row.cause && sentence(row.cause)) || causeOf(device.state), since: (same && row.since) || device.state_since, failures: row?.failures ?? null, last_log: row?.last_log ?? null };
 }
 
 /** By relay board, bank and relay, as one walks along the rack. Gives `[[board's name, [devices]]]`. */
