@@ -34,6 +34,8 @@ def figure(page, title):
 
 def test_every_report_is_a_tab_with_a_chart_and_a_table(rack, open_page):
     page = open_page("reports")
+    expect(page.locator("main h2")).to_have_text("Status")
+    assert page.url.endswith("/ui/reports/status")
     listed = rack.call("report/list")["reports"]
     assert [report["title"] for report in listed] == list(REPORTS.values())
     for report in listed:
@@ -68,6 +70,7 @@ def test_every_way_to_group(rack, open_page, report):
         expect(page.locator("tr[data-key]")).to_have_count(len(answer["rows"]))
         expect(page.locator("th[data-column]")).to_have_count(len(answer["columns"]))
         assert sorted(column(page, way)) == sorted(row[way] or "(none)" for row in answer["rows"])
+        page.locator(f"th[data-column={way}]").get_by_role("button").click()
         assert f"by={way}" in page.url
     # The address keeps what was chosen.
     page.reload()

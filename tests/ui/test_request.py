@@ -88,6 +88,7 @@ def test_renew(rack, asked, open_page):
     dialog.get_by_label("For").fill("2h")
     dialog.get_by_role("button", name="Renew").click()
     expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Put this message away").click()
     wait_for("it to end later", lambda: details(rack, number)["expires"] > before)
     expect(page.locator("dd").filter(has_text=re.compile("^1 h 59 min$"))).to_be_visible()
 

@@ -34,6 +34,8 @@ export function open(root, { params, query }) {
       const { reports } = await get("report/list");
       if (ended) return;
       const report = params.report ? reports.find((one) => one.name === params.report) : reports[0];
+      // The first report has an address of its own, which is the one to keep.
+      if (report && !params.report) history.replaceState(null, "", href("reports", report.name) + location.search);
       put(tabs, reports.map((one) => h("a", { href: href("reports", one.name), "aria-current": one === report ? "page" : null }, one.title)));
       if (report) shown = show(body, report, query);
       else put(body, h("p", { class: "notice bad" }, `There is no report ${params.report}.`));
