@@ -3,6 +3,8 @@
 A control is known by page, kind and words; see controls.js. A run of some tests only is held to nothing.
 """
 
+import json
+import os
 from pathlib import Path
 
 SCRIPT = (Path(__file__).parent / "controls.js").read_text()
@@ -10,6 +12,7 @@ SCRIPT = (Path(__file__).parent / "controls.js").read_text()
 #: Controls that no test uses, and why.
 NOT_USED = {
     "bar: link to /": "the name of the page leads where Overview does, which is used",
+    "/: link to /": "the link past the bar, which a test of the keyboard uses on one page, stands on all",
 }
 
 
@@ -19,6 +22,20 @@ class Controls:
     def __init__(self):
         self.seen = {}
         self.used = set()
+
+    def save(self, folder):
+        """Leaves what this process has heard for the one that joins it all."""
+        (Path(folder) / f"{os.getpid()}.json").write_text(json.dumps([self.seen, sorted(self.used)]))
+
+    @classmethod
+    def of(cls, folder):
+        """What all processes have heard."""
+        joined = cls()
+        for file in sorted(Path(folder).glob("*.json")):
+            seen, used = json.loads(file.read_text())
+            joined.seen = {**seen, **joined.seen}
+            joined.used.update(used)
+        return joined
 
     def hear(self, text, test):
         """Takes a line that a page has said; tells whether it was one of ours."""

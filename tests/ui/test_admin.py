@@ -99,7 +99,7 @@ def test_an_image_is_made_changed_and_deleted(rack, open_page):
     make(page)
     expect(page.get_by_role("dialog")).to_contain_text("image debian: new")
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    assert gone(rack, "image/debian")
+    wait_for("it to be gone", lambda: gone(rack, "image/debian"))
     make(page)
     confirm(page, "image debian: new")
     expect(line(page, "debian")).to_contain_text("url, sha256")
@@ -124,7 +124,7 @@ def test_an_image_is_made_changed_and_deleted(rack, open_page):
     page.get_by_role("button", name="Delete").click()
     confirm(page, "image debian: deleted")
     expect(line(page, "debian")).to_have_count(0)
-    assert gone(rack, "image/debian")
+    wait_for("it to be gone", lambda: gone(rack, "image/debian"))
 
 
 def test_what_is_wrong_stands_beside_its_field(rack, open_page):
@@ -163,7 +163,7 @@ def test_what_is_wrong_stands_beside_its_field(rack, open_page):
     page.get_by_label("Inventory number").fill("many")
     make(page)
     expect(wrong(page, "Inventory number")).to_have_text("a whole number")
-    assert gone(rack, "device/new-1")
+    wait_for("it to be gone", lambda: gone(rack, "device/new-1"))
 
 
 def test_a_pxe_config_is_written_with_a_look_at_what_a_board_would_read(rack, open_page):
@@ -211,7 +211,7 @@ def test_a_pxe_config_is_written_with_a_look_at_what_a_board_would_read(rack, op
     page.get_by_role("button", name="Delete").click()
     confirm(page, "PXE config rescue: deleted")
     expect(line(page, "rescue")).to_have_count(0)
-    assert gone(rack, "bmm/pxe_config/rescue")
+    wait_for("it to be gone", lambda: gone(rack, "bmm/pxe_config/rescue"))
 
 
 def test_a_hardware_type_with_a_model_is_made_changed_and_deleted(rack, open_page):
@@ -236,7 +236,7 @@ def test_a_hardware_type_with_a_model_is_made_changed_and_deleted(rack, open_pag
     page.get_by_role("button", name="Delete").click()
     confirm(page, "deleted")
     expect(line(page, "panda")).to_have_count(0)
-    assert gone(rack, where)
+    wait_for("it to be gone", lambda: gone(rack, where))
 
 
 def test_what_is_in_use_is_not_deleted_and_says_why(rack, open_page):
@@ -269,7 +269,7 @@ def test_a_relay_board_is_tested_made_changed_and_deleted(rack, open_page):
     page.get_by_role("button", name="Delete").click()
     confirm(page, "deleted")
     expect(line(page, "relay-9")).to_have_count(0)
-    assert gone(rack, "relay/relay-9")
+    wait_for("it to be gone", lambda: gone(rack, "relay/relay-9"))
 
 
 def test_a_device_is_made_changed_and_deleted(rack, open_page):
@@ -298,7 +298,7 @@ def test_a_device_is_made_changed_and_deleted(rack, open_page):
     page.get_by_role("button", name="Delete").click()
     confirm(page, "device extra-1: deleted")
     expect(line(page, "extra-1")).to_have_count(0)
-    assert gone(rack, "device/extra-1")
+    wait_for("it to be gone", lambda: gone(rack, "device/extra-1"))
 
 
 def test_a_device_at_work_is_deleted_only_nevertheless(rack, open_page):
@@ -349,7 +349,7 @@ def test_a_lab_file_is_imported_after_a_look_at_what_would_change(rack, open_pag
     button.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Cancel").click()
-    assert gone(rack, "device/extra-3")
+    wait_for("it to be gone", lambda: gone(rack, "device/extra-3"))
     button.click()
     confirm(page, "1 device new. All of it is written or none.")
     expect(page.get_by_text("Done: 1 device new.")).to_be_visible()

@@ -15,7 +15,7 @@ def test_the_root_leads_to_the_page_and_every_way_to_its_own(open_page):
     for title in PAGES:
         page.get_by_role("navigation").get_by_role("link", name=title).click()
         expect(page.locator("main h1")).to_have_text(title)
-        expect(page.locator("nav [aria-current=page]")).to_contain_text(title)
+        expect(page.locator("header nav [aria-current=page]")).to_contain_text(title)
     page.go_back()
     expect(page.locator("main h1")).to_have_text("Repair")
 

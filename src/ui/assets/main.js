@@ -1,5 +1,5 @@
-// The page begins here: shell, lists, pages. A page is a module with `title(params)` and `open(root, context)`; `open` draws into
-// `root` and gives a function that ends what it began. `context` is `{params, query}`; lists are in core/live.js.
+// The page begins here: shell, lists, pages. A page is a module with `style` (the name of its style sheet), `title(params)` and
+// `open(root, context)`; `open` draws into `root` and gives a function that ends what it began. `context` is `{params, query}`; lists are in core/live.js.
 
 import { h, put } from "./core/dom.js";
 import * as live from "./core/live.js";
@@ -52,6 +52,8 @@ async function draw() {
     return void put(frame.page, h("h1", {}, why), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
   }
   document.title = `${page.title(found.params)} · Mozpool`;
+  // Its style holds while it is shown; see style/pages.css.
+  document.documentElement.dataset.page = page.style;
   close = page.open(frame.page, { params: found.params, query }) ?? null;
   // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it.
   if (turn > 1) frame.page.focus();

@@ -14,6 +14,7 @@ import { changeList, editHref, tabs } from "./admin.js";
 const NEW = "+new";
 const PXE = "pxe:";
 
+export const style = "admin";
 export const title = ({ kind, name }) => (name === NEW ? `New ${KINDS[kind]?.one ?? "thing"}` : name);
 
 export function open(root, { params, query }) {

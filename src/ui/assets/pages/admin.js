@@ -17,6 +17,7 @@ const TYPES = { toml: "application/toml", json: "application/json", csv: "text/c
 /** Changes that are shown one by one before an import. */
 const CHANGES_MAX = 200;
 
+export const style = "admin";
 export const title = ({ kind }) => (kind ? `Admin: ${KINDS[kind]?.title ?? "lab file"}` : "Admin");
 
 /** The way to a row's form; `null` is a new one's. */

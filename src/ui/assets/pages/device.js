@@ -14,6 +14,7 @@ import { orders } from "../parts/orders.js";
 import { visible } from "../parts/text.js";
 import { timeline } from "../parts/timeline.js";
 
+export const style = "device";
 export const title = ({ name }) => name;
 
 /** "1st", "2nd", "3rd", "11th". */

@@ -16,6 +16,7 @@ import { table } from "../parts/table.js";
 const MANY = 2000;
 const MANY_MS = 200;
 
+export const style = "device";
 export const title = () => "Devices";
 
 const macOf = (device) => device.mac_address.replace(/(..)(?!$)/g, "$1:");

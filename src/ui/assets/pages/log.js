@@ -7,6 +7,7 @@ import { logview } from "../parts/logview.js";
 
 const asked = () => new URLSearchParams(location.search);
 
+export const style = "device";
 export function title() {
   const query = asked();
   return query.has("request") ? `Log of request #${query.get("request")}` : `Log of ${query.get("device") ?? "nothing"}`;

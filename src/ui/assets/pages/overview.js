@@ -15,6 +15,7 @@ const ASK_AGAIN_MS = 15_000;
 /** How soon after a change the advice is thought over again; it looks at everything. */
 const THINK_MS = 400;
 
+export const style = "overview";
 export const title = () => "Overview";
 
 export function open(root, { query }) {

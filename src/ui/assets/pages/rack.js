@@ -27,6 +27,7 @@ const TICK_MS = 30_000;
 
 const idle = globalThis.requestIdleCallback ?? ((act) => setTimeout(act, 1));
 
+export const style = "rack";
 export const title = () => "Rack";
 
 export function open(root, { query }) {

@@ -23,6 +23,7 @@ const SECTIONS = [
   { name: "out", title: "Out of service", group: "out", about: "Taken out by people; the comment says who and why.", empty: "Nothing is out of service." },
 ];
 
+export const style = "repair";
 export const title = () => "Repair";
 
 export function open(root, { query }) {

@@ -21,6 +21,7 @@ const DRAWN = { ready: ["median", "p90"], failures: ["count"], use: ["held"] };
 
 const BY = { hardware: "hardware", environment: "environment", image: "image", server: "server", device: "device", assignee: "assignee", cause: "cause", day: "day" };
 
+export const style = "report";
 export const title = ({ report }) => (report ? `Report: ${report}` : "Reports");
 
 export function open(root, { params, query }) {

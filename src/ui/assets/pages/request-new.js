@@ -17,6 +17,7 @@ const NAMED_MAX = 12;
 /** Suggestions of devices: a list of thousands helps nobody. */
 const SUGGESTED_MAX = 200;
 
+export const style = "request";
 export const title = () => "New request";
 
 export function open(root, { query }) {

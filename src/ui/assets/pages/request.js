@@ -21,6 +21,7 @@ const REST_MS = 700;
 /** Lines that are shown: a request that waits for a day has some hundred. */
 const LINES_MAX = 2000;
 
+export const style = "request";
 export const title = ({ id }) => `Request ${id}`;
 
 export function open(root, { params }) {

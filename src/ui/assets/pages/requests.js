@@ -20,6 +20,7 @@ import { reasons } from "../parts/why.js";
 /** Drawing takes no more than a fifth of the time, however many requests there are. */
 const REST_PER_DRAW = 4;
 
+export const style = "request";
 export const title = () => "Requests";
 
 export function open(root, { query }) {
