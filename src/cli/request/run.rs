@@ -139,10 +139,15 @@ fn with_board(
             }
         }
     };
-    let status = status.unwrap_or_else(|_| ExitStatus::from_raw(0));
     match lost {
         Some(why) if job.on_loss == OnLoss::Term => Err(RemoteError::Lost { request: job.id, why }),
-        _ => Ok((exit_code(status), format!("COMMAND ended: {status}"))),
+        _ => {
+            // What is not known must not look as if it had gone well.
+            let unknown = |source| RemoteError::System { doing: "learn how COMMAND ended", source };
+            let status = status.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+            let status = our_own(status.map_err(unknown))?;
+            Ok((exit_code(status), format!("COMMAND ended: {status}")))
+        }
     }
 }
 
@@ -159,7 +164,7 @@ struct Running {
     pid: Pid,
     in_foreground: bool,
     /// How it has ended.
-    ended: Receiver<ExitStatus>,
+    ended: Receiver<io::Result<ExitStatus>>,
 }
 
 impl Running {
@@ -178,9 +183,7 @@ impl Running {
         let pid = Pid::from_raw(child.id().try_into().unwrap_or_default());
         let (tx, ended) = bounded(1);
         let wait = move || {
-            if let Ok(status) = child.wait() {
-                let _ = tx.send(status);
-            }
+            let _ = tx.send(child.wait());
         };
         let thread = std::thread::Builder::new().name("command".into()).spawn(wait);
         let running = Self { pid, in_foreground, ended };
