@@ -106,7 +106,7 @@ fn with_board(
         ));
     }
     let running = Running::start(job.command, environment)?;
-    let (mut kill_at, mut lost) = (never(), None);
+    let (mut kill_at, mut ending, mut lost) = (never(), false, None);
     let status = loop {
         select! {
             recv(running.ended) -> status => break status,
@@ -115,7 +115,10 @@ fn with_board(
                 // The terminal has sent it to the command, too, which may take it as it likes, as an interactive shell does.
                 if !(running.in_foreground && signal == SIGINT) {
                     running.send(signal);
-                    kill_at = after(GRACE);
+                    // From the first one on, however many follow.
+                    if !std::mem::replace(&mut ending, true) {
+                        kill_at = after(GRACE);
+                    }
                 }
             }
             recv(kept) -> news => match news {
@@ -125,7 +128,9 @@ fn with_board(
                     tell(&format!("THE BOARD IS LOST: request {}: {why}", job.id));
                     if job.on_loss == OnLoss::Term {
                         running.send(SIGTERM);
-                        kill_at = after(GRACE);
+                        if !std::mem::replace(&mut ending, true) {
+                            kill_at = after(GRACE);
+                        }
                     }
                     lost = Some(why);
                 }
