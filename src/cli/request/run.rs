@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, after, bounded, never, select};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use signal_hook::consts::{SIGINT, SIGKILL, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -113,7 +113,7 @@ fn with_board(
             recv(job.signals.0) -> signal => {
                 let signal = signal.unwrap_or(SIGTERM);
                 // The terminal has sent it to the command, too, which may take it as it likes, as an interactive shell does.
-                if !(running.in_foreground && signal == SIGINT) {
+                if !(running.in_foreground && [SIGINT, SIGQUIT].contains(&signal)) {
                     running.send(signal);
                     // From the first one on, however many follow.
                     if !std::mem::replace(&mut ending, true) {

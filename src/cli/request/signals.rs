@@ -2,7 +2,7 @@
 
 use crate::cli::remote::RemoteError;
 use crossbeam_channel::{Receiver, bounded};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +20,7 @@ pub(super) fn listen() -> Result<Signals, RemoteError> {
     if is_ignored(SIGCHLD) {
         signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false))).map_err(failed)?;
     }
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let wanted = [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted).map_err(failed)?;
     let (tx, rx) = bounded(QUEUE);
     let forward = move || {
