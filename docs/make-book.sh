@@ -19,7 +19,7 @@ for folder in docs packaging pxe-templates init-scripts; do
   cp -r "$folder" "$parts/src/"
 done
 # Files beside the pages are for reading, not for the book's own making.
-rm -f "$parts"/src/docs/book.* "$parts/src/docs/make-book.sh" "$parts/src/docs/SUMMARY.md"
+rm -f "$parts"/src/docs/book.* "$parts/src/docs/make-book.sh" "$parts/src/docs/pictures/make.py" "$parts/src/docs/SUMMARY.md"
 # The table of contents has links as seen from docs/; mdbook wants it above all pages.
 sed -e 's,](\.\./,](,;t' -e 's,](\([^:)]*\.md\)),](docs/\1),' docs/SUMMARY.md >"$parts/src/SUMMARY.md"
 mdbook build --dest-dir "$out" "$parts"

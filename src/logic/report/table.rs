@@ -88,7 +88,7 @@ pub const REPORTS: &[Report] = &[
     Report {
         name: Name::Status,
         title: "Status",
-        about: "How many devices are free, used, worked at, failed or out now.",
+        about: "How many devices are free, used, working, failed or out now.",
         by: &[By::Hardware, By::Environment, By::Image, By::Server],
         columns: &[
             count("devices", "Devices"),
@@ -102,7 +102,7 @@ pub const REPORTS: &[Report] = &[
     Report {
         name: Name::Availability,
         title: "Availability",
-        about: "What part of their time devices were free, used, worked at, failed or out.",
+        about: "What part of their time devices were free, used, working, failed or out.",
         by: &[By::Hardware, By::Environment, By::Image, By::Server, By::Device, By::Day],
         columns: &[
             count("devices", "Devices"),
