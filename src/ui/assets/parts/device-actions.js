@@ -1,7 +1,7 @@
 // What people do to devices, one or many: a table of actions, and a bar of buttons for those that are selected.
 
 import { path, post, ApiError } from "../core/api.js";
-import { h, put, say } from "../core/dom.js";
+import { h, say } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { ask, confirm } from "./dialog.js";
 import { run } from "./jobs.js";
@@ -84,20 +84,23 @@ export async function askEnvironment(names) {
 
 /**
  * A bar for a selection: hidden while nothing is selected. `clear()` is called when the selection is to go; after something was
- * done the refused ones stay selected by `keep(names)`. Gives `{element, set(names)}`.
+ * done those that it was not done to stay selected by `keep(names)`: the refused ones, and what was selected meanwhile. Gives
+ * `{element, set(names)}`.
  */
 export function actionBar({ clear, keep }) {
   let names = [];
   const count = h("strong", { role: "status" });
-  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: async () => after(await act([...names])) } }, title);
+  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: once(() => doneTo([...names], act)) } }, title);
   const element = h("div", { class: "actions device-actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true },
     count, ACTIONS.map((action) => button(action.title, (list) => doTo(list, action), action.danger)),
     button("Comment…", askComment), button("Environment…", askEnvironment),
     h("button", { type: "button", class: "quiet", on: { click: clear } }, "Clear selection"));
 
-  function after(refused) {
+  async function doneTo(asked, act) {
+    const refused = await act(asked);
     if (!refused) return;
-    if (refused.length) keep(refused);
+    const left = names.filter((name) => refused.includes(name) || !asked.includes(name));
+    if (left.length) keep(left);
     else clear();
   }
 
@@ -111,19 +114,27 @@ export function actionBar({ clear, keep }) {
   };
 }
 
+/** `act`, which does nothing while it is at it: two clicks are one. The button stays enabled, or it would lose the focus. */
+function once(act) {
+  let busy = false;
+  return async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      await act();
+    } finally {
+      busy = false;
+    }
+  };
+}
+
 /** One button for one action on one device, with its words. */
 export function actionButton(name, action, { title = action.title, primary = false, done = () => {} } = {}) {
-  const button = h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: async () => {
-    button.disabled = true;
-    try {
-      const refused = await doTo([name], action);
-      if (refused && refused.length === 0) done();
-    } finally {
-      button.disabled = false;
-    }
-  } } });
-  put(button, title);
-  return button;
+  const act = once(async () => {
+    const refused = await doTo([name], action);
+    if (refused && refused.length === 0) done();
+  });
+  return h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: act } }, title);
 }
 
 export const action = (name) => ACTIONS.find((one) => one.name === name);

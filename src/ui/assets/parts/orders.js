@@ -43,13 +43,18 @@ const ACTIONS = [
 export function orders({ names, submitted = () => {}, class: kind = null }) {
   const buttons = ACTIONS.map(({ title, act, primary }) =>
     h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
+  let busy = false;
   async function begin(act) {
     const chosen = names();
-    if (!chosen.length) return;
+    // What a dialog needs is read before it opens: a second click would open a second one.
+    if (busy || !chosen.length) return;
+    busy = true;
     try {
       await act(chosen, submitted);
     } catch (error) {
       warn(error.message);
+    } finally {
+      busy = false;
     }
   }
   const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions" }, buttons);
