@@ -70,9 +70,17 @@ const CHOICES = [
   { name: "tag", title: "Tag", options: all((d) => d.tags), fits: (d, value) => d.tags.includes(value) },
 ];
 
-const searched = (d) =>
-  [d.name, d.fqdn, d.mac_address, macOf(d), d.state, inWords(d.state), d.comments, d.image, d.environment, hardwareOf(d), d.relay_info, d.imaging_server, ...d.tags, holderOf(d)]
-    .join("\n").toLowerCase();
+const ownTexts = new WeakMap();
+/** What a search looks through. A row is never changed, so its own part is made once; who holds it is told elsewhere. */
+function searched(d) {
+  let text = ownTexts.get(d);
+  if (text === undefined) {
+    text = [d.name, d.fqdn, d.mac_address, macOf(d), d.state, inWords(d.state), d.comments, d.image, d.environment, hardwareOf(d), d.relay_info, d.imaging_server, ...d.tags]
+      .join("\n").toLowerCase();
+    ownTexts.set(d, text);
+  }
+  return d.request_id ? `${text}\n${holderOf(d).toLowerCase()}` : text;
+}
 
 function filterOf(values) {
   const words = values.q.trim().toLowerCase();

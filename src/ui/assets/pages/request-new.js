@@ -101,7 +101,8 @@ function build(body, images, environments, query) {
       if (mine !== turn) return;
       image = details;
       made.setFields(fields());
-      made.input("image").focus({ preventScroll: true });
+      // Who is writing already goes on.
+      if (!made.element.contains(document.activeElement)) made.input("image").focus({ preventScroll: true });
     } catch (error) {
       if (mine !== turn) return;
       image = null;
