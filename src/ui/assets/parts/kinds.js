@@ -2,6 +2,7 @@
 
 import { get, path } from "../core/api.js";
 import { devices } from "../core/live.js";
+import { boardKey, parsePower } from "../core/power.js";
 
 const texts = { show: (value) => (value ?? []).join(", "), read: (text) => text.split(",").map((one) => one.trim()).filter(Boolean) };
 const orNull = { show: (value) => value ?? "", read: (text) => text.trim() || null };
@@ -93,7 +94,7 @@ export const KINDS = {
     title: "Relay boards", one: "relay board", about: "What switches the power of boards.", lab: "relay_board",
     rows: list("relay/list", "relay_boards"), key: (row) => [row.name], where: ([name]) => path`relay/${name}`,
     columns: [["name", "Name"], ["fqdn", "Address"], ["imaging_server", "Server"],
-      ["devices", "Devices", (r) => String([...devices.values()].filter((d) => d.relay_info.startsWith(`${r.fqdn}:`)).length)]],
+      ["devices", "Devices", (r) => String([...devices.values()].filter((d) => parsePower(d.relay_info)?.board === boardKey(r.fqdn)).length)]],
     fields: [
       { name: "name", label: "Name", key: 0, required: true },
       { name: "fqdn", label: "Address", required: true, help: "name or address, with a port if it is not 2101" },

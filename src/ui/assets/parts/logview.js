@@ -108,8 +108,10 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     }
     const mine = new EventSource(`/api/${where}/${query({ follow: 1, after, q: text })}`);
     source = mine;
+    const round = turn;
     let waiting = [];
     mine.addEventListener("line", (event) => {
+      if (round !== turn) return;
       // The place where the lines that came together with this one begin.
       after = event.lastEventId || after;
       waiting.push({ ...JSON.parse(event.data), place: after });
@@ -118,7 +120,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
         const list = waiting;
         waiting = [];
         // What was said while this page was not looked at is told once more by the stream, from the last place on.
-        if (!closed) append(unknown(list));
+        // After another search has begun, these belong to the one before.
+        if (!closed && round === turn) append(unknown(list));
       }, 30);
     });
     mine.addEventListener("skipped", (event) => note(`${JSON.parse(event.data).lines} lines came too fast and are not shown; they are in the log.`));

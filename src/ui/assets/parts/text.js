@@ -21,6 +21,15 @@ export function visible(text, wanted = "") {
   });
 }
 
+/** JSON with a line for each key; what is none stays as it is. */
+export function prettyJson(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 function marked(text, wanted) {
   if (!wanted) return [[text, false]];
   const [low, key] = [text.toLowerCase(), wanted.toLowerCase()];
