@@ -94,7 +94,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _say(words: str) -> None:
-    print(f"mozpool: {words}", file=sys.stderr, flush=True)
+    # Other people's words are in it, which a terminal is not to obey.
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in words)
+    print(f"mozpool: {shown}", file=sys.stderr, flush=True)
 
 
 def _failed(error: Exception, code: int) -> int:

@@ -470,7 +470,10 @@ def _give_all_back() -> None:
     with _open_lock:
         boards = list(_open.values())
     for board in boards:
-        board._give_back("the program has ended", HASTY_LIMIT_S)
+        try:
+            board._give_back("the program has ended", HASTY_LIMIT_S)
+        except Exception:
+            _log.exception("a board could not be given back")  # The others can.
 
 
 atexit.register(_give_all_back)

@@ -67,6 +67,9 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.terminate()
         try:
             process.wait(TERMINATE_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as why:
+            # A second Ctrl-C is no reason to let it run: the board is about to be another's.
             process.kill()
             process.wait()
+            if not isinstance(why, subprocess.TimeoutExpired):
+                raise

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Mapping, Optional, Protocol, Union
 from urllib.parse import urlencode
 
 from .api import Api, Query, decode, error_of, path
-from .ask import ask, prepare
+from .ask import SWEEP_LIMIT_S, ask, prepare, sweep
 from .board import somebody
 from .errors import MozpoolConflictException, MozpoolException
 from .retry import Again
@@ -195,7 +195,14 @@ class MozpoolHandler:
         if b2gbase is not None:
             body["b2gbase"] = b2gbase
         self.log_obj.debug(f"Request {device} with {image}...")
-        return ask(self._api, prepare(device, body), self._api.limit_s)
+        asked = prepare(device, body)
+        answer = ask(self._api, asked, self._api.limit_s)
+        if asked.doubtful:
+            try:
+                sweep(self._api, asked, answer["request"]["id"], SWEEP_LIMIT_S)
+            except (MozpoolException, KeyError, TypeError) as error:
+                self.log_obj.critical(f"Cannot look for requests whose answer was lost; their reason has {asked.mark}: {error}")
+        return answer
 
     def renew_request(self, request_url: str, new_duration: int) -> str:
         """Keeps it for so many seconds from now. Raises MozpoolConflictException when it has ended."""

@@ -25,6 +25,8 @@ SILENCE_S = 45.0
 LOOK_EVERY_S = 3.0
 #: For a look; then the next one begins.
 LOOK_LIMIT_S = 30.0
+#: Longer waits are refused by `threading`, with an OverflowError; infinity is one.
+_WAIT_MAX_S = threading.TIMEOUT_MAX / 2
 
 _log = logging.getLogger("mozpoolclient")
 
@@ -72,13 +74,14 @@ class Watch:
     def wait(self, until: Callable[[Now], bool], limit_s: float) -> Optional[Now]:
         """Waits until it is so; None when it is not within so many seconds, or the watch was stopped."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped.is_set() or (self._now is not None and until(self._now)), limit_s)
+            over = lambda: self._stopped.is_set() or (self._now is not None and until(self._now))  # noqa: E731
+            self._changed.wait_for(over, min(limit_s, _WAIT_MAX_S))
             return self._now if self._now is not None and until(self._now) else None
 
     def wait_over(self, over: Callable[[], bool], limit_s: Optional[float]) -> None:
         """Waits until something is so that `wake` tells of."""
         with self._changed:
-            self._changed.wait_for(over, limit_s)
+            self._changed.wait_for(over, None if limit_s is None else min(limit_s, _WAIT_MAX_S))
 
     def wake(self) -> None:
         """Whoever waits looks again whether it is so."""

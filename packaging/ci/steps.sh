@@ -4,11 +4,12 @@
 set -eu
 export MOZPOOL_URL="${MOZPOOL_URL:-http://mozpool.example.com:8080}"
 
-request=$(mozpool request new demo --duration 2h --queue-limit 30m --reason "nightly tests")
-trap 'mozpool request return --yes "$request"' EXIT
+request=
+trap '[ -z "$request" ] || mozpool request return --yes "$request"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+request=$(mozpool request new demo --duration 2h --queue-limit 30m --reason "nightly tests")
 mozpool request wait "$request"
 
 board=$(mozpool request show "$request" --json | sed -n 's/^ *"assigned_device": "\(.*\)",$/\1/p')

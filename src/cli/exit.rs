@@ -34,7 +34,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("120", "no board: none that fits became free in time, or the one that was named is taken"),
     ("121", "the board that was named failed, or two boards say that the image is bad"),
     ("122", "the board was lost: its request expired, or somebody else returned it"),
-    ("125", "`request new -- COMMAND`: Mozpool failed, for any other reason, before COMMAND ran"),
+    (
+        "125",
+        "`request new -- COMMAND`: Mozpool failed, for any other reason, before COMMAND ran or beside it",
+    ),
     ("126", "`request new -- COMMAND`: COMMAND cannot be executed"),
     ("127", "`request new -- COMMAND`: there is no COMMAND"),
     ("128+N", "`request new -- COMMAND`: signal N ended COMMAND, or the wait for a board"),

@@ -2,7 +2,7 @@
 
 use super::period::for_eyes;
 use super::remote::{Done, Remote, RemoteError, escape};
-use super::show::{self, Column, Style};
+use super::show::{self, Column, Style, Terminal};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::Path;
@@ -58,6 +58,11 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> Done {
     let path = format!("report/{}?{}", escape(report), query.join("&"));
     if args.csv {
         let text = client.text(&path)?;
+        // Names in it are what people wrote. A file gets them as they are.
+        let text = match Terminal::of_stdout().width {
+            Some(_) => text.lines().map(|line| show::clean(line) + "\n").collect::<String>(),
+            None => text,
+        };
         io::stdout().lock().write_all(text.as_bytes()).map_err(RemoteError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }

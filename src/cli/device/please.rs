@@ -2,7 +2,7 @@
 
 use crate::cli::boot_config::BootConfig;
 use crate::cli::exit::Exit;
-use crate::cli::remote::{Client, Done, Remote, RemoteError, escape};
+use crate::cli::remote::{Client, Done, Remote, RemoteError, escape, tell};
 use crate::cli::show::{self, Style};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -94,11 +94,16 @@ pub(super) fn each(
             Ok(answer @ Value::Object(_)) => answer,
             Ok(_) => json!({}),
             // Alone it ends as everywhere.
-            Err(error) if devices.len() == 1 || error.may_pass() => return Err(error),
-            Err(error @ RemoteError::Refused { .. }) => {
+            Err(error @ RemoteError::Refused { .. }) if devices.len() > 1 && !error.may_pass() => {
                 json!({ "accepted": false, "why": error.to_string() })
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !answers.is_empty() {
+                    let before = devices[..answers.len()].join(", ");
+                    tell(&show::clean(&format!("it ended at {device}; asked before it: {before}")));
+                }
+                return Err(error);
+            }
         };
         answer["device"] = device.as_str().into();
         answers.push(answer);

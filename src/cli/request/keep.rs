@@ -5,7 +5,7 @@ use super::signals::Signals;
 use super::watch::{PAUSE_FIRST, PAUSE_MAX, look};
 use crate::cli::period::Period;
 use crate::cli::remote::{Client, RemoteError, tell};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -132,10 +132,15 @@ impl Keeper {
                 (matches!(kept, Some(Kept::Lost(_))), matches!(kept, Some(Kept::Trouble(_))));
             let first = pause == PAUSE_FIRST;
             // Once is enough; it goes on in silence.
-            if let Some(kept) = kept.filter(|_| !trouble || first)
-                && self.tx.send(kept).is_err()
-            {
-                return;
+            if let Some(kept) = kept.filter(|_| !trouble || first) {
+                let gone = match lost {
+                    true => self.tx.send(kept).is_err(),
+                    // While the board is waited for nobody reads; renewing must not wait for that.
+                    false => matches!(self.tx.try_send(kept), Err(TrySendError::Disconnected(_))),
+                };
+                if gone {
+                    return;
+                }
             }
             if lost {
                 return;

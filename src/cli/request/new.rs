@@ -15,8 +15,8 @@ use std::time::Duration;
 /// prints which board it is; Ctrl-C meanwhile takes the request back.
 ///
 /// With -- COMMAND it waits, runs COMMAND, keeps the board for as long as COMMAND runs, and gives it back whatever happens: when
-/// COMMAND ends, and on Ctrl-C, SIGTERM and SIGHUP, which COMMAND gets first. Where this is not the terminal's own, COMMAND has ten
-/// seconds to end then. It ends with COMMAND's exit status. COMMAND finds in its environment:
+/// COMMAND ends, and on Ctrl-C, SIGQUIT, SIGTERM and SIGHUP, which COMMAND gets first. Where this is not the terminal's own, COMMAND
+/// has ten seconds to end then. It ends with COMMAND's exit status. COMMAND finds in its environment:
 ///
 ///   MOZPOOL_DEVICE        the board's name
 ///   MOZPOOL_DEVICE_FQDN   its address

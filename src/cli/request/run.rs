@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, after, bounded, never, select};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use signal_hook::consts::{SIGINT, SIGKILL, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -106,16 +106,19 @@ fn with_board(
         ));
     }
     let running = Running::start(job.command, environment)?;
-    let (mut kill_at, mut lost) = (never(), None);
+    let (mut kill_at, mut ending, mut lost) = (never(), false, None);
     let status = loop {
         select! {
             recv(running.ended) -> status => break status,
             recv(job.signals.0) -> signal => {
                 let signal = signal.unwrap_or(SIGTERM);
                 // The terminal has sent it to the command, too, which may take it as it likes, as an interactive shell does.
-                if !(running.in_foreground && signal == SIGINT) {
+                if !(running.in_foreground && [SIGINT, SIGQUIT].contains(&signal)) {
                     running.send(signal);
-                    kill_at = after(GRACE);
+                    // From the first one on, however many follow.
+                    if !std::mem::replace(&mut ending, true) {
+                        kill_at = after(GRACE);
+                    }
                 }
             }
             recv(kept) -> news => match news {
@@ -125,7 +128,9 @@ fn with_board(
                     tell(&format!("THE BOARD IS LOST: request {}: {why}", job.id));
                     if job.on_loss == OnLoss::Term {
                         running.send(SIGTERM);
-                        kill_at = after(GRACE);
+                        if !std::mem::replace(&mut ending, true) {
+                            kill_at = after(GRACE);
+                        }
                     }
                     lost = Some(why);
                 }
@@ -139,10 +144,15 @@ fn with_board(
             }
         }
     };
-    let status = status.unwrap_or_else(|_| ExitStatus::from_raw(0));
     match lost {
         Some(why) if job.on_loss == OnLoss::Term => Err(RemoteError::Lost { request: job.id, why }),
-        _ => Ok((exit_code(status), format!("COMMAND ended: {status}"))),
+        _ => {
+            // What is not known must not look as if it had gone well.
+            let unknown = |source| RemoteError::System { doing: "learn how COMMAND ended", source };
+            let status = status.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+            let status = our_own(status.map_err(unknown))?;
+            Ok((exit_code(status), format!("COMMAND ended: {status}")))
+        }
     }
 }
 
@@ -159,7 +169,7 @@ struct Running {
     pid: Pid,
     in_foreground: bool,
     /// How it has ended.
-    ended: Receiver<ExitStatus>,
+    ended: Receiver<io::Result<ExitStatus>>,
 }
 
 impl Running {
@@ -178,9 +188,7 @@ impl Running {
         let pid = Pid::from_raw(child.id().try_into().unwrap_or_default());
         let (tx, ended) = bounded(1);
         let wait = move || {
-            if let Ok(status) = child.wait() {
-                let _ = tx.send(status);
-            }
+            let _ = tx.send(child.wait());
         };
         let thread = std::thread::Builder::new().name("command".into()).spawn(wait);
         let running = Self { pid, in_foreground, ended };

@@ -2,7 +2,9 @@
 
 use crate::cli::remote::RemoteError;
 use crossbeam_channel::{Receiver, bounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// More of them at once than anybody sends; what is more says nothing new.
 const QUEUE: usize = 8;
@@ -14,7 +16,11 @@ pub(super) struct Signals(pub(super) Receiver<i32>);
 /// Listens from now on. What the caller has ignored (nohup(1) does it with SIGHUP) stays so.
 pub(super) fn listen() -> Result<Signals, RemoteError> {
     let failed = |source| RemoteError::System { doing: "listen for signals", source };
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    // Where our caller has ignored it, nobody learns how a child ended (wait(2)); what handles it ends that.
+    if is_ignored(SIGCHLD) {
+        signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false))).map_err(failed)?;
+    }
+    let wanted = [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted).map_err(failed)?;
     let (tx, rx) = bounded(QUEUE);
     let forward = move || {
