@@ -31,6 +31,9 @@ export const requests = new Map();
 /** `connected` is false from the loss of the stream until lists and stream are whole again. */
 export const status = { connected: false, ready: false, since: Date.now(), version: null, newVersion: null, error: null };
 
+/** What devices have, each once, in order: for choices and suggestions. `value(device)` gives a text or texts; none is left out. */
+export const valuesOf = (value) => [...new Set([...devices.values()].flatMap(value))].filter(Boolean).sort();
+
 const listeners = new Set();
 let touched = null;
 

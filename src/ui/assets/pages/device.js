@@ -11,7 +11,7 @@ import { inline } from "../parts/inline.js";
 import { logview } from "../parts/logview.js";
 import { network } from "../parts/network.js";
 import { orders } from "../parts/orders.js";
-import { prettyJson, visible } from "../parts/text.js";
+import { macOf, prettyJson, visible } from "../parts/text.js";
 import { timeline } from "../parts/timeline.js";
 
 export const style = "device";
@@ -123,7 +123,7 @@ export function open(root, { params: { name } }) {
       device.next_image && ["Next image", device.next_image],
       told && told !== "{}" && ["Boot config", h("pre", { class: "bootconfig" }, visible(prettyJson(told)))],
       ["Address", h("span", { class: "mono" }, device.fqdn)],
-      ["MAC", h("span", { class: "mono" }, mac ?? device.mac_address.replace(/(..)(?!$)/g, "$1:"))],
+      ["MAC", h("span", { class: "mono" }, mac ?? macOf(device))],
       ["Hardware", [device.hardware_type, device.hardware_model].filter(Boolean).join(" ") || "none"],
       device.processor && ["Processor", device.processor],
       ["Power", h("span", { class: "mono" }, device.relay_info || "no relay is known")],

@@ -39,8 +39,8 @@ export function open(root, { query }) {
   const search = filters({
     query, placeholder: "Find: name, place, cause, comment",
     choices: [
-      { name: "state", title: "State", options: () => [...new Set([...live.devices.values()].filter((one) => ["failed", "out"].includes(groupOf(one))).map((one) => one.state))].sort().map((state) => [state, inWords(state)]) },
-      { name: "environment", title: "Environment", options: () => [...new Set([...live.devices.values()].map((one) => one.environment).filter(Boolean))].sort() },
+      { name: "state", title: "State", options: () => live.valuesOf((one) => (["failed", "out"].includes(groupOf(one)) ? one.state : [])).map((state) => [state, inWords(state)]) },
+      { name: "environment", title: "Environment", options: () => live.valuesOf((one) => one.environment) },
     ],
     change: () => draw(),
   });

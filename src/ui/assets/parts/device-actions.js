@@ -9,10 +9,10 @@ import { run } from "./jobs.js";
 /** Names that a question spells out; the rest it counts. */
 const NAMED = 12;
 
-/** An event that the device's state did not accept is answered with status 200 and the reason. */
-async function please(name, event, body) {
+/** Asks a device for something. What its state did not accept is answered with status 200 and the reason, and is a refusal like any other. */
+export async function please(name, event, body) {
   const answer = await post(path`device/${name}/event/${event}`, body);
-  if (answer?.accepted === false) throw new ApiError(409, "not_accepted", answer.why ?? `not in state ${answer.state}`);
+  if (answer?.accepted === false) throw new ApiError(409, "not_accepted", answer.why ?? `it does not accept ${event} in ${answer.state}`);
   return answer;
 }
 
@@ -36,7 +36,7 @@ export const ACTIONS = [
 ];
 
 export const setComment = (name, comments) => post(path`device/${name}/set-comments`, { comments });
-export const setEnvironment = (name, environment) => post(path`device/${name}/set-environment`, { environment });
+const setEnvironment = (name, environment) => post(path`device/${name}/set-environment`, { environment });
 
 const boards = (names) => (names.length === 1 ? names[0] : `${names.length} boards`);
 
@@ -71,8 +71,8 @@ export async function askComment(names) {
 }
 
 /** Asks for the environment of devices. */
-export async function askEnvironment(names) {
-  const known = [...new Set([...live.devices.values()].map((device) => device.environment).filter(Boolean))].sort();
+async function askEnvironment(names) {
+  const known = live.valuesOf((device) => device.environment);
   const now = new Set(names.map((name) => live.devices.get(name)?.environment ?? ""));
   const given = await ask(`Environment of ${boards(names)}`, {
     fields: [{ name: "environment", label: "Environment", value: now.size === 1 ? [...now][0] : "", options: known, required: true,
