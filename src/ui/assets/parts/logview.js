@@ -36,7 +36,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
   /** Pieces from old to new: `{element, lines, from, last}`; `from` is a place before its first line, where one is known. */
   let pieces = [];
   let before = null, after = null, older = false, cut = false;
-  let following = true, unseen = 0;
+  /** `jumped` is where the end was when it was last gone to. */
+  let following = true, unseen = 0, jumped = 0;
   let seen = new Set();
 
   const box = h("input", { type: "search", placeholder: "Search this log", "aria-label": "Search this log", value: q, "data-hotkey": "/", on: { input: typed } });
@@ -73,6 +74,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
       older = Boolean(page.more);
       cut = false;
       following = true;
+      jumped = 0;
       append(chosen(page.log), before);
       jump();
       follow();
@@ -147,6 +149,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
 
   function append(list, from = null) {
     if (cut) return;
+    // Somebody may have scrolled up in this very frame, of which we are told only later.
+    if (following && lines.scrollTop < jumped - NEAR_PX && !nearEnd()) following = false;
     const atEnd = following;
     let last = pieces.at(-1)?.lines.at(-1);
     for (const line of list) {
@@ -242,8 +246,10 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     say(end, unseen && !cut ? `${unseen.toLocaleString()} new ↓` : "To the end ↓");
   }
 
+  const nearEnd = () => lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_PX;
+
   function scrolled() {
-    const near = lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_PX;
+    const near = nearEnd();
     if (near === following || (near && cut)) return;
     following = near;
     if (near) unseen = 0;
@@ -253,6 +259,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
   function jump() {
     unseen = 0;
     lines.scrollTop = lines.scrollHeight;
+    jumped = lines.scrollTop;
     tell();
   }
 
