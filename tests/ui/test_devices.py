@@ -232,6 +232,16 @@ def test_the_list_is_used_with_the_keyboard(open_page):
     row_of(page, "board-003").get_by_role("link", name="board-003").click()
     expect(page.locator("main h1")).to_have_text("board-003")
 
+def test_a_row_that_changes_or_moves_keeps_the_focus(open_page, rack, changed):
+    changed("board-002", comments="")
+    page = open_page("devices?sort=comments&down=1")
+    box = page.get_by_role("checkbox", name="Select board-002")
+    box.focus()
+    changed("board-002", comments="zz, so the first")
+    expect(row_of(page, "board-002")).to_contain_text("zz, so the first")
+    expect(box).to_be_focused()
+    assert names(page)[0] == "board-002"
+
 
 def test_filters_are_behind_a_button_on_a_phone(open_page):
     page = open_page("devices?group=free", look="phone")

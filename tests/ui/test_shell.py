@@ -19,6 +19,33 @@ def test_the_root_leads_to_the_page_and_every_way_to_its_own(open_page):
     page.go_back()
     expect(page.locator("main h1")).to_have_text(PAGES[-2])
 
+def test_a_dialog_goes_with_its_page(open_page):
+    page = open_page()
+    page.get_by_role("navigation").get_by_role("link", name="Requests").click()
+    expect(page.locator("main h1")).to_have_text("Requests")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.locator("main h1")).to_have_text("Overview")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_way_to_the_page_keeps_what_is_written(open_page):
+    page = open_page("devices")
+    page.get_by_role("searchbox").fill("panda")
+    page.evaluate("document.querySelector('main h1').dataset.same = 'yes'")
+    page.locator("a.skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.locator("main h1")).to_have_attribute("data-same", "yes")
+    expect(page.get_by_role("searchbox")).to_have_value("panda")
+
+
+def test_an_address_cut_off_within_an_escape_is_no_page(open_page):
+    page = open_page()
+    page.evaluate("history.pushState(null, '', '/ui/devices/board-%E0'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.locator("main h1")).to_have_text("There is no such page.")
+
 
 def test_keys_lead_to_pages(open_page):
     page = open_page()

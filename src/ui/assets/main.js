@@ -44,17 +44,25 @@ async function draw() {
   if (turn !== shown) return;
   close?.();
   close = null;
+  // A dialog belongs to the page that asked.
+  for (const box of document.querySelectorAll("dialog[open]")) box.close();
   put(frame.page);
   scrollTo(0, 0);
   if (!page) {
     document.title = "Mozpool";
+    delete document.documentElement.dataset.page;
     const why = failure ? "This page could not be loaded; the server may have been upgraded." : "There is no such page.";
     return void put(frame.page, h("h1", {}, why), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
   }
   document.title = `${page.title(found.params)} · Mozpool`;
   // Its style holds while it is shown; see style/pages.css.
   document.documentElement.dataset.page = page.style;
-  close = page.open(frame.page, { params: found.params, query }) ?? null;
+  try {
+    close = page.open(frame.page, { params: found.params, query }) ?? null;
+  } catch (error) {
+    reportError(error);
+    put(frame.page, h("h1", {}, "This page cannot be shown"), h("p", { class: "notice bad" }, error.message), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
+  }
   // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it.
   if (turn > 1) frame.page.focus();
 }

@@ -91,11 +91,12 @@ export function advice({ devices, requests, relayBoards, health, ready, senders,
     add(5, "failed", `The image ${image} cannot be installed.`, `It has failed on ${listed(some.map((one) => one.name))}.`, { link: { page: ["admin", "images", image] }, action: "Image" });
   }
 
+  const inService = devices.filter((device) => !["failed", "out"].includes(groupOf(device)));
   for (const request of requests) {
     if (isClosed(request.state) || request.assigned_device || !["new", "finding_device"].includes(request.state)) continue;
+    // Most that wait do so for boards that are in use; to find one of those is quicker than to look at all.
+    if (inService.some((device) => fits(request, device))) continue;
     const fitting = devices.filter((device) => fits(request, device));
-    const serving = fitting.filter((device) => !["failed", "out"].includes(groupOf(device)));
-    if (serving.length) continue;
     const why = fitting.length
       ? `${many(fitting.length, "board")} would fit, but ${fitting.length === 1 ? "it has failed or is" : "all have failed or are"} out of service: ${listed(fitting.map((one) => one.name))}.`
       : "There is no board at all that has what it asks for.";

@@ -25,7 +25,7 @@ export function path(texts, ...values) {
   return texts.reduce((all, text, at) => all + encodeURIComponent(values[at - 1]) + text);
 }
 
-async function call(method, where, body, { type = "application/json", as = "json", limit_ms = LIMIT_MS } = {}) {
+async function call(method, where, body, { type = "application/json", limit_ms = LIMIT_MS } = {}) {
   const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms) };
   if (body !== undefined) {
     options.headers = { "Content-Type": type };
@@ -39,7 +39,6 @@ async function call(method, where, body, { type = "application/json", as = "json
     const late = error.name === "TimeoutError";
     throw new ApiError(0, "no_answer", late ? "the server has not answered in time; look whether it was done" : "the server does not answer");
   }
-  if (answer.ok && as === "text") return text;
   let value = null;
   try {
     value = text === "" ? null : JSON.parse(text);
@@ -62,7 +61,6 @@ export async function getEither(where) {
 }
 
 export const get = (where, options) => call("GET", where, undefined, options);
-export const getText = (where) => call("GET", where, undefined, { as: "text" });
 export const post = (where, body = {}) => call("POST", where, body);
 export const postText = (where, text, type) => call("POST", where, text, { type });
 export const put = (where, body) => call("PUT", where, body);

@@ -44,6 +44,31 @@ export function put(element, ...children) {
   return fill(element, children);
 }
 
+/**
+ * Makes `children` all that is in `parent`, in this order, and moves only what is not in its place: what somebody writes in, or has
+ * the focus on, is not taken from under them.
+ */
+export function setOrder(parent, children) {
+  const wanted = new Set(children);
+  for (const one of [...parent.childNodes]) if (!wanted.has(one)) one.remove();
+  let next = parent.firstChild;
+  for (const child of children) {
+    // One that goes further down is moved itself, rather than all that come after it.
+    if (next && child !== next && child === next.nextSibling) {
+      move(parent, next, null);
+      next = child;
+    }
+    if (child === next) next = next.nextSibling;
+    else move(parent, child, next);
+  }
+}
+
+/** Browsers that can move an element leave it the focus; in others it is taken out and put in. */
+function move(parent, child, next) {
+  if (child.parentNode === parent && parent.moveBefore) parent.moveBefore(child, next);
+  else parent.insertBefore(child, next);
+}
+
 /** Changes an element's text only where it differs, so that what people have selected stays selected. */
 export function say(element, text) {
   const wanted = text === null || text === undefined ? "" : String(text);

@@ -18,6 +18,8 @@ const ONE_BY_ONE_MAX = 200;
 /** What only the machines change, and the stream tells whole. */
 const OF_MACHINES = ["progress", "request_id", "image", "next_image"];
 
+/** While a mouse button or a finger is down nothing is drawn, or what it is on might be another when it is let go; but not longer than this. */
+const PRESSED_MAX_MS = 1000;
 /** A page that nobody sees leaves its connection to others after so long: a browser has six for all pages of a server. */
 const REST_MS = 10_000;
 
@@ -28,6 +30,9 @@ export const devices = new Map();
 export const requests = new Map();
 /** `connected` is false from the loss of the stream until lists and stream are whole again. */
 export const status = { connected: false, ready: false, since: Date.now(), version: null, newVersion: null, error: null };
+
+/** What devices have, each once, in order: for choices and suggestions. `value(device)` gives a text or texts; none is left out. */
+export const valuesOf = (value) => [...new Set([...devices.values()].flatMap(value))].filter(Boolean).sort();
 
 const listeners = new Set();
 let touched = null;
@@ -49,18 +54,37 @@ export function onChange(hear) {
   return () => hearers.delete(hear);
 }
 
+let pressed = -Infinity;
+addEventListener("pointerdown", () => (pressed = performance.now()), true);
+for (const ends of ["pointerup", "pointercancel"]) addEventListener(ends, () => (pressed = -Infinity), true);
+
+// A page in the background gets no frames, and has to be right when it is looked at again.
+const later = (act) => (document.hidden ? setTimeout(act, 100) : requestAnimationFrame(act));
+
 function touch() {
   if (!touched) {
     touched = { devices: new Set(), requests: new Set(), kinds: new Set(), status: false };
-    // A page in the background gets no frames, and has to be right when it is looked at again.
-    const later = document.hidden ? (act) => setTimeout(act, 100) : requestAnimationFrame;
-    later(() => {
-      const news = touched;
-      touched = null;
-      for (const listen of [...listeners]) listen(news);
-    });
+    later(deliver);
   }
   return touched;
+}
+
+function deliver() {
+  if (performance.now() - pressed < PRESSED_MAX_MS) return void later(deliver);
+  const news = touched;
+  touched = null;
+  callAll(listeners, news);
+}
+
+/** One that fails keeps nothing from the others. */
+function callAll(all, what) {
+  for (const call of [...all]) {
+    try {
+      call(what);
+    } catch (error) {
+      reportError(error);
+    }
+  }
 }
 
 function setStatus(values) {
@@ -76,8 +100,11 @@ let failures = 0;
 let timer = null;
 let resting = null;
 
-/** Begins. The promise is kept when the lists are there for the first time. */
-export async function start() {
+let arrived;
+const lists = new Promise((keep) => (arrived = keep));
+
+/** Begins. The promise is kept when the lists are there for the first time, however many attempts that takes. */
+export function start() {
   addEventListener("online", () => again(0));
   // A machine without a network may still reach a server on itself; so it is asked rather than believed.
   addEventListener("offline", () => source && ask(source));
@@ -85,7 +112,8 @@ export async function start() {
     restSoon();
     if (!document.hidden && !source) again(0);
   });
-  await connect();
+  connect();
+  return lists;
 }
 
 /** When nobody looks, the stream is given up; everything is read anew when somebody does. */
@@ -122,9 +150,9 @@ async function connect() {
     const [d, r] = await Promise.all([get("device/list/?details=1"), get("request/list/")]);
     if (mine !== attempt) return;
     fillLists(d.devices, r.requests);
-    if (status.version && status.version !== version) setStatus({ newVersion: version });
     status.version ??= version;
-    setStatus({ ready: true });
+    setStatus({ ready: true, newVersion: status.version === version ? null : version });
+    arrived();
     listen(last);
   } catch (error) {
     if (mine === attempt) lost(error.message);
@@ -137,6 +165,8 @@ function fillLists(deviceRows, requestRows) {
   for (const id of requests.keys()) news.requests.add(id);
   devices.clear();
   requests.clear();
+  // Answers that are still on their way are older than these lists.
+  for (const one of [wanted, beingRead, requestsRead]) one.clear();
   for (const row of deviceRows) devices.set(row.name, row), news.devices.add(row.name);
   for (const row of requestRows) requests.set(row.id, row), news.requests.add(row.id);
   for (const kind of KINDS) news.kinds.add(kind);
@@ -181,13 +211,16 @@ async function ask(mine) {
 }
 
 function apply(kind, change) {
-  for (const hear of [...hearers]) hear(change);
+  callAll(hearers, change);
   const news = touch();
   news.kinds.add(kind);
   const { data, what, at } = change;
   if (kind === "device") {
     news.devices.add(data.name);
-    if (what === "deleted") return void devices.delete(data.name);
+    if (what === "deleted") {
+      for (const one of [devices, wanted, beingRead]) one.delete(data.name);
+      return;
+    }
     const known = devices.get(data.name);
     const { name, was, ...fresh } = data;
     // A change tells state and holder; comments, relays and the like are read.
@@ -197,9 +230,13 @@ function apply(kind, change) {
     if (known) devices.set(name, { ...known, ...fresh, state_since: what === "state" ? at : known.state_since });
   } else if (kind === "request") {
     news.requests.add(data.id);
-    if (what === "deleted") return void requests.delete(data.id);
+    if (what === "deleted") {
+      for (const one of [requests, requestsRead]) one.delete(data.id);
+      return;
+    }
     const known = requests.get(data.id);
-    if (!known) return void rereadRequest(data.id);
+    if (!known || requestsRead.has(data.id)) rereadRequest(data.id);
+    if (!known) return;
     const { was, was_assigned_device: _, ...fresh } = data;
     requests.set(data.id, { ...known, ...fresh });
   }
@@ -224,7 +261,8 @@ async function reread(name) {
       const rows = all
         ? (await get("device/list/?details=1")).devices
         : (await Promise.allSettled(names.map((one) => get(path`device/${one}/details`)))).flatMap((read) => read.value ?? []);
-      for (const row of rows) devices.set(row.name, row), touch().devices.add(row.name);
+      // What was not to be read may have changed since, and what is not any more was deleted.
+      for (const row of rows) if (beingRead.has(row.name)) devices.set(row.name, row), touch().devices.add(row.name);
     } catch {
       // The lists are read anew when the connection is back.
       wanted.clear();
@@ -234,12 +272,22 @@ async function reread(name) {
   reading = false;
 }
 
+/** Requests that are being read, and whether they have changed since that began. */
+const requestsRead = new Map();
+
+/** Reads a request, and once more if it has changed meanwhile. */
 async function rereadRequest(id) {
+  if (requestsRead.has(id)) return void requestsRead.set(id, true);
   try {
-    const row = await get(path`request/${id}/details`);
-    requests.set(id, row);
-    touch().requests.add(id);
+    do {
+      requestsRead.set(id, false);
+      const row = await get(path`request/${id}/details`);
+      if (!requestsRead.has(id)) return;
+      requests.set(id, row);
+      touch().requests.add(id);
+    } while (requestsRead.get(id));
   } catch {
     // It has gone again, or the lists are read anew soon.
   }
+  requestsRead.delete(id);
 }

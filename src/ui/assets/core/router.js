@@ -7,7 +7,13 @@ export const route = (pattern, load) => routes.push({ parts: pattern.split("/").
 
 /** The module's loader and parameters of a path, or `null`. */
 export function find(pathname) {
-  const parts = pathname.replace(/^\/ui\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
+  let parts;
+  try {
+    parts = pathname.replace(/^\/ui\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    // An address that somebody has cut off within an escape.
+    return null;
+  }
   for (const { parts: pattern, load } of routes) {
     if (pattern.length !== parts.length) continue;
     const params = {};
@@ -47,8 +53,11 @@ export function start(draw) {
     if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target.closest?.("a[href]");
     if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
-    if (!link.pathname.startsWith("/ui/") || link.getAttribute("href").startsWith("#")) return;
+    if (!link.pathname.startsWith("/ui/")) return;
     event.preventDefault();
+    const to = link.getAttribute("href");
+    // Within the page nothing is drawn anew, or what was written there would be gone.
+    if (to.startsWith("#")) return document.getElementById(to.slice(1))?.focus();
     go(link.href);
   });
   show();

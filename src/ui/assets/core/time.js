@@ -42,10 +42,13 @@ export function point(at) {
   return date.toDateString() === new Date().toDateString() ? CLOCK.format(date) : DAY.format(date);
 }
 
+/** What has not come onto the page after so many seconds never will: the page that it was made for has been left. */
+const UNSEEN_MAX = 60;
+
 const living = new Set();
 setInterval(() => {
   for (const one of living) {
-    if (!one.element.isConnected && one.seen) living.delete(one);
+    if (!one.element.isConnected && (one.seen || one.unseen++ > UNSEEN_MAX)) living.delete(one);
     else one.draw();
   }
 }, 1000);
@@ -56,6 +59,7 @@ export function ticking(text, properties = {}) {
   const one = {
     element,
     seen: false,
+    unseen: 0,
     draw() {
       one.seen ||= element.isConnected;
       const now = text(Date.now());

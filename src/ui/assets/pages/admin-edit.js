@@ -1,15 +1,15 @@
 // One thing's form: made, changed or deleted only after the API has said in words what that would change.
 
-import { ApiError, del, get, path, put as putRow, query as queryOf } from "../core/api.js";
+import { ApiError, del, get, put as putRow, query as queryOf } from "../core/api.js";
 import { h, put } from "../core/dom.js";
-import { devices } from "../core/live.js";
+import { valuesOf } from "../core/live.js";
 import { go, href } from "../core/router.js";
 import { confirm } from "../parts/dialog.js";
 import { form } from "../parts/form.js";
 import { KINDS } from "../parts/kinds.js";
 import { preview } from "../parts/pxe-preview.js";
 import { tell, warn } from "../parts/toast.js";
-import { changeList, editHref, tabs } from "./admin.js";
+import { changeList, tabs } from "./admin.js";
 
 const NEW = "+new";
 const PXE = "pxe:";
@@ -56,7 +56,7 @@ function build(body, { name, kind, key, label, row, matrix }) {
   const fields = kind.fields.filter((field) => !(row && (field.key !== undefined || field.fresh))).map((field) => ({
     ...field,
     value: field.type === "checkbox" ? (was[field.name] ?? field.value ?? false) : (field.show ?? String)(was[field.name] ?? (field.show ? undefined : "")),
-    options: field.options ?? (field.suggest && [...new Set([...devices.values()].map((one) => one[field.suggest]).filter(Boolean))].sort()),
+    options: field.options ?? (field.suggest && valuesOf((one) => one[field.suggest])),
   }));
   const mapped = matrix && [...new Set([...matrix.hardware, ...Object.keys(was.pxe ?? {})])].map((one) => ({
     name: PXE + one, label: one === "*" ? "all other hardware that there is now" : one, type: "select", value: was.pxe?.[one] ?? "",

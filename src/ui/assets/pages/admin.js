@@ -60,18 +60,22 @@ function listOf(body, name, kind, query) {
 
   function draw() {
     const words = search.values().q.toLowerCase().split(/\s+/).filter(Boolean);
-    grid.setRows(rows.filter((row) => {
+    grid.setRows(words.length === 0 ? rows : rows.filter((row) => {
       const text = columns.map((column) => column.value?.(row) ?? "").join(" ").toLowerCase();
       return words.every((word) => text.includes(word));
     }));
   }
 
+  let turn = 0;
   async function read() {
+    const mine = ++turn;
     try {
-      rows = await kind.rows();
-      if (!ended) draw();
+      const fresh = await kind.rows();
+      if (ended || mine !== turn) return;
+      rows = fresh;
+      draw();
     } catch (error) {
-      if (!ended) warn(`${kind.title} cannot be shown: ${error.message}`);
+      if (!ended && mine === turn) warn(`${kind.title} cannot be shown: ${error.message}`);
     }
   }
 
@@ -138,8 +142,10 @@ function lab(body) {
     stale();
   }
 
-  /** What was shown is not what would be done any more. */
+  let turn = 0;
+  /** What was shown, or is being looked at, is not what would be done any more. */
   function stale() {
+    turn++;
     seen = null;
     go.disabled = true;
     wrong.hidden = true;
@@ -160,25 +166,30 @@ function lab(body) {
 
   async function preview() {
     stale();
+    const mine = turn;
     try {
-      seen = await send(true);
+      const answer = await send(true);
+      if (mine !== turn) return;
+      seen = answer;
       const few = seen.changes.slice(0, CHANGES_MAX);
       go.disabled = seen.changes.length === 0;
       put(changes, h("h3", {}, seen.changes.length === 0 ? "Nothing would change." : summary(seen.summary)), few.length > 0 && changeList(few),
         few.length < seen.changes.length && h("p", { class: "soft" }, `and ${seen.changes.length - few.length} more`));
     } catch (error) {
-      fail(error);
+      if (mine === turn) fail(error);
     }
   }
 
   async function bring() {
     if (!(await confirm("Import this lab file?", `${summary(seen.summary)} All of it is written or none.`, { action: "Import" }))) return;
+    go.disabled = true;
     try {
       const done = await send(false);
       tell(`Imported: ${summary(done.summary)}`);
       stale();
       put(changes, h("h3", {}, `Done: ${summary(done.summary)}`));
     } catch (error) {
+      go.disabled = !seen;
       fail(error);
     }
   }

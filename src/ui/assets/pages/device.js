@@ -3,7 +3,7 @@
 import { get, path, post } from "../core/api.js";
 import { fill, h, put } from "../core/dom.js";
 import * as live from "../core/live.js";
-import { href } from "../core/router.js";
+import { go, href } from "../core/router.js";
 import { parse, point, since, span, until } from "../core/time.js";
 import { deviceState, logLink, requestLink } from "../parts/badge.js";
 import { history } from "../parts/history.js";
@@ -11,7 +11,7 @@ import { inline } from "../parts/inline.js";
 import { logview } from "../parts/logview.js";
 import { network } from "../parts/network.js";
 import { orders } from "../parts/orders.js";
-import { visible } from "../parts/text.js";
+import { macOf, prettyJson, visible } from "../parts/text.js";
 import { timeline } from "../parts/timeline.js";
 
 export const style = "device";
@@ -23,19 +23,12 @@ function ordinal(n) {
   return `${n}${end}`;
 }
 
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
 export function open(root, { params: { name } }) {
   const heading = h("h1", { class: "mono" }, name);
   if (!live.devices.has(name)) {
     put(root, heading, h("p", {}, "There is no device of this name. ", h("a", { href: href("devices") }, "All devices")));
-    return null;
+    // It may be made while somebody waits for it here.
+    return live.subscribe(() => live.devices.has(name) && go(location.href, { replace: true }));
   }
   let details = live.devices.get(name);
   let turn = 0;
@@ -128,9 +121,9 @@ export function open(root, { params: { name } }) {
       ["Environment", environment.element],
       ["Image", device.image ?? "none"],
       device.next_image && ["Next image", device.next_image],
-      told && told !== "{}" && ["Boot config", h("pre", { class: "bootconfig" }, visible(pretty(told)))],
+      told && told !== "{}" && ["Boot config", h("pre", { class: "bootconfig" }, visible(prettyJson(told)))],
       ["Address", h("span", { class: "mono" }, device.fqdn)],
-      ["MAC", h("span", { class: "mono" }, mac ?? device.mac_address.replace(/(..)(?!$)/g, "$1:"))],
+      ["MAC", h("span", { class: "mono" }, mac ?? macOf(device))],
       ["Hardware", [device.hardware_type, device.hardware_model].filter(Boolean).join(" ") || "none"],
       device.processor && ["Processor", device.processor],
       ["Power", h("span", { class: "mono" }, device.relay_info || "no relay is known")],
@@ -139,10 +132,12 @@ export function open(root, { params: { name } }) {
       limit && device.state !== "ready" && ["Limit of this state", span(limit * 1000)],
     ].filter(Boolean);
     const shape = JSON.stringify(rows.map(([key, value]) => [key, typeof value === "string" ? value : value.textContent]));
-    // The fields that somebody may be writing in stay where they are.
-    if (facts.dataset.shape === shape || facts.contains(document.activeElement)) return;
+    // The fields that somebody is writing in stay where they are.
+    if (facts.dataset.shape === shape || facts.querySelector("form")) return;
     facts.dataset.shape = shape;
+    const focused = facts.contains(document.activeElement) ? document.activeElement : null;
     put(facts, rows.map(([key, value]) => [h("dt", {}, key), fill(h("dd"), value)]));
+    focused?.focus({ preventScroll: true });
   }
 
   const end = live.subscribe((news) => {

@@ -64,7 +64,7 @@ export function open(root, { query }) {
     query, placeholder: "Find boards: name, MAC, comment, image",
     choices: [
       { name: "group", title: "State", options: () => GROUPS.map(({ name, title: words }) => [name, words]) },
-      { name: "environment", title: "Environment", options: () => [...new Set([...live.devices.values()].map((device) => device.environment).filter(Boolean))].sort() },
+      { name: "environment", title: "Environment", options: () => live.valuesOf((device) => device.environment) },
     ],
     change: (values) => ((shown = { ...values }), redraw()),
   });

@@ -1,7 +1,7 @@
 // The repair list: what has failed, in the order in which one walks along the rack, and what is out of service and why.
 
 import { get } from "../core/api.js";
-import { fill, h, newId, put, say } from "../core/dom.js";
+import { fill, h, newId, put, say, setOrder } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { boardKey } from "../core/power.js";
 import { setQuery } from "../core/router.js";
@@ -39,8 +39,8 @@ export function open(root, { query }) {
   const search = filters({
     query, placeholder: "Find: name, place, cause, comment",
     choices: [
-      { name: "state", title: "State", options: () => [...new Set([...live.devices.values()].filter((one) => ["failed", "out"].includes(groupOf(one))).map((one) => one.state))].sort().map((state) => [state, inWords(state)]) },
-      { name: "environment", title: "Environment", options: () => [...new Set([...live.devices.values()].map((one) => one.environment).filter(Boolean))].sort() },
+      { name: "state", title: "State", options: () => live.valuesOf((one) => (["failed", "out"].includes(groupOf(one)) ? one.state : [])).map((state) => [state, inWords(state)]) },
+      { name: "environment", title: "Environment", options: () => live.valuesOf((one) => one.environment) },
     ],
     change: () => draw(),
   });
@@ -64,7 +64,7 @@ export function open(root, { query }) {
   const bulkCount = h("strong", { role: "status" });
   const bulk = h("div", { class: "actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true }, bulkCount,
     h("button", { type: "button", class: "primary", on: { click: () => testAll() } }, "Fixed: test them"),
-    h("button", { type: "button", on: { click: async () => after(await askComment([...picked])) } }, "Comment…"),
+    h("button", { type: "button", on: { click: commentAll } }, "Comment…"),
     h("button", { type: "button", class: "quiet", on: { click: () => pickOnly([]) } }, "Clear selection"));
 
   put(root, h("div", { class: "head" }, h("h1", {}, "Repair"), h("button", { type: "button", class: "no-print", on: { click: print_ } }, "Print")),
@@ -109,8 +109,10 @@ export function open(root, { query }) {
   const shownNames = () => [...root.querySelectorAll(".repair .item")].map((element) => element.dataset.name);
 
   async function testAll() {
-    const locked = [...picked].filter((name) => live.devices.get(name)?.state === "locked_out");
-    const others = [...picked].filter((name) => !locked.includes(name));
+    // Who is asked for does not change while it is done: boards leave the list, and people select others.
+    const asked = [...picked];
+    const locked = asked.filter((name) => live.devices.get(name)?.state === "locked_out");
+    const others = asked.filter((name) => !locked.includes(name));
     const refused = [];
     if (others.length) {
       const no = await doTo(others, action("self-test"));
@@ -118,12 +120,15 @@ export function open(root, { query }) {
       refused.push(...no);
     }
     if (locked.length) refused.push(...(await doTo(locked, action("put-back"))));
-    for (const name of picked) if (!refused.includes(name)) sent.add(name);
-    pickOnly(refused);
+    for (const name of asked) if (!refused.includes(name)) sent.add(name), picked.delete(name);
     draw();
   }
 
-  const after = (refused) => refused && pickOnly(refused);
+  async function commentAll() {
+    const asked = [...picked];
+    const refused = await askComment(asked);
+    if (refused) pickOnly([...picked].filter((name) => refused.includes(name) || !asked.includes(name)));
+  }
 
   // -- drawing ---------------------------------------------------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ export function open(root, { query }) {
     const kept = new Set();
     const testing = all.filter((device) => sent.has(device.name) && !["failed", "out"].includes(groupOf(device)));
     tested.hidden = testing.length === 0;
-    place(testedList, testing.map((device) => (kept.add(device.name), itemOf(joined(device, rows.get(device.name))))));
+    setOrder(testedList, testing.map((device) => (kept.add(device.name), itemOf(joined(device, rows.get(device.name))))));
     for (const section of sections) {
       const mine = all.filter((device) => groupOf(device) === section.group).map((device) => joined(device, rows.get(device.name)));
       const shown = mine.filter((device) => matches(device, values));
@@ -160,11 +165,11 @@ export function open(root, { query }) {
       const places = first(byPlace(shown, boardNames), section.limit);
       section.more.hidden = shown.length <= section.limit;
       say(section.more, `Show more: ${Math.min(section.limit, shown.length)} of ${shown.length} are shown`);
-      place(section.list, places.flatMap(([board, devices]) => {
+      if (places.length) setOrder(section.list, places.flatMap(([board, devices]) => {
         for (const device of devices) kept.add(device.name);
         return [boardHead(section, board, devices), ...devices.map(itemOf)];
       }));
-      if (!places.length) put(section.list, h("p", { class: "empty" }, mine.length ? "Nothing of it fits what is searched for." : section.empty));
+      else put(section.list, h("p", { class: "empty" }, mine.length ? "Nothing of it fits what is searched for." : section.empty));
     }
     for (const [name, one] of items) if (!kept.has(name)) looker.unobserve(one.element), one.element.remove(), items.delete(name);
     for (const name of picked) if (!kept.has(name)) picked.delete(name);
@@ -199,20 +204,6 @@ export function open(root, { query }) {
     head.box.dataset.names = JSON.stringify(names);
     say(head.count, names.length === 1 ? "1 board" : `${names.length} boards`);
     return head.element;
-  }
-
-  /** Puts elements in order and moves only those that are not in their place, so that what is being typed is not disturbed. */
-  function place(parent, elements) {
-    let next = parent.firstChild;
-    for (const element of elements) {
-      if (element === next) next = next.nextSibling;
-      else parent.insertBefore(element, next);
-    }
-    while (next) {
-      const gone = next;
-      next = next.nextSibling;
-      gone.remove();
-    }
   }
 
   const looker = new IntersectionObserver((seen) => {

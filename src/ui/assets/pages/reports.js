@@ -70,6 +70,7 @@ function show(body, report, query) {
 
   let turn = 0;
   let grid = null;
+  let gridIs = "";
   let chart = null;
   let timer = null;
 
@@ -122,17 +123,22 @@ function show(body, report, query) {
       value: (row) => row[column.name], cell: (row) => cell(row[column.name], column, keys.includes(column)),
     }));
     const rows = answer.rows.map((row, place) => ({ ...row, place }));
-    const position = figures.firstChild?.scrollTop ?? 0;
-    end();
     if (rows.length === 0) {
+      end();
       put(picture, h("p", { class: "empty" }, "Nothing happened in this time. Choose a longer one, or another report."));
       return void put(figures);
     }
+    chart?.close();
     drawChart(answer);
-    grid = table({ caption: `${report.title} by ${answer.by}`, columns, key: (row) => row.place, sort: { name: answer.by === "day" ? "day" : null, descending: true } });
-    put(figures, grid.element);
+    // The same table with other figures stays as people have sorted and scrolled it.
+    const shape = JSON.stringify([answer.by, answer.columns]);
+    if (!grid || gridIs !== shape) {
+      grid?.close();
+      grid = table({ caption: `${report.title} by ${answer.by}`, columns, key: (row) => row.place, sort: { name: answer.by === "day" ? "day" : null, descending: true } });
+      gridIs = shape;
+      put(figures, grid.element);
+    }
     grid.setRows(rows);
-    figures.firstChild.scrollTop = position;
   }
 
   function drawTotal(answer) {

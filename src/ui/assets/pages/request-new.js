@@ -64,10 +64,6 @@ function build(body, images, environments, query) {
   put(body, made.element, boards.element);
   choose(query.get("image") ?? recall("image", images[0]));
 
-  function choices(value) {
-    return [...new Set([...live.devices.values()].flatMap(value).filter(Boolean))].sort();
-  }
-
   function fields() {
     const more = "More wishes";
     const any = { placeholder: "any", on: {} };
@@ -82,10 +78,10 @@ function build(body, images, environments, query) {
       { name: "assignee", label: "Assignee", value: recall("assignee", ""), required: true, help: "who asks: a name or an e-mail address", autocomplete: "email" },
       { name: "duration", label: "Duration", value: recall("duration", "1h"), required: true, help: "seconds, or such as 90m, 1h30m, 2d; it can be renewed", check: wrongLength },
       { name: "reason", label: "Reason", help: "what for; people read it" },
-      { name: "hardware_type", label: "Hardware type", ...any, group: more, value: query.get("hardware_type") ?? "", options: choices((d) => d.hardware_type) },
-      { name: "hardware_model", label: "Hardware model", ...any, group: more, options: choices((d) => d.hardware_model) },
-      { name: "processor", label: "Processor", ...any, group: more, options: choices((d) => d.processor) },
-      { name: "tags", label: "Tags", group: more, placeholder: "none", options: choices((d) => d.tags), help: "with commas between: the board has all of them; a|b is one of the two" },
+      { name: "hardware_type", label: "Hardware type", ...any, group: more, value: query.get("hardware_type") ?? "", options: live.valuesOf((d) => d.hardware_type) },
+      { name: "hardware_model", label: "Hardware model", ...any, group: more, options: live.valuesOf((d) => d.hardware_model) },
+      { name: "processor", label: "Processor", ...any, group: more, options: live.valuesOf((d) => d.processor) },
+      { name: "tags", label: "Tags", group: more, placeholder: "none", options: live.valuesOf((d) => d.tags), help: "with commas between: the board has all of them; a|b is one of the two" },
       {
         name: "queue_limit", label: "Wait for a board at most", group: more, placeholder: "ten minutes",
         help: "then the request fails; ten seconds for a named device unless given", check: (text) => (text.trim() && seconds(text) === null ? wrongLength(text) : null),
@@ -101,7 +97,8 @@ function build(body, images, environments, query) {
       if (mine !== turn) return;
       image = details;
       made.setFields(fields());
-      made.input("image").focus({ preventScroll: true });
+      // Who is writing already goes on.
+      if (!made.element.contains(document.activeElement)) made.input("image").focus({ preventScroll: true });
     } catch (error) {
       if (mine !== turn) return;
       image = null;

@@ -12,6 +12,7 @@ import { close, expires, renew } from "../parts/requests.js";
 import { several } from "../parts/several.js";
 import { steps } from "../parts/steps.js";
 import { tell, warn } from "../parts/toast.js";
+import { prettyJson } from "../parts/text.js";
 import { lastReason } from "../parts/why.js";
 
 /** While a board is looked for, the log says more every ten seconds, and no change tells of it. */
@@ -95,9 +96,19 @@ export function open(root, { params }) {
     }
   }
 
+  /** Whether what is drawn of it has changed: a board that is imaged changes several times a second, and what people have selected or unfolded stays. */
+  const is = new Map();
+  function changed(part, ...values) {
+    const now = JSON.stringify(values);
+    if (is.get(part) === now) return false;
+    is.set(part, now);
+    return true;
+  }
+
   function drawFacts() {
+    if (!changed("facts", request)) return;
     const row = (name, value) => value !== null && value !== false && value !== "" && value !== undefined && [h("dt", {}, name), h("dd", {}, value)];
-    const config = JSON.stringify(JSON.parse(request.boot_config || "{}"), null, 2);
+    const config = prettyJson(request.boot_config || "{}");
     put(facts,
       row("Assignee", request.assignee), row("Reason", request.reason),
       row("Image", request.image), row("Device", request.requested_device === "any" ? "any" : deviceLink(request.requested_device)),
@@ -115,6 +126,8 @@ export function open(root, { params }) {
   function drawUse() {
     const board = device();
     const over = isClosed(request.state);
+    if (!changed("use", request.state, request.assigned_device, request.url, board && [board.name, board.fqdn, board.state, board.request_id])) return;
+    const unfolded = use.querySelector("details")?.open;
     const command = (text, what) => copyable(`mozpool request ${text}`, what);
     put(use, h("h2", {}, request.state === "ready" ? "Use it" : "Board"));
     if (board) {
@@ -124,7 +137,7 @@ export function open(root, { params }) {
       fill(use, h("p", { class: "soft" }, request.assigned_device || (over ? "It has none any more." : "None yet.")));
     }
     if (over) return;
-    fill(use, h("details", {}, h("summary", {}, "The same by command line"), h("div", { class: "commands" },
+    fill(use, h("details", { open: unfolded }, h("summary", {}, "The same by command line"), h("div", { class: "commands" },
       copyable(`export MOZPOOL_URL=${location.origin}`, "the server's address"),
       request.state !== "ready" && command(`wait ${request.id}`, "the command that waits"),
       command(`renew ${request.id} --duration 1h`, "the command that renews"), command(`return ${request.id}`, "the command that returns"),
@@ -153,7 +166,10 @@ export function open(root, { params }) {
       }
       await new Promise((wake) => setTimeout(wake, REST_MS));
       reading = null;
-      if (stale && !ended) (stale = false), readLog();
+      if (stale && !ended) {
+        stale = false;
+        readLog();
+      }
     })();
   }
   let stale = false;

@@ -30,6 +30,7 @@ export function open(root, { query }) {
   let closed = new Map();
   let withClosed = query.has("closed");
   let mine = query.has("mine");
+  let over = false;
 
   const closedBox = h("input", { type: "checkbox", id: "include-closed", checked: withClosed, on: { change: () => includeClosed(closedBox.checked) } });
   const mineBox = h("input", { type: "checkbox", id: "only-mine", checked: mine, on: { change: () => onlyMine(mineBox.checked) } });
@@ -109,10 +110,11 @@ export function open(root, { query }) {
   async function readClosed() {
     try {
       const { requests } = await get("request/list/?include_closed=1");
+      if (over) return;
       closed = new Map(requests.filter((one) => isClosed(one.state)).map((one) => [one.id, one]));
       draw();
     } catch (error) {
-      warn(`Closed requests cannot be shown: ${error.message}`);
+      if (!over) warn(`Closed requests cannot be shown: ${error.message}`);
     }
   }
 
@@ -167,6 +169,7 @@ export function open(root, { query }) {
     else later();
   });
   return () => {
+    over = true;
     end();
     clearTimeout(due);
     why.close();

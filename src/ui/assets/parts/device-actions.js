@@ -1,7 +1,7 @@
 // What people do to devices, one or many: a table of actions, and a bar of buttons for those that are selected.
 
 import { path, post, ApiError } from "../core/api.js";
-import { h, put, say } from "../core/dom.js";
+import { h, say } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { ask, confirm } from "./dialog.js";
 import { run } from "./jobs.js";
@@ -9,10 +9,10 @@ import { run } from "./jobs.js";
 /** Names that a question spells out; the rest it counts. */
 const NAMED = 12;
 
-/** An event that the device's state did not accept is answered with status 200 and the reason. */
-async function please(name, event, body) {
+/** Asks a device for something. What its state did not accept is answered with status 200 and the reason, and is a refusal like any other. */
+export async function please(name, event, body) {
   const answer = await post(path`device/${name}/event/${event}`, body);
-  if (answer?.accepted === false) throw new ApiError(409, "not_accepted", answer.why ?? `not in state ${answer.state}`);
+  if (answer?.accepted === false) throw new ApiError(409, "not_accepted", answer.why ?? `it does not accept ${event} in ${answer.state}`);
   return answer;
 }
 
@@ -36,7 +36,7 @@ export const ACTIONS = [
 ];
 
 export const setComment = (name, comments) => post(path`device/${name}/set-comments`, { comments });
-export const setEnvironment = (name, environment) => post(path`device/${name}/set-environment`, { environment });
+const setEnvironment = (name, environment) => post(path`device/${name}/set-environment`, { environment });
 
 const boards = (names) => (names.length === 1 ? names[0] : `${names.length} boards`);
 
@@ -71,8 +71,8 @@ export async function askComment(names) {
 }
 
 /** Asks for the environment of devices. */
-export async function askEnvironment(names) {
-  const known = [...new Set([...live.devices.values()].map((device) => device.environment).filter(Boolean))].sort();
+async function askEnvironment(names) {
+  const known = live.valuesOf((device) => device.environment);
   const now = new Set(names.map((name) => live.devices.get(name)?.environment ?? ""));
   const given = await ask(`Environment of ${boards(names)}`, {
     fields: [{ name: "environment", label: "Environment", value: now.size === 1 ? [...now][0] : "", options: known, required: true,
@@ -84,20 +84,23 @@ export async function askEnvironment(names) {
 
 /**
  * A bar for a selection: hidden while nothing is selected. `clear()` is called when the selection is to go; after something was
- * done the refused ones stay selected by `keep(names)`. Gives `{element, set(names)}`.
+ * done those that it was not done to stay selected by `keep(names)`: the refused ones, and what was selected meanwhile. Gives
+ * `{element, set(names)}`.
  */
 export function actionBar({ clear, keep }) {
   let names = [];
   const count = h("strong", { role: "status" });
-  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: async () => after(await act([...names])) } }, title);
+  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: once(() => doneTo([...names], act)) } }, title);
   const element = h("div", { class: "actions device-actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true },
     count, ACTIONS.map((action) => button(action.title, (list) => doTo(list, action), action.danger)),
     button("Comment…", askComment), button("Environment…", askEnvironment),
     h("button", { type: "button", class: "quiet", on: { click: clear } }, "Clear selection"));
 
-  function after(refused) {
+  async function doneTo(asked, act) {
+    const refused = await act(asked);
     if (!refused) return;
-    if (refused.length) keep(refused);
+    const left = names.filter((name) => refused.includes(name) || !asked.includes(name));
+    if (left.length) keep(left);
     else clear();
   }
 
@@ -111,19 +114,27 @@ export function actionBar({ clear, keep }) {
   };
 }
 
+/** `act`, which does nothing while it is at it: two clicks are one. The button stays enabled, or it would lose the focus. */
+function once(act) {
+  let busy = false;
+  return async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      await act();
+    } finally {
+      busy = false;
+    }
+  };
+}
+
 /** One button for one action on one device, with its words. */
 export function actionButton(name, action, { title = action.title, primary = false, done = () => {} } = {}) {
-  const button = h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: async () => {
-    button.disabled = true;
-    try {
-      const refused = await doTo([name], action);
-      if (refused && refused.length === 0) done();
-    } finally {
-      button.disabled = false;
-    }
-  } } });
-  put(button, title);
-  return button;
+  const act = once(async () => {
+    const refused = await doTo([name], action);
+    if (refused && refused.length === 0) done();
+  });
+  return h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: act } }, title);
 }
 
 export const action = (name) => ACTIONS.find((one) => one.name === name);

@@ -2,6 +2,8 @@
 
 import { get, path } from "../core/api.js";
 import { devices } from "../core/live.js";
+import { boardKey, parsePower } from "../core/power.js";
+import { macOf } from "./text.js";
 
 const texts = { show: (value) => (value ?? []).join(", "), read: (text) => text.split(",").map((one) => one.trim()).filter(Boolean) };
 const orNull = { show: (value) => value ?? "", read: (text) => text.trim() || null };
@@ -93,7 +95,7 @@ export const KINDS = {
     title: "Relay boards", one: "relay board", about: "What switches the power of boards.", lab: "relay_board",
     rows: list("relay/list", "relay_boards"), key: (row) => [row.name], where: ([name]) => path`relay/${name}`,
     columns: [["name", "Name"], ["fqdn", "Address"], ["imaging_server", "Server"],
-      ["devices", "Devices", (r) => String([...devices.values()].filter((d) => d.relay_info.startsWith(`${r.fqdn}:`)).length)]],
+      ["devices", "Devices", (r) => String([...devices.values()].filter((d) => parsePower(d.relay_info)?.board === boardKey(r.fqdn)).length)]],
     fields: [
       { name: "name", label: "Name", key: 0, required: true },
       { name: "fqdn", label: "Address", required: true, help: "name or address, with a port if it is not 2101" },
@@ -104,7 +106,7 @@ export const KINDS = {
   devices: {
     title: "Devices", one: "device", about: "Boards under management.", lab: "device", force: "although it is at work",
     rows: async () => [...devices.values()], key: (row) => [row.name], where: ([name]) => path`device/${name}`, live: true,
-    columns: [["name", "Name"], ["fqdn", "Address"], ["mac_address", "MAC", (r) => r.mac_address.replace(/(..)(?=.)/g, "$1:")], ["relay_info", "Relay"], ["environment", "Environment"],
+    columns: [["name", "Name"], ["fqdn", "Address"], ["mac_address", "MAC", macOf], ["relay_info", "Relay"], ["environment", "Environment"],
       ["hardware_type", "Hardware", (r) => `${r.hardware_type} ${r.hardware_model}`.trim()], ["imaging_server", "Server"]],
     fields: [
       { name: "name", label: "Name", key: 0, required: true },

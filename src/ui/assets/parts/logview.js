@@ -36,7 +36,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
   /** Pieces from old to new: `{element, lines, from, last}`; `from` is a place before its first line, where one is known. */
   let pieces = [];
   let before = null, after = null, older = false, cut = false;
-  let following = true, unseen = 0;
+  /** `jumped` is where the end was when it was last gone to. */
+  let following = true, unseen = 0, jumped = 0;
   let seen = new Set();
 
   const box = h("input", { type: "search", placeholder: "Search this log", "aria-label": "Search this log", value: q, "data-hotkey": "/", on: { input: typed } });
@@ -73,6 +74,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
       older = Boolean(page.more);
       cut = false;
       following = true;
+      jumped = 0;
       append(chosen(page.log), before);
       jump();
       follow();
@@ -108,8 +110,10 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     }
     const mine = new EventSource(`/api/${where}/${query({ follow: 1, after, q: text })}`);
     source = mine;
+    const round = turn;
     let waiting = [];
     mine.addEventListener("line", (event) => {
+      if (round !== turn) return;
       // The place where the lines that came together with this one begin.
       after = event.lastEventId || after;
       waiting.push({ ...JSON.parse(event.data), place: after });
@@ -118,7 +122,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
         const list = waiting;
         waiting = [];
         // What was said while this page was not looked at is told once more by the stream, from the last place on.
-        if (!closed) append(unknown(list));
+        // After another search has begun, these belong to the one before.
+        if (!closed && round === turn) append(unknown(list));
       }, 30);
     });
     mine.addEventListener("skipped", (event) => note(`${JSON.parse(event.data).lines} lines came too fast and are not shown; they are in the log.`));
@@ -144,6 +149,8 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
 
   function append(list, from = null) {
     if (cut) return;
+    // Somebody may have scrolled up in this very frame, of which we are told only later.
+    if (following && lines.scrollTop < jumped - NEAR_PX && !nearEnd()) following = false;
     const atEnd = following;
     let last = pieces.at(-1)?.lines.at(-1);
     for (const line of list) {
@@ -239,8 +246,10 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
     say(end, unseen && !cut ? `${unseen.toLocaleString()} new ↓` : "To the end ↓");
   }
 
+  const nearEnd = () => lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_PX;
+
   function scrolled() {
-    const near = lines.scrollHeight - lines.scrollTop - lines.clientHeight < NEAR_PX;
+    const near = nearEnd();
     if (near === following || (near && cut)) return;
     following = near;
     if (near) unseen = 0;
@@ -250,6 +259,7 @@ export function logview({ device = null, request = null, q = "", onSearch = () =
   function jump() {
     unseen = 0;
     lines.scrollTop = lines.scrollHeight;
+    jumped = lines.scrollTop;
     tell();
   }
 

@@ -6,6 +6,7 @@ import { fill, h } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { DEVICE_STATES, inWords } from "../core/states.js";
 import { bootConfigFields, bootConfigOf, bootConfigReady, readObject } from "./boot-config.js";
+import { please as askOf } from "./device-actions.js";
 import { ask, confirm } from "./dialog.js";
 import { run } from "./jobs.js";
 import { warn } from "./toast.js";
@@ -43,13 +44,18 @@ const ACTIONS = [
 export function orders({ names, submitted = () => {}, class: kind = null }) {
   const buttons = ACTIONS.map(({ title, act, primary }) =>
     h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
+  let busy = false;
   async function begin(act) {
     const chosen = names();
-    if (!chosen.length) return;
+    // What a dialog needs is read before it opens: a second click would open a second one.
+    if (busy || !chosen.length) return;
+    busy = true;
     try {
       await act(chosen, submitted);
     } catch (error) {
       warn(error.message);
+    } finally {
+      busy = false;
     }
   }
   const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions" }, buttons);
@@ -99,12 +105,6 @@ function start(title, names, values, act, submitted) {
   submitted();
 }
 
-/** An event that people send; one that is not accepted is a refusal like any other. */
-async function send(name, event, body) {
-  const answer = await post(path`device/${name}/event/${event}/`, body);
-  if (!answer.accepted) throw new ApiError(200, "not_accepted", answer.why ?? `it does not accept ${event} in ${answer.state}`);
-}
-
 async function please(names, submitted) {
   const { images } = await get("image/list/");
   const keysOf = (values) => images.find((image) => image.name === values.image)?.boot_config_keys ?? [];
@@ -122,7 +122,7 @@ async function please(names, submitted) {
     ready: (values) => values.verb && (!installs(values) || (values.image && bootConfigReady(keysOf(values), values))),
     submit: async (values) => {
       const body = installs(values) ? { image: values.image, boot_config: bootConfigOf(keysOf(values), values) } : {};
-      start(values.verb, names, values, (name) => send(name, values.verb, body), submitted);
+      start(values.verb, names, values, (name) => askOf(name, values.verb, body), submitted);
     },
   });
 }
@@ -183,7 +183,7 @@ async function ping(names, submitted) {
 }
 
 /** Whether it answers; that it does not is an error like any other. */
-export async function pingOne(name) {
+async function pingOne(name) {
   const { success } = await get(path`device/${name}/ping/`);
   if (!success) throw new ApiError(200, "no_ping", "does not answer");
 }
@@ -215,4 +215,4 @@ async function comments(names, submitted) {
 }
 
 /** The states of devices with their words, for a filter. */
-export const stateOptions = () => [...new Set([...live.devices.values()].map((device) => device.state))].sort().map((state) => [state, inWords(state)]);
+export const stateOptions = () => live.valuesOf((device) => device.state).map((state) => [state, inWords(state)]);

@@ -13,10 +13,16 @@ const SOON_MS = 10 * 60_000;
 /** When it expires: how long still, counting down, and in UTC on pointing; of one that has ended the point of time. */
 export function expires(request) {
   const at = parse(request.expires);
+  if (at === null) return "";
   const utc = `${new Date(at).toISOString().replace("T", " ").slice(0, 19)} UTC`;
   if (isClosed(request.state)) return h("time", { datetime: new Date(at).toISOString(), title: utc, class: "soft" }, point(at));
-  const text = (now) => (at > now ? span(at - now) : "ends now");
-  return ticking(text, { title: utc, class: at - Date.now() < SOON_MS ? "soon" : null });
+  let element = null;
+  const soon = (now) => at - now < SOON_MS;
+  const text = (now) => {
+    element?.classList.toggle("soon", soon(now));
+    return at > now ? span(at - now) : "ends now";
+  };
+  return (element = ticking(text, { title: utc, class: soon(Date.now()) ? "soon" : null }));
 }
 
 /** What is wrong with a length of time that somebody types; nothing when it is right. */

@@ -28,7 +28,7 @@ const stepOf = (state) => STEPS.findIndex((step) => step.states.includes(state))
  * Where a request is: `{now: place in STEPS, over, failed, reuse}`. `before` is what this gave last; it says where a request was
  * that has come to its end.
  */
-export function whereIs(request, device, before = null) {
+function whereIs(request, device, before = null) {
   const { state } = request;
   const reuse = Boolean(device && state === "pending" && (REUSES.has(device.state) || (before?.reuse && stepOf(device.state) !== at("boots"))));
   const failed = state.startsWith("failed_");
@@ -43,7 +43,7 @@ export function whereIs(request, device, before = null) {
 }
 
 /** Times by step from an attempt's steps: `{power: {begun_ms, usual_ms, slow}}`. */
-export function timesOf(attempt) {
+function timesOf(attempt) {
   const times = {};
   for (const step of attempt?.steps ?? []) {
     if (step.kind !== "state") continue;
@@ -59,7 +59,6 @@ export function steps() {
   let where = null;
   return {
     element,
-    where: () => where,
     draw(request, device, attempt) {
       where = whereIs(request, device, where);
       const times = timesOf(attempt);

@@ -1,12 +1,14 @@
 // A table for up to many thousands of rows: sorted, filtered, with a selection, and drawn only where it is looked at. Rows are
 // objects that are replaced when they change; a row that is the same object is not drawn again, so nothing moves under a pointer.
 
-import { h, newId, put } from "../core/dom.js";
+import { h, newId, put, setOrder } from "../core/dom.js";
 
 /** Rows above and below the visible ones that are drawn, too: for quick scrolling. */
 const SPARE = 12;
 /** Up to so many rows all are drawn: small tables print, and are found by the browser's own search. */
 const ALL_UP_TO = 120;
+/** Where more than one row in so many has another place, all are sorted; where fewer, they are put between the others. */
+const FEW = 8;
 
 const compare = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -15,13 +17,15 @@ const compare = new Intl.Collator(undefined, { numeric: true }).compare;
  * not sorted by. `key(row)` identifies a row, `label(row)` names it for those who hear the page. `select: true` adds tick boxes,
  * which rows do not get of which `selectable(row)` is false. `open(row)` is called for a double click or Enter. `onSelect(keys)`;
  * `onSort({name, descending})`.
- * Gives `{element, setRows(rows), selected(), clearSelection(), select(keys), sortBy(name, descending)}`.
+ * Gives `{element, setRows(rows), selected(), clearSelection(), select(keys), close()}`.
  */
 export function table({
   caption, columns, key, label = key, select = false, selectable = () => true, open = null, onSelect = () => {}, onSort = () => {},
   sort = null, empty = "Nothing here.",
 }) {
-  let rows = [];
+  /** What is known of each row, by its key: `{name, row, value, can}`; `value` is what it is sorted by. */
+  let entries = new Map();
+  /** The same in the order that is shown. */
   let order = [];
   let by = sort ?? { name: null, descending: false };
   let anchor = null;
@@ -54,34 +58,82 @@ export function table({
   function sortBy(name, descending = false) {
     by = { name, descending };
     onSort(by);
-    arrange();
+    const valueOf = sorted();
+    for (const entry of entries.values()) entry.value = valueOf?.(entry.row) ?? "";
+    if (valueOf) order.sort(inOrder);
+    drawHeads();
+    draw();
     element.scrollTop = 0;
   }
 
-  function arrange() {
-    const column = columns.find((one) => one.name === by.name);
+  /** What rows are sorted by now, or `undefined`. */
+  const sorted = () => columns.find((one) => one.name === by.name)?.value;
+
+  function inOrder({ value: x, name: a }, { value: y, name: b }) {
+    const first = typeof x === "number" && typeof y === "number" ? (x === y ? 0 : x - y) : compare(String(x), String(y));
+    return (by.descending ? -first : first) || compare(String(a), String(b));
+  }
+
+  function drawHeads() {
     for (const head of heads) {
       if (head.dataset.column === by.name) head.setAttribute("aria-sort", by.descending ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     }
-    order = [...rows];
-    if (column?.value) {
-      const values = new Map(rows.map((row) => [row, column.value(row) ?? ""]));
-      const sign = by.descending ? -1 : 1;
-      order.sort((a, b) => {
-        const [x, y] = [values.get(a), values.get(b)];
-        const first = typeof x === "number" && typeof y === "number" ? x - y : compare(String(x), String(y));
-        return sign * first || compare(String(key(a)), String(key(b)));
-      });
+  }
+
+  /** Other rows. To sort thousands takes longer than a frame, so where few of them have another place only those are put into it. */
+  function setRows(list) {
+    const valueOf = sorted();
+    const before = entries;
+    const moved = new Set();
+    entries = new Map();
+    can = 0;
+    for (const row of list) {
+      const name = key(row);
+      let entry = before.get(name);
+      if (entry?.row !== row) {
+        const value = valueOf?.(row) ?? "";
+        const stays = entry && entry.value === value;
+        entry = Object.assign(entry ?? { name }, { row, value, can: selectable(row) });
+        if (!stays) moved.add(entry);
+      }
+      if (entry.can) can++;
+      entries.set(name, entry);
     }
-    const shown = new Set(order.filter(selectable).map((row) => key(row)));
-    can = shown.size;
+    if (!valueOf) {
+      order = [...entries.values()];
+    } else if (moved.size * FEW > entries.size) {
+      order = [...entries.values()].sort(inOrder);
+    } else {
+      // An entry is the same object for as long as its row is shown.
+      if (moved.size || entries.size !== order.length) order = order.filter((entry) => entries.get(entry.name) === entry && !moved.has(entry));
+      if (moved.size) order = merged(order, [...moved].sort(inOrder));
+    }
     let gone = false;
-    for (const one of picked) if (!shown.has(one)) picked.delete(one), (gone = true);
+    for (const one of picked) if (!entries.get(one)?.can) picked.delete(one), (gone = true);
     whole.setAttribute("aria-rowcount", order.length);
     nothing.hidden = order.length > 0;
     draw();
     if (gone) picksChanged();
+    else drawAll();
+  }
+
+  /** Two sorted lists as one; the second is short. */
+  function merged(long, short) {
+    const made = [];
+    let done = 0;
+    for (const entry of short) {
+      let from = done, to = long.length;
+      while (from < to) {
+        const middle = (from + to) >> 1;
+        if (inOrder(long[middle], entry) < 0) from = middle + 1;
+        else to = middle;
+      }
+      while (done < from) made.push(long[done++]);
+      made.push(entry);
+    }
+    while (done < long.length) made.push(long[done++]);
+    return made;
   }
 
   let due = false;
@@ -105,13 +157,12 @@ export function table({
     const keep = new Set();
     const wanted = [];
     for (let at = from; at < to; at++) {
-      const row = order[at];
-      const name = key(row);
+      const { row, name } = order[at];
       keep.add(name);
       let line = drawn.get(name);
       if (!line || line.row !== row) {
         const fresh = makeLine(row, name);
-        if (line?.element.isConnected) line.element.replaceWith(fresh.element);
+        if (line) replace(line.element, fresh.element);
         drawn.set(name, (line = fresh));
       }
       line.element.setAttribute("aria-rowindex", at + 2);
@@ -121,16 +172,15 @@ export function table({
     for (const [name, line] of drawn) if (!keep.has(name)) line.element.remove(), drawn.delete(name);
     above.set(from * height);
     below.set((order.length - to) * height);
-    place([above.row, ...wanted, below.row]);
+    setOrder(body, [above.row, ...wanted, below.row]);
   }
 
-  /** Puts the lines in order and moves only those that are not in their place. */
-  function place(lines) {
-    let next = body.firstChild;
-    for (const line of lines) {
-      if (line === next) next = next.nextSibling;
-      else body.insertBefore(line, next);
-    }
+  /** A line for the same row; who has the focus in one has it at the same place of the other. */
+  function replace(old, fresh) {
+    const places = (line) => [...line.querySelectorAll("input, a, button")];
+    const at = old.contains(document.activeElement) ? places(old).indexOf(document.activeElement) : -1;
+    old.replaceWith(fresh);
+    if (at >= 0) places(fresh)[at]?.focus({ preventScroll: true });
   }
 
   function makeLine(row, name) {
@@ -150,7 +200,7 @@ export function table({
 
   function pick(name, event) {
     const on = !picked.has(name);
-    const names = order.filter(selectable).map(key);
+    const names = order.filter((entry) => entry.can).map((entry) => entry.name);
     const [from, to] = [names.indexOf(anchor), names.indexOf(name)];
     // With shift all rows between this and the last one, of those that are shown.
     const range = event.shiftKey && from >= 0 ? names.slice(Math.min(from, to), Math.max(from, to) + 1) : [name];
@@ -161,17 +211,20 @@ export function table({
 
   function pickAll(on) {
     picked.clear();
-    if (on) for (const row of order) if (selectable(row)) picked.add(key(row));
+    if (on) for (const entry of order) if (entry.can) picked.add(entry.name);
     picksChanged();
   }
 
   function picksChanged() {
     for (const line of drawn.values()) mark(line);
-    if (all) {
-      all.checked = can > 0 && picked.size === can;
-      all.indeterminate = picked.size > 0 && picked.size < can;
-    }
+    drawAll();
     onSelect([...picked]);
+  }
+
+  function drawAll() {
+    if (!all) return;
+    all.checked = can > 0 && picked.size === can;
+    all.indeterminate = picked.size > 0 && picked.size < can;
   }
 
   function onKey(event) {
@@ -179,8 +232,8 @@ export function table({
     if (!line || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
     if (event.key === "Enter") {
       if (event.target.matches("a, button")) return;
-      const row = order.find((one) => String(key(one)) === line.dataset.key);
-      return void (row && open?.(row));
+      const entry = order.find((one) => String(one.name) === line.dataset.key);
+      return void (entry && open?.(entry.row));
     }
     const next = event.key === "ArrowDown" ? line.nextElementSibling : line.previousElementSibling;
     const target = next?.querySelector("input, a, button");
@@ -193,15 +246,11 @@ export function table({
   addEventListener("scroll", later, { passive: true });
   addEventListener("resize", later);
   put(body, above.row, below.row);
+  drawHeads();
 
   return {
     element,
-    setRows(list) {
-      rows = list;
-      arrange();
-      if (all) all.checked = can > 0 && picked.size === can;
-    },
-    sortBy,
+    setRows,
     selected: () => [...picked],
     clearSelection: () => pickAll(false),
     select(keys) {

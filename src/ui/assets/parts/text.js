@@ -21,6 +21,18 @@ export function visible(text, wanted = "") {
   });
 }
 
+/** A device's MAC address as people write it: twelve digits with colons. */
+export const macOf = (device) => (device.mac_address ?? "").replace(/(..)(?!$)/g, "$1:");
+
+/** JSON with a line for each key; what is none stays as it is. */
+export function prettyJson(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 function marked(text, wanted) {
   if (!wanted) return [[text, false]];
   const [low, key] = [text.toLowerCase(), wanted.toLowerCase()];

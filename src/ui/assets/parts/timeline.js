@@ -7,6 +7,7 @@ import * as live from "../core/live.js";
 import { parse, point, precise, since } from "../core/time.js";
 import { requestLink } from "./badge.js";
 import { visible } from "./text.js";
+import { warn } from "./toast.js";
 
 /** Attempts of one answer. */
 const PAGE = 20;
@@ -44,10 +45,14 @@ export function timeline(name) {
   const element = h("section", { class: "card timeline", id: "timeline", "aria-label": "Boot timeline" },
     h("div", { class: "rowwise" }, h("h2", { class: "grow" }, "Boot timeline"), picker, older), verdict, summary, list, legend, empty);
   let rows = [];
+  let reading = false, again = false;
 
+  /** One reading at a time, so that no older answer comes last; what changes meanwhile is one more. */
   async function read() {
+    if (reading) return void (again = true);
     clearTimeout(timer);
     due = false;
+    reading = true;
     try {
       const answer = await get(`${path`device/${name}/attempts`}/${query({ limit: attempts.length ? 2 : PAGE })}`);
       if (closed) return;
@@ -59,7 +64,16 @@ export function timeline(name) {
       if (wasNewest) shown = attempts[0]?.id ?? null;
       draw();
     } catch (error) {
-      if (!closed && !attempts.length) put(verdict, `The timeline cannot be read: ${error.message}`);
+      if (!closed && !attempts.length) {
+        verdict.hidden = false;
+        empty.hidden = true;
+        say(verdict, `The timeline cannot be read: ${error.message}`);
+      }
+    }
+    reading = false;
+    if (again && !closed) {
+      again = false;
+      return read();
     }
     if (!closed && attempts[0]?.outcome === "running") timer = setTimeout(() => (document.hidden ? (due = true) : read()), LOOK_MS);
   }
@@ -73,6 +87,8 @@ export function timeline(name) {
       more = answer.more;
       if (answer.attempts.length) shown = answer.attempts[0].id;
       draw();
+    } catch (error) {
+      if (!closed) warn(`Older attempts: ${error.message}`);
     } finally {
       older.disabled = false;
     }

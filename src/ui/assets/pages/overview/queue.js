@@ -18,6 +18,7 @@ const WAITING = new Set(["new", "finding_device"]);
 /** Gives `{element, update(), close()}`. */
 export function queue() {
   const whys = new Map();
+  let closed = false;
   const waiting = part("Waiting", "No request waits for a board.");
   const making = part("Being made ready", "No board is being made ready for a request.");
   const ready = part("In use", "Nobody has a board now.");
@@ -75,7 +76,7 @@ export function queue() {
       whys.set(id, { at: Date.now(), text: known?.text });
       get(path`request/${id}/status`).then(({ log }) => {
         const line = log.findLast(({ message }) => /board/i.test(message)) ?? log.at(-1);
-        if (!line || whys.get(id)?.text === line.message) return;
+        if (closed || !line || whys.get(id)?.text === line.message) return;
         whys.set(id, { at: Date.now(), text: line.message });
         update();
       }, () => {});
@@ -84,5 +85,5 @@ export function queue() {
   }
 
   const timer = setInterval(update, ASK_AGAIN_MS);
-  return { element, update, close: () => clearInterval(timer) };
+  return { element, update, close: () => ((closed = true), clearInterval(timer)) };
 }

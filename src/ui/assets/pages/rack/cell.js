@@ -18,7 +18,7 @@ export function commonStart(names) {
 }
 
 /** What tells devices apart: without what they all begin with and without the domain; of what is too long the end, where numbers are. */
-export function shorten(name, start = "") {
+function shorten(name, start = "") {
   const own = (name.slice(start.length) || name).split(".")[0];
   return own.length <= FIT ? own : `…${own.slice(1 - FIT)}`;
 }

@@ -25,12 +25,12 @@ export function whyCard({ boardNames, select }) {
   const id = newId("why");
   const element = h("div", { class: "why", id, hidden: true });
   const lines = new Map();
-  let cell = null, timer = null, asking = null;
+  let cell = null, timer = null, asking = null, last = null;
 
   function draw(pinned) {
     const device = live.devices.get(cell.name);
     if (!device) return hide();
-    const last = h("dd", { class: "last" });
+    last = h("dd", { class: "last" });
     const fact = (title, ...value) => [h("dt", {}, title), h("dd", {}, ...value)];
     const at = parse(device.state_since);
     put(element,
@@ -46,13 +46,14 @@ export function whyCard({ boardNames, select }) {
         h("button", { type: "button", on: { click: hide } }, "Close"),
         h("button", { type: "button", on: { click: () => (select(device.name), hide()) } }, "Select"),
         h("a", { class: "button primary", href: href("devices", device.name) }, "Open")));
-    lastLine(device, last);
+    lastLine(device);
   }
 
-  function lastLine(device, place) {
+  /** What is known is shown until the newer is there: a board that is imaged changes several times a second. */
+  function lastLine(device) {
     const known = lines.get(device.name);
-    if (known?.row === device) return void put(place, known.text);
-    put(place, "…");
+    put(last, known?.text ?? "…");
+    if (known?.row === device) return;
     clearTimeout(asking);
     asking = setTimeout(async () => {
       let text;
@@ -64,7 +65,7 @@ export function whyCard({ boardNames, select }) {
       } catch (error) {
         text = error.message;
       }
-      put(place, text);
+      if (cell?.name === device.name) put(last, text);
     }, ASK_MS);
   }
 
@@ -105,10 +106,6 @@ export function whyCard({ boardNames, select }) {
     clearTimeout(timer);
     if (!element.classList.contains("pinned")) timer = setTimeout(hide, REST_MS * 2);
   };
-  // The card itself may be pointed at, to read it and to copy from it.
-  element.addEventListener("pointerenter", () => clearTimeout(timer));
-  element.addEventListener("pointerleave", out);
-
   return {
     element, over, out, hide,
     pin: (one) => (clearTimeout(timer), show(one, true)),
