@@ -9,12 +9,6 @@ from pathlib import Path
 
 SCRIPT = (Path(__file__).parent / "controls.js").read_text()
 
-#: Controls that no test uses, and why.
-NOT_USED = {
-    "bar: link to /": "the name of the page leads where Overview does, which is used",
-    "/: link to /": "the link past the bar, which a test of the keyboard uses on one page, stands on all",
-}
-
 
 class Controls:
     """What was seen, with the test that saw it first, and what was used."""
@@ -50,5 +44,5 @@ class Controls:
         return True
 
     def unused(self):
-        """Controls that were seen, never used, and are not excused: sign and test."""
-        return sorted((sign, test) for sign, test in self.seen.items() if sign not in self.used and sign not in NOT_USED)
+        """Controls that were seen and never used: sign and test."""
+        return sorted((sign, test) for sign, test in self.seen.items() if sign not in self.used)

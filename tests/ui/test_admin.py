@@ -273,18 +273,19 @@ def test_a_relay_board_is_tested_made_changed_and_deleted(rack, open_page):
 
 
 def test_a_device_is_made_changed_and_deleted(rack, open_page):
+    rack.call("hardware_type/emulated%20board/B", {}, method="PUT")
     page = open_page("admin/devices")
     page.get_by_role("link", name="New device").click()
     for label, text in [("Name", "extra-1"), ("Address", "10.9.0.101"), ("MAC address", "0a:0b:0c:0d:0e:0f"), ("Environment", "lab"), ("Hardware type", "emulated board"),
-                        ("Hardware model", ""), ("Processor", "armv7"), ("Tags", "wifi, camera"), ("Comments", EVIL), ("Inventory number", "7"), ("Relay", ""), ("Imaging server", "")]:
+                        ("Hardware model", "B"), ("Processor", "armv7"), ("Tags", "wifi, camera"), ("Comments", EVIL), ("Inventory number", "7"), ("Relay", ""), ("Imaging server", "demo")]:
         page.get_by_label(label, exact=True).fill(text)
     page.get_by_label("State to begin in").select_option("locked_out")
     make(page)
     confirm(page, "device extra-1: new")
     expect(line(page, "extra-1")).to_contain_text("0a:0b:0c:0d:0e:0f")
     device = rack.device("extra-1")
-    assert {key: device[key] for key in ("fqdn", "mac", "environment", "hardware_type", "processor", "tags", "comments", "inventory_id", "state")} == {
-        "fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:0f", "environment": "lab", "hardware_type": "emulated board", "processor": "armv7", "tags": ["camera", "wifi"],
+    assert {key: device[key] for key in ("fqdn", "mac", "environment", "hardware_type", "hardware_model", "processor", "tags", "comments", "inventory_id", "state")} == {
+        "fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:0f", "environment": "lab", "hardware_type": "emulated board", "hardware_model": "B", "processor": "armv7", "tags": ["camera", "wifi"],
         "comments": EVIL, "inventory_id": 7, "state": "locked_out",
     }
     line(page, "extra-1").get_by_role("link").click()
@@ -299,6 +300,7 @@ def test_a_device_is_made_changed_and_deleted(rack, open_page):
     confirm(page, "device extra-1: deleted")
     expect(line(page, "extra-1")).to_have_count(0)
     wait_for("it to be gone", lambda: gone(rack, "device/extra-1"))
+    rack.call("hardware_type/emulated%20board/B", method="DELETE")
 
 
 def test_a_device_at_work_is_deleted_only_nevertheless(rack, open_page):

@@ -132,6 +132,7 @@ def test_filters_stand_in_the_address_and_fit_together(open_page, rack, changed)
             if not shown:
                 expect(page.get_by_text("No device is like that.")).to_be_visible()
         page.reload()
+        page.locator("main h1").wait_for()
         assert names(page) == ["board-002"]
         expect(page.get_by_role("status").filter(has_text="1 of 6")).to_be_visible()
         page = open_page("devices?group=out")

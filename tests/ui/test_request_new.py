@@ -69,6 +69,8 @@ def test_new_request_for_a_named_device_with_all_wishes(rack, open_page):
     page.get_by_label("Assignee").fill("ann")
     page.get_by_text("More wishes").click()
     page.get_by_label("Hardware type").fill("emulated board, other")
+    page.get_by_label("Hardware model").fill("B")
+    expect(boards(page)).to_contain_text("0 of 6 boards fit")
     page.get_by_label("Hardware model").fill("")
     page.get_by_label("Processor").fill("emulated")
     page.get_by_label("Tags").fill("camera, wifi|ethernet")

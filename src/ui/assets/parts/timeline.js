@@ -53,6 +53,8 @@ export function timeline(name) {
     clearTimeout(timer);
     due = false;
     reading = true;
+    // What boards say last may be written a moment after the attempt's end: one that ran is looked at once more.
+    const ran = attempts[0]?.outcome === "running";
     try {
       const answer = await get(`${path`device/${name}/attempts`}/${query({ limit: attempts.length ? 2 : PAGE })}`);
       if (closed) return;
@@ -75,7 +77,7 @@ export function timeline(name) {
       again = false;
       return read();
     }
-    if (!closed && attempts[0]?.outcome === "running") timer = setTimeout(() => (document.hidden ? (due = true) : read()), LOOK_MS);
+    if (!closed && (ran || attempts[0]?.outcome === "running")) timer = setTimeout(() => (document.hidden ? (due = true) : read()), LOOK_MS);
   }
 
   async function readOlder() {
