@@ -169,6 +169,8 @@ def test_power_and_ping(rack, handler, held):
 
 @shows("MozpoolHandler.device_state_change")
 def test_a_state_is_forced_from_the_right_one(rack, handler):
+    # The test before may have left it at work.
+    rack.until_state("board-006", "ready")
     assert handler.device_state_change("board-006", "tests", 60, "ready", "locked_out") == {}
     with pytest.raises(MozpoolConflictException):
         handler.device_state_change("board-006", "tests", 60, "ready", "locked_out")

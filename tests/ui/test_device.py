@@ -112,7 +112,7 @@ def test_comment_and_environment_are_changed_where_they_stand(open_page, rack):
     expect(facts.get_by_role("alert")).to_have_text("not today")
     facts.get_by_role("button", name="Save").click()
     wait_for("the environment", lambda: rack.device("board-001")["environment"] == "staging")
-    # What others change shows.
+    # What others change shows, also when that is what stood here before.
     rack.call("device/board-001/set-environment", {"environment": "demo"})
     expect(facts).not_to_contain_text("staging")
 

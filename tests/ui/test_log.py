@@ -21,6 +21,8 @@ def at_end(page):
 
 
 def until_at_end(page):
+    # A log that has not been read yet is at its end, too.
+    log_in(page).locator(".logline").first.wait_for()
     wait_for("the log to be at its end", lambda: at_end(page))
 
 

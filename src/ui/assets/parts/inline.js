@@ -2,6 +2,9 @@
 
 import { h, newId, put } from "../core/dom.js";
 
+/** So long after a save the lists may still have what stood here before. */
+const STALE_MS = 1000;
+
 /**
  * `label` names the value; `save(text)` may throw an `ApiError`, whose words then stand beside the field; `options()` gives a
  * promise of suggestions; `empty` is shown for nothing. Gives `{element, set(text)}`.
@@ -9,8 +12,10 @@ import { h, newId, put } from "../core/dom.js";
 export function inline({ label, save, options = null, empty = "none" }) {
   let value = "";
   let editing = false;
-  /** What stood here before the last save: the lists may still say so for a moment. */
+  /** What stood here before the last save, while the lists may still say so. */
   let stale = null;
+  /** What the lists say. */
+  let told = "";
   const element = h("div", { class: "inline" });
 
   function show() {
@@ -42,6 +47,10 @@ export function inline({ label, save, options = null, empty = "none" }) {
         stale = value;
         value = box.value.trim();
         show().focus();
+        setTimeout(() => {
+          stale = null;
+          set(told);
+        }, STALE_MS);
       } catch (error) {
         wrong.hidden = false;
         wrong.textContent = error.message;
@@ -51,17 +60,16 @@ export function inline({ label, save, options = null, empty = "none" }) {
     }
   }
 
+  /** Shows another value, unless somebody is writing one. */
+  function set(text) {
+    told = text;
+    if (text === value || text === stale || editing) return;
+    value = text;
+    const focused = element.contains(document.activeElement);
+    const edit = show();
+    if (focused) edit.focus();
+  }
+
   show();
-  return {
-    element,
-    /** Shows another value, unless somebody is writing one. */
-    set(text) {
-      if (text === value) stale = null;
-      if (text === value || text === stale || editing) return;
-      value = text;
-      const focused = element.contains(document.activeElement);
-      const edit = show();
-      if (focused) edit.focus();
-    },
-  };
+  return { element, set };
 }
