@@ -6,12 +6,14 @@
 pub mod attempt;
 pub mod catalog;
 pub mod check;
+pub mod discovery;
 pub mod dispatch;
 pub mod events;
 pub mod ids;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
+pub mod registration;
 pub mod report;
 pub mod time;
 pub mod watch;

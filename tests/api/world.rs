@@ -345,6 +345,9 @@ fn script_lifeguard(
                     Administration::Delete { what, force } => {
                         store.delete(what, *force, dry_run, Timestamp(NOW))
                     }
+                    Administration::Ignore { mac, ignored } => {
+                        store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
+                    }
                 };
                 reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();
                 continue;

@@ -96,6 +96,11 @@ impl LogStore for Fake {
     fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
         self.put(steps.iter().map(|s| format!("{} step {}", s.device, s.step.name)).collect())
     }
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
+        assert_eq!(keep, CANDIDATES_KEPT);
+        self.put(seen.iter().map(|c| format!("! {} {} {}", c.mac, c.imaging_server, c.seen)).collect())?;
+        Ok(seen.to_vec())
+    }
     fn log_bytes(&mut self) -> Result<u64> {
         Ok(self.shelf.lock().unwrap().held.values().sum())
     }
