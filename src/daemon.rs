@@ -328,6 +328,7 @@ impl Daemon {
                 server_name: config.server.name.clone(),
                 public_url: url,
                 duration_max_s: config.http.duration_max_s,
+                accept: config.registration.rules.clone(),
             },
             commands: api::Commands {
                 lifeguard: lifeguard_tx,

@@ -5,6 +5,7 @@
 use crate::logic::attempt::{Attempt, Purpose, Step};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
+use crate::logic::discovery::Seen;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install};
 use crate::logic::machine::Counters;
@@ -323,6 +324,14 @@ pub struct CandidateRow {
     pub agent: Option<AgentWords>,
     /// Somebody wants to see no more of it.
     pub ignored: bool,
+}
+
+impl CandidateRow {
+    /// As rules see it.
+    pub fn seen_as(&self) -> Seen<'_> {
+        let (hardware, pool) = self.agent.as_ref().map_or(("", ""), |a| (&*a.hardware, &*a.pool));
+        Seen { mac: self.mac, address: &self.address, hardware, pool }
+    }
 }
 
 /// What an agent says of its board when it registers. Nobody has checked it.

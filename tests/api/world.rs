@@ -232,6 +232,7 @@ pub(crate) fn settings() -> Settings {
         server_name: "img1.lab".into(),
         public_url: "http://img1.lab:8080".into(),
         duration_max_s: 86_400,
+        accept: Vec::new(),
     }
 }
 

@@ -3,13 +3,12 @@
 //! The rule itself is pure (`logic::discovery`). The order is what an operator's click would be, so whatever refuses that
 //! refuses this, and the candidate stays for a person. It waits for nobody: answers are looked at when there are some.
 
-use crate::lab::{Kind, Lab};
+use crate::lab::{Exists, Kind, Lab, proposed_row};
 use crate::layers::messages::{AdminAnswer, Administration, LifeguardCommand};
-use crate::logic::discovery::{Proposal, Rule, Seen, accepted};
+use crate::logic::discovery::{Proposal, Rule, accepted};
 use crate::logic::ids::Mac;
 use crate::store::CandidateRow;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
 /// Orders that wait for their answer; more wait until their board turns to us again.
@@ -39,7 +38,7 @@ impl Acceptance {
     /// Orders devices for those of these boards that a rule takes.
     pub fn look_at(&mut self, rows: &[CandidateRow], now: Instant) {
         for row in rows.iter().filter(|row| !row.ignored) {
-            let Some(proposal) = accepted(&self.rules, &seen(row)) else { continue };
+            let Some(proposal) = accepted(&self.rules, &row.seen_as()) else { continue };
             if self.orders.len() >= ORDERS_MAX || self.orders.iter().any(|(mac, ..)| *mac == row.mac) {
                 continue;
             }
@@ -63,15 +62,15 @@ impl Acceptance {
 
     fn order(&mut self, row: &CandidateRow, proposal: Proposal) {
         let name = proposal.name.clone();
-        let mut lab = match Lab::single(Kind::Device, &[("name", &name)], fields(row, proposal), &self.server)
-        {
+        let fields = proposed_row(row.mac, &row.imaging_server, proposal);
+        let mut lab = match Lab::single(Kind::Device, &[("name", &name)], fields, &self.server) {
             Ok(lab) => lab,
             Err(why) => {
                 log::warn!("mac={} waits for an operator, a rule cannot take it: {why}", row.mac);
                 return;
             }
         };
-        lab.exists = crate::lab::Exists::No;
+        lab.exists = Exists::No;
         let (reply, answer) = bounded(1);
         let change = Box::new(Administration::Apply(lab));
         // Full or gone: the board turns to us again.
@@ -101,33 +100,6 @@ impl Acceptance {
     pub fn waits(&self) -> bool {
         !self.orders.is_empty()
     }
-}
-
-/// A candidate as rules see it.
-pub fn seen(row: &CandidateRow) -> Seen<'_> {
-    let agent = row.agent.as_ref();
-    Seen {
-        mac: row.mac,
-        address: &row.address,
-        hardware: agent.map_or("", |a| &a.hardware),
-        pool: agent.map_or("", |a| &a.pool),
-    }
-}
-
-/// What is proposed, as a device's row in a lab file; what is not known is left out.
-pub fn fields(row: &CandidateRow, proposal: Proposal) -> Map<String, Value> {
-    let Proposal { name: _, fqdn, environment, hardware_type, hardware_model } = proposal;
-    let mac = row.mac.to_string();
-    let all = [
-        ("fqdn", fqdn),
-        ("mac", mac),
-        ("imaging_server", row.imaging_server.clone()),
-        ("environment", environment),
-        ("hardware_type", hardware_type),
-        ("hardware_model", hardware_model),
-    ];
-    let given = all.into_iter().filter(|(_, text)| !text.is_empty());
-    given.map(|(field, text)| (field.to_owned(), Value::String(text))).collect()
 }
 
 #[cfg(test)]
@@ -167,7 +139,7 @@ mod tests {
         };
         let Administration::Apply(lab) = *change else { panic!() };
         let device = &lab.devices[0];
-        assert_eq!((&*device.name, dry_run, lab.exists), ("board-000001", false, crate::lab::Exists::No));
+        assert_eq!((&*device.name, dry_run, lab.exists), ("board-000001", false, Exists::No));
         assert_eq!((device.mac, device.environment.as_deref()), (Some(Some(row(1).mac)), Some("lab")));
         assert!(orders.is_empty() && acceptance.waits());
         reply.send(AdminAnswer::Done(Vec::new())).unwrap();
