@@ -4,13 +4,15 @@
 //! from one address, in what they may say and in time, and words that the journal has no room for are refused, so that the agent
 //! says them again.
 
+pub mod line;
+
 use super::budget::{Budget, ByAddress};
 use super::messages::{JournalLine, Sighting};
 use super::supervise::Exit;
 use crate::clock::Clock;
-use crate::logic::registration::{LINE_MAX, Refusal, Registration};
 use crate::store::AgentWords;
 use crossbeam_channel::{Sender, TrySendError};
+use line::{LINE_MAX, Refusal, Registration};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::BTreeMap;

@@ -13,7 +13,6 @@ pub mod ids;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
-pub mod registration;
 pub mod report;
 pub mod time;
 pub mod watch;

@@ -55,9 +55,9 @@ pub(super) fn note<C: Conn>(c: &mut C, seen: &[CandidateRow], keep: usize) -> Re
             }
             stand.extend(one(c, row.mac)?);
         }
-        // Not more can be too many than have just come. Those that somebody has decided about have places of their own.
+        // Those that somebody has decided about have places of their own.
         for ignored in [false, true] {
-            let beyond = args![ignored, at_most(Some(seen.len())), at_most(Some(keep))];
+            let beyond = args![ignored, at_most(None), at_most(Some(keep))];
             for Row(mac) in c.query(sql::CANDIDATES_BEYOND, beyond).doing(NOTE)? {
                 c.exec(sql::CANDIDATE_DELETE, &mac).doing(NOTE)?;
             }

@@ -13,7 +13,7 @@ fn registration(daemon: &Daemon) -> SocketAddr {
     let services = health["services"].as_array().unwrap();
     let service = services.iter().find(|s| s["name"] == "registration").unwrap();
     assert_eq!(service["state"], "running");
-    service["listens"][0].as_str().unwrap().trim_start_matches("tcp ").parse().unwrap()
+    service["listens"][0].as_str().unwrap().trim_start_matches("tcp://").parse().unwrap()
 }
 
 /// What an agent hears to its line.
@@ -40,7 +40,7 @@ fn a_board_that_nobody_knows_is_listed_accepted_and_tests_itself() {
     let daemon = world.daemon();
     let details = daemon.get("device/board-002/details");
     let text = |key: &str| details[key].as_str().unwrap().to_owned();
-    let (mac, relay) = (text("mac"), text("relay_info"));
+    let (mac, relay, fqdn) = (text("mac"), text("relay_info"), text("fqdn"));
     world.done(&["device", "delete", "board-002", "--force", "-y"]);
     assert_eq!(
         world.done(&["candidate", "list"]),
@@ -74,9 +74,9 @@ fn a_board_that_nobody_knows_is_listed_accepted_and_tests_itself() {
     let fields = [
         "name=board-002",
         &format!("relay_info={relay}"),
+        &format!("fqdn={fqdn}"),
         "environment=demo",
-        "hardware_type=emulated",
-        "hardware_model=board",
+        "hardware_type=emulated board",
     ];
     let accept = [&["candidate", "accept", &mac][..], &fields].concat();
     assert!(world.done(&[&accept[..], &["--dry-run"]].concat()).starts_with("device board-002: new\n"));
@@ -87,8 +87,9 @@ fn a_board_that_nobody_knows_is_listed_accepted_and_tests_itself() {
     wait_for("the board to be ready", || {
         (daemon.get("device/board-002/state")["state"] == "ready").then_some(())
     });
-    let log = daemon.get("device/board-002/log?limit=0").to_string();
-    assert!(log.contains(&config), "it asked for its own config by TFTP, and its history says so: {log}");
+    wait_for("its history to say that it asked for its own config", || {
+        daemon.get("device/board-002/log?limit=0").to_string().contains(&config).then_some(())
+    });
     assert_eq!(daemon.fetch("pxelinux.cfg/default").unwrap(), known);
     assert_eq!(world.run(&["candidate", "accept", &mac]).code, 3, "there is nothing left to accept");
     // Now it is known: its agent's words go to its log.
@@ -111,7 +112,7 @@ fn a_rule_takes_boards_in_and_what_is_ignored_stays_so() {
     })
     .1;
     assert_eq!((&row["environment"], &row["mac"]), (&"ruled".into(), &"02:00:00:aa:aa:01".into()));
-    assert_eq!((&row["hardware_type"], &row["fqdn"]), (&"emulated".into(), &"127.0.0.1".into()));
+    assert_eq!((&row["hardware_type"], &row["fqdn"]), (&"emulated board".into(), &"127.0.0.1".into()));
 
     // The second has a name that is taken: it waits for a person.
     daemon.post("device/rule-aaaa01/set-comments", serde_json::json!({"comments": "by rule"}));

@@ -87,8 +87,7 @@ listen = ["127.0.0.1:0"]
 pool = "by-rule"
 name = "rule-{{mac6}}"
 environment = "ruled"
-hardware_type = "emulated"
-hardware_model = "board"
+hardware_type = "emulated board"
 [pxe]
 live_kernel = "live/vmlinuz"
 live_initrd = "live/initrd.img"

@@ -1,10 +1,10 @@
 //! The line by which an agent registers its board: `register NAME=<mac>&IPADDR=…&CMDPORT=…&DATAPORT=…&OS=…&HARDWARE=…&POOL=…`.
 //!
-//! Values are URL-encoded. Any bytes may come: they become a value with all checks done, or a refusal that says what was
+//! Pure. Values are URL-encoded. Any bytes may come: they become a value with all checks done, or a refusal that says what was
 //! wrong. Keys that nobody here knows are left out. An agent that takes a line with "ok" in it for success reads every answer,
 //! so no refusal has these letters next to each other.
 
-use super::ids::Mac;
+use crate::logic::ids::Mac;
 use std::fmt;
 use std::net::IpAddr;
 
