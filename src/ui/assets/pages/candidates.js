@@ -33,13 +33,14 @@ export function open(root, { query }) {
     empty: "No candidates: every board that has turned to this pool is known.",
     columns: [
       { name: "mac", title: "MAC", value: (row) => row.mac, cell: (row) => h("a", { href: acceptHref(row.mac), class: "mono" }, row.mac) },
+      // Beside its name, for what a board says of itself may be long.
+      { name: "what", title: "What now", cell: buttons },
       { name: "address", title: "Address", value: (row) => row.address, cell: (row) => row.address },
       { name: "last", title: "Last heard", value: (row) => -parse(row.last), cell: (row) => ago(parse(row.last)) },
       { name: "seen", title: "Times", value: (row) => row.seen, cell: (row) => String(row.seen) },
       { name: "words", title: "Says of itself", value: words, cell: (row) => visible(words(row)) },
       { name: "asked", title: "Asked for", value: (row) => row.asked_for ?? "", cell: (row) => visible(row.asked_for ?? "") },
       { name: "server", title: "Server", value: (row) => row.imaging_server, cell: (row) => row.imaging_server },
-      { name: "what", title: "What now", cell: buttons },
     ],
   });
   put(root, h("div", { class: "head" }, h("h1", {}, "Admin")), tabs(CANDIDATES), h("div", { class: "admin" },
