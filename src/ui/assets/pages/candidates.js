@@ -19,6 +19,9 @@ export const title = () => "Admin: Candidates";
 
 export const acceptHref = (mac) => href("admin", CANDIDATES, mac);
 
+/** Says to those who hear the page which row a button is in. */
+const idOf = ({ mac }) => `mac-${mac.replaceAll(":", "")}`;
+
 /** What its agent said of itself, in a line. */
 export const words = ({ agent }) => [agent?.hardware, agent?.os, agent?.pool && `pool ${agent.pool}`].filter(Boolean).join(", ");
 
@@ -32,7 +35,7 @@ export function open(root, { query }) {
     caption: "Candidates", key: (row) => row.mac, sort: { name: "last", descending: false }, open: (row) => go(acceptHref(row.mac)),
     empty: "No candidates: every board that has turned to this pool is known.",
     columns: [
-      { name: "mac", title: "MAC", value: (row) => row.mac, cell: (row) => h("a", { href: acceptHref(row.mac), class: "mono" }, row.mac) },
+      { name: "mac", title: "MAC", value: (row) => row.mac, cell: (row) => h("a", { id: idOf(row), href: acceptHref(row.mac), class: "mono" }, row.mac) },
       // Beside its name, for what a board says of itself may be long.
       { name: "what", title: "What now", cell: buttons },
       { name: "address", title: "Address", value: (row) => row.address, cell: (row) => row.address },
@@ -48,8 +51,8 @@ export function open(root, { query }) {
     search.element, grid.element));
 
   function buttons(row) {
-    const ignore = h("button", { type: "button", class: "small", "aria-label": `${row.ignored ? "Show again" : "Ignore"} ${row.mac}`, on: { click: () => decide(row, ignore) } }, row.ignored ? "Show again" : "Ignore");
-    return h("span", { class: "pair" }, h("a", { class: "button small", href: acceptHref(row.mac), "aria-label": `Accept ${row.mac}` }, "Accept …"), ignore);
+    const ignore = h("button", { type: "button", class: "small", "aria-describedby": idOf(row), on: { click: () => decide(row, ignore) } }, row.ignored ? "Show again" : "Ignore");
+    return h("span", { class: "pair" }, h("a", { class: "button small", href: acceptHref(row.mac), "aria-describedby": idOf(row) }, "Accept …"), ignore);
   }
 
   async function decide(row, button) {
