@@ -17,12 +17,13 @@ use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
+use crate::layers::journal::accept::Acceptance;
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::supervise::{Exit, spawn};
-use crate::layers::{syslog, tftp};
+use crate::layers::{registration, syslog, tftp};
 use crate::ports::{Protocol, explain_bind_error};
 use crate::store::{Location, ServerRow, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -101,6 +102,8 @@ pub struct Addresses {
     pub syslog_udp: Vec<SocketAddr>,
     /// Syslog over TCP; empty when switched off.
     pub syslog_tcp: Vec<SocketAddr>,
+    /// Where agents register; empty when switched off.
+    pub registration: Vec<SocketAddr>,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -111,9 +114,9 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     let signals = crate::signals::stop_signals()
         .map_err(|source| DaemonError::System { doing: "listen for signals", source })?;
     let daemon = Daemon::start(config)?;
-    let Addresses { http, tftp, syslog_udp, syslog_tcp } = daemon.addresses();
+    let Addresses { http, tftp, syslog_udp, syslog_tcp, registration } = daemon.addresses();
     log::info!(
-        "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}",
+        "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}, registration {registration:?}",
         config.server.name,
         config.store_url
     );
@@ -124,6 +127,7 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
 struct Sockets {
     tftp: Option<tftpd::Server>,
     syslog: Option<syslogd::Server>,
+    registration: Option<registration::Server>,
     http: HttpServer,
     ping: PingSockets,
 }
@@ -138,6 +142,7 @@ pub struct Daemon {
     lifeguard: Layer,
     bmm: Layer,
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
+    registration: Option<(registration::Stopper, JoinHandle<()>)>,
     journal: Layer,
     changes: (changes::Stopper, JoinHandle<()>),
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
@@ -218,6 +223,13 @@ impl Daemon {
                 report_retention_days: config.reports.retention_days,
             },
         );
+        let accept = &config.registration;
+        let journal = if accept.rules.is_empty() {
+            journal
+        } else {
+            let (rules, per_day) = (accept.rules.clone(), accept.accept_per_day);
+            journal.accepting(Acceptance::new(rules, per_day, &config.server.name, lifeguard_tx.clone()))
+        };
         let (log_bell, journal_stats) = (journal.bell(), journal.stats());
         let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
         let thread = spawn("journal", ended_tx.clone(), move || journal.run(&inbox, &stop));
@@ -234,6 +246,12 @@ impl Daemon {
                 exit
             };
             (stopper, spawn("syslog", ended_tx.clone(), run))
+        });
+
+        let registration_stats = sockets.registration.as_ref().map(registration::Server::stats);
+        let registration = sockets.registration.map(|server| {
+            let (stopper, lines, clock) = (server.stopper(), lines_tx.clone(), clock.clone());
+            (stopper, spawn("registration", ended_tx.clone(), move || server.run(lines, clock)))
         });
 
         let (bmm_stop, stop) = bounded(0);
@@ -276,7 +294,8 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
-        let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp } = addresses.clone();
+        let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp, registration: agents } =
+            addresses.clone();
         let (on_tcp, on_udp) = (syslog_tcp.into_iter().map(Tcp), syslog_udp.into_iter().map(Udp));
         let vitals = Vitals::new(clock.now())
             .with("http", true, vec![Tcp(http)])
@@ -297,7 +316,9 @@ impl Daemon {
                 let (waiting, max) = intake.used();
                 let lost = intake.lost();
                 vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
-            });
+            })
+            .with("registration", registration.is_some(), agents.into_iter().map(Tcp).collect())
+            .counting(move || registration_stats.as_ref().map(|s| s.rows()).unwrap_or_default());
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -307,6 +328,7 @@ impl Daemon {
                 server_name: config.server.name.clone(),
                 public_url: url,
                 duration_max_s: config.http.duration_max_s,
+                accept: config.registration.rules.clone(),
             },
             commands: api::Commands {
                 lifeguard: lifeguard_tx,
@@ -335,6 +357,7 @@ impl Daemon {
             lifeguard,
             bmm,
             syslog,
+            registration,
             journal,
             changes,
             tftp,
@@ -398,6 +421,13 @@ impl Daemon {
                 let _ = thread.join();
             }
         }
+        if let Some((stopper, thread)) = self.registration {
+            if let Err(error) = stopper.stop() {
+                log::warn!("cannot stop the registration thread: {error}");
+            } else {
+                let _ = thread.join();
+            }
+        }
         self.journal.stop();
         let (stopper, thread) = self.changes;
         stopper.stop();
@@ -418,6 +448,11 @@ impl Sockets {
             tftp: self.tftp.as_ref().map(tftpd::Server::local_addrs).unwrap_or_default(),
             syslog_udp: self.syslog.as_ref().map(syslogd::Server::udp_addrs).unwrap_or_default(),
             syslog_tcp: self.syslog.as_ref().map(syslogd::Server::tcp_addrs).unwrap_or_default(),
+            registration: self
+                .registration
+                .as_ref()
+                .map(registration::Server::local_addrs)
+                .unwrap_or_default(),
         }
     }
 }
@@ -478,11 +513,20 @@ fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Resul
     } else {
         None
     };
+    let registration = if config.registration.enabled {
+        let server = registration::Server::bind(&config.registration.listen).map_err(|e| match e.addr {
+            Some(addr) => taken("registration (registration.listen)", Protocol::Tcp, addr, &e.source),
+            None => DaemonError::System { doing: "set up the registration of agents", source: e.source },
+        })?;
+        Some(server)
+    } else {
+        None
+    };
     let ping = PingSockets::open();
     for missing in ping.missing() {
         log::warn!("{missing}");
     }
-    Ok(Sockets { tftp, syslog, http, ping })
+    Ok(Sockets { tftp, syslog, registration, http, ping })
 }
 
 /// What boards get when the store has no such PXE config.

@@ -15,6 +15,9 @@ mod definition;
 #[path = "cli/devices.rs"]
 mod devices;
 
+#[path = "cli/discovery.rs"]
+mod discovery;
+
 #[path = "cli/logs.rs"]
 mod logs;
 

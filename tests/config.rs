@@ -84,6 +84,17 @@ fn what_is_set_arrives() {
         return_policy = "none"
         [requests.return_policy_by_environment]
         staging = "self_test"
+        [registration]
+        enabled = true
+        listen = ["[::1]:28001"]
+        accept_per_day = 0
+        [[registration.accept]]
+        mac = "0A:0b-0c"
+        name = "tegra-{mac6}"
+        hardware_type = "tegra"
+        [[registration.accept]]
+        pool = "*"
+        environment = "strays"
         [pxe]
         console = "ttyS0,115200"
         live_fdt = "dtb/usual.dtb"
@@ -103,6 +114,17 @@ fn what_is_set_arrives() {
     assert_eq!((config.tftp.enabled, config.tftp.listen.len(), config.tftp.blksize_max), (false, 2, 512));
     assert_eq!(config.requests.policy("staging"), ReturnPolicy::SelfTest);
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
+    let registration = &config.registration;
+    assert_eq!((registration.enabled, registration.listen.len(), registration.accept_per_day), (true, 1, 0));
+    let [first, second] = &registration.rules[..] else { panic!("{registration:?}") };
+    assert_eq!(
+        (first.mac.as_deref(), &*first.name, &*first.hardware_type),
+        (Some("0a0b0c"), "tegra-{mac6}", "tegra")
+    );
+    assert_eq!(
+        (second.mac.as_deref(), second.pool.as_deref(), &*second.environment),
+        (None, Some("*"), "strays")
+    );
     let values: Vec<_> = config.pxe.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(values, ["proxy=http://10.1.0.9:3128", "quiet=true", "threads=4"]);
     let live = |kind, model| {
@@ -130,7 +152,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[http]\n\nlisen = \"0.0.0.0:80\"\n",
      &["3: http.lisen is not a setting of this program; there are listen, files, downloads_max, duration_max_s"]),
     ("# x\n[htpp]\nlisten = \"0.0.0.0:80\"\n",
-     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [tftp], [syslog], [requests], [reports], [pxe], [relays], [log]"]),
+     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [log]"]),
     ("listen = \"0.0.0.0:80\"\n",
      &["1: listen stands outside of every section; move it below its [SECTION] line"]),
     ("[http]\nlisten = \n",
@@ -176,6 +198,17 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
      &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",
        "3: pxe.values.list = [1] is not a text, whole number or switch; write a text in double quotes"]),
+    ("[registration]\naccept = [1]\n",
+     &["2: registration.accept = [1] is not a list of rules; write for each a section [[registration.accept]] with lines KEY = VALUE"]),
+    ("[registration]\nlisten = []\naccept_per_day = -1\n[[registration.accept]]\nmac = \"0g\"\npool = 1\ncolour = \"red\"\nname = \"board\"\n",
+     &["2: registration.listen = [] is not a list of IP addresses with ports; write for example [\"0.0.0.0:28001\"]",
+       "3: registration.accept_per_day = -1 is not a whole number from 0 to 10000; write one within these limits",
+       "5: registration.accept.mac = \"0g\" is not the beginning of a MAC address; write the hex digits that it begins with, for example \"0a:0b:0c\"",
+       "6: registration.accept.pool = 1 is not a pattern; write what the agent says, with * for any piece of it, for example \"tegra*\"",
+       "7: registration.accept.colour is not a setting of this program; there are mac, pool, hardware, name, environment, hardware_type, hardware_model",
+       "8: registration.accept.name = \"board\" has neither {mac} nor {mac6}, so all boards would have one name; write for example \"{pool}-{mac6}\""]),
+    ("[registration]\naccept = [{ environment = \"x\" }]\n",
+     &["2: registration.accept = { environment = \"x\" } does not say which boards it takes; write mac, pool or hardware as well; hardware = \"*\" takes all"]),
     ("[log]\nfilter = \"verbose\"\n",
      &["2: log.filter = \"verbose\" is not a log filter; write off, error, warn, info, debug or trace, or for example \"info,mozpool::layers=debug\""]),
     ("[log]\nfilter = \"mozpool=chatty\"\n[http]\nfiles = 7\n",

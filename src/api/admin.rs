@@ -237,7 +237,17 @@ fn delete(ctx: &mut Ctx<'_>, what: Deletion) -> Result<Reply> {
     Ok(if dry_run { Reply::json(&Changes::new(changes, true)) } else { Reply::empty(204) })
 }
 
-fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Vec<Change>> {
+/// Makes a device that is not there, and shows it.
+pub(super) fn make_device(ctx: &mut Ctx<'_>, lab: Lab, name: &str) -> Result<Reply> {
+    let dry_run = ctx.call.says("dry_run");
+    let changes = administer(ctx, Administration::Apply(lab), dry_run)?;
+    if dry_run {
+        return Ok(Reply::json(&Changes::new(changes, true)));
+    }
+    Ok(Reply::json_with(201, &full(ctx, name)?))
+}
+
+pub(super) fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Vec<Change>> {
     match ctx.commands.administer(change, dry_run)? {
         AdminAnswer::Done(changes) => Ok(changes),
         AdminAnswer::Refused(error) => Err(refused(error)),

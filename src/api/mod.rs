@@ -9,6 +9,7 @@ mod attempts;
 mod bmm;
 pub mod body;
 pub mod call;
+mod candidate;
 mod csv;
 mod device;
 pub mod events;
@@ -31,6 +32,7 @@ pub mod vitals;
 
 use crate::clock::Timestamp;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
+use crate::logic::discovery::Rule;
 use crate::logic::ids::RequestId;
 use crate::store::Store;
 use crate::ui::assets;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub public_url: String,
     /// Longest reservation in seconds.
     pub duration_max_s: u32,
+    /// What becomes of boards that are no devices; here only what is proposed for them.
+    pub accept: Vec<Rule>,
 }
 
 /// The ways to the threads that do things.

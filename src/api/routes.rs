@@ -9,8 +9,8 @@ use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, device, events, health, image, logs, openapi, repair, report, request,
-    shapes,
+    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, logs, openapi, repair,
+    report, request, shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
@@ -329,6 +329,18 @@ pub const ROUTES: &[Route] = &[
         .fails(PUT_FAILS),
     delete("/api/device/{device}", DeviceServer, Device(admin::delete_device), "Deletes a device and its log.")
         .named("deleteDevice", Admin).query(shapes::DELETE).gives(DELETED).fails(&[IN_USE]),
+    get("/api/candidate/list", Any, Plain(candidate::list), "Boards that have turned to this pool and are no devices, with what is known of them.")
+        .named("listCandidates", Admin).query(shapes::CANDIDATE_LIST).gives(&[ok(&shapes::CANDIDATES)]),
+    post("/api/candidate/{mac}/accept", Any, Plain(candidate::accept), "Makes a device of one.")
+        .named("acceptCandidate", Admin).query(shapes::ACCEPT).row(&shapes::ACCEPT_ROW)
+        .more("What the body does not say is as proposed; `null` leaves it open. The device begins as every new one, with a test of itself.")
+        .gives(&[json(200, Kind::Of(&shapes::DIFFERENCES), "What `dry_run` would make."), put_201(&shapes::DEVICE_FULL), TO_OWNER])
+        .fails(&[
+            (400, "The body is no JSON object, or a field is unknown or wrong; the error names it, and nothing is changed."),
+            (404, "There is no such candidate."), (409, "There is a device of this name."),
+        ]),
+    post("/api/candidate/{mac}/ignore", Any, Plain(candidate::ignore), "Leaves one out of the list from now on.")
+        .named("ignoreCandidate", Admin).query(shapes::IGNORE).gives(DONE).fails(&[(404, "There is no such candidate.")]),
     get("/api/hardware_type/list", Any, Plain(admin::hardware_types), "Hardware types with all about them.")
         .named("listHardwareTypes", Admin).gives(&[ok(&shapes::HARDWARE_TYPES)]),
     get("/api/hardware_type/{type}", Any, Plain(admin::hardware_type), "A hardware type without a model.")

@@ -4,12 +4,14 @@
 
 mod attempts;
 mod boot;
+mod candidates;
 mod changes;
 mod reports;
 mod taken;
 
 pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
+pub use candidates::*;
 pub use changes::*;
 pub use reports::*;
 pub use taken::*;

@@ -3,6 +3,7 @@
 //! It joins errors and decides exit codes; `exit` has the table.
 
 mod boot_config;
+pub mod candidate;
 pub mod check;
 mod confirm;
 pub mod db;
@@ -64,6 +65,7 @@ enum Command {
     Status(status::Args),
     Request(request::Args),
     Device(device::Args),
+    Candidate(candidate::Args),
     Log(log::Args),
     Repair(repair::Args),
     Report(report::Args),
@@ -182,6 +184,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Status(args) => of_server(status::run(&args, file)),
         Command::Request(args) => of_server(request::run(&args, file)),
         Command::Device(args) => of_server(device::run(&args, file)),
+        Command::Candidate(args) => of_server(candidate::run(&args, file)),
         Command::Log(args) => of_server(log::run(&args, file)),
         Command::Repair(args) => of_server(repair::run(&args, file)),
         Command::Report(args) => of_server(report::run(&args, file)),

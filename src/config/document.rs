@@ -54,6 +54,13 @@ pub(super) struct Entry<'t> {
     value: DeValue<'t>,
 }
 
+impl Entry<'_> {
+    /// Its value, when that is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.value.as_str()
+    }
+}
+
 impl<'t> Document<'t> {
     /// Reads the text.
     ///
@@ -174,6 +181,29 @@ impl<'t> Document<'t> {
                 Vec::new()
             }
         }
+    }
+
+    /// A list of tables, `[[SECTION.KEY]]`, each as an entry for [`Self::inside`]; none without it.
+    pub(super) fn tables(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        is_not: &str,
+        write: &str,
+    ) -> Vec<Entry<'t>> {
+        let Some(entry) = self.take(section, key, is_not, write) else { return Vec::new() };
+        let is_list = |v: &DeValue<'_>| {
+            let list = v.as_array()?;
+            list.iter().all(|one| matches!(one.get_ref(), DeValue::Table(_))).then_some(())
+        };
+        if self.read(&entry, is_not, write, is_list).is_none() {
+            return Vec::new();
+        }
+        let DeValue::Array(list) = entry.value else { return Vec::new() };
+        let one = |value: toml::Spanned<DeValue<'t>>| {
+            let span = value.span();
+            Entry { name: entry.name.clone(), key: span.clone(), span, value: value.into_inner() }
+        };
+        list.into_iter().map(one).collect()
     }
 
     /// The keys of an invented section below another, each with its entry.

@@ -7,10 +7,12 @@ mod document;
 mod error;
 mod host;
 mod live;
+mod registration;
 
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
+pub use registration::Registration;
 
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
@@ -43,6 +45,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// What boards say.
     pub syslog: Syslog,
+    /// Boards that are no devices yet.
+    pub registration: Registration,
     /// Reservations.
     pub requests: Requests,
     /// What is remembered for reports.
@@ -312,6 +316,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A second of 200,000 lines; setsockopt takes less than a gibibyte, for the kernel doubles it in an int.
         udp_buffer_mib: document.number(("syslog", "udp_buffer_mib"), 1..=1000, 80),
     };
+    let registration = registration::read(document);
     let requests = Requests {
         retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),
         return_policy: document.value(
@@ -354,7 +359,20 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, reports, pxe, relays, log_filter }
+    Config {
+        file: None,
+        server,
+        store_url,
+        http,
+        tftp,
+        syslog,
+        registration,
+        requests,
+        reports,
+        pxe,
+        relays,
+        log_filter,
+    }
 }
 
 /// An empty text leaves a setting to the program.

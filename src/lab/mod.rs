@@ -9,6 +9,7 @@ mod error;
 mod format;
 mod inline;
 mod parse;
+mod proposed;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use format::Format;
 pub use inline::load_text;
 pub use parse::Source;
 pub(crate) use parse::{board_key, relay_key};
+pub use proposed::proposed_row;
 
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;

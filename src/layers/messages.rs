@@ -12,7 +12,7 @@ use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
-use crate::store::{Deletion, DeviceEdit, NewRequest, StoreError};
+use crate::store::{AgentWords, Deletion, DeviceEdit, NewRequest, StoreError};
 use crossbeam_channel::Sender;
 use std::net::IpAddr;
 
@@ -68,6 +68,8 @@ pub enum Administration {
     Apply(Lab),
     /// Delete something; `force`: even when work under way or history is in the way.
     Delete { what: Deletion, force: bool },
+    /// Do not show this candidate any more, or show it again.
+    Ignore { mac: Mac, ignored: bool },
 }
 
 /// How *lifeguard* answers to an [`Administration`].
@@ -260,6 +262,21 @@ pub enum BmmAnswer {
     BoardHealth { board: String, healthy: bool },
 }
 
+/// A board that has turned to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its network card, as it says.
+    pub mac: Mac,
+    /// Where it is.
+    pub address: IpAddr,
+    /// When it did.
+    pub at: Timestamp,
+    /// What it asked for by TFTP; empty when its agent registered.
+    pub asked_for: String,
+    /// What its agent said; `None` when it asked for a file.
+    pub agent: Option<AgentWords>,
+}
+
 /// What the *journal* thread hears. What boards say comes to it by the [`super::intake`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLine {
@@ -269,6 +286,8 @@ pub enum JournalLine {
     Tftp { from: IpAddr, mac: Option<Mac>, at: Timestamp, message: String, step: Option<Step> },
     /// What was sent by HTTP to an address. Not yet matched to a device either.
     Http { to: IpAddr, step: Step },
+    /// A board turned to us; whether it is a device's is not yet looked at.
+    Board(Box<Sighting>),
     /// A step of a known device's attempt.
     Step { device: DeviceName, step: Step },
     /// A line of a known device.

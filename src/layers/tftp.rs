@@ -35,6 +35,9 @@ impl Source for BootSource {
         match self.table.answer(request.name) {
             Answer::Text(text) => Ok(Content::Bytes(text)),
             Answer::NotFound => {
+                if let Some(ConfigName::Board(mac)) = board {
+                    self.history.asked(request.peer.ip(), mac, request.name);
+                }
                 // One line a boot: a board that the server does not know, or whose MAC is wrong, shows here and nowhere else.
                 if let Some(ConfigName::Board(mac)) = board
                     && let Some(left_out) = self.history.may_log()

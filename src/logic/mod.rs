@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod catalog;
 pub mod check;
+pub mod discovery;
 pub mod dispatch;
 pub mod events;
 pub mod ids;

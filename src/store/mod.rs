@@ -7,6 +7,7 @@ mod admin;
 mod apply;
 mod attempts;
 mod boards;
+mod candidates;
 mod cells;
 mod changes;
 mod chunk;
@@ -226,6 +227,10 @@ pub trait Store: Send {
     /// Adds to what is known of these senders (`lines` more); of those that were not heard for longest, all beyond `keep` are
     /// forgotten.
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
+    /// Adds to what is known of boards that are no devices (`seen` more), and gives those of them that stand so afterwards: one
+    /// whose MAC a device of any server has is left out. Of those that were not heard of for longest, all beyond `keep` are
+    /// forgotten, ignored ones and others each for themselves.
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>>;
     /// Bytes of text in all pieces of device logs.
     fn log_bytes(&mut self) -> Result<u64>;
     /// Whose pieces take most room, by the number that `drop_oldest_chunks` wants, and how many bytes; `None` without any.
@@ -273,6 +278,10 @@ pub trait Store: Send {
     fn stray_log_of(&mut self, sender: &str, limit: usize) -> Result<Vec<StrayLogLine>>;
     /// The last `limit` lines (`None`: all) of senders that no device is known for, oldest first.
     fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>>;
+    /// Boards that have turned to us and are no devices, ignored ones too, the last heard first.
+    fn candidates(&mut self) -> Result<Vec<CandidateRow>>;
+    /// One of them.
+    fn candidate(&mut self, mac: Mac) -> Result<Option<CandidateRow>>;
     /// Requests of all servers, by number.
     fn requests(&mut self, include_closed: bool) -> Result<Vec<RequestView>>;
     /// One request.
@@ -330,6 +339,8 @@ pub trait Store: Send {
         dry_run: bool,
         now: Timestamp,
     ) -> Result<Vec<LabChange>>;
+    /// Ignores a candidate, or looks at it again. False: there is none.
+    fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool>;
     /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

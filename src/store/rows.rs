@@ -5,6 +5,7 @@
 use crate::logic::attempt::{Attempt, Purpose, Step};
 use crate::logic::catalog::TimeLimits;
 use crate::logic::check::Check;
+use crate::logic::discovery::Seen;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
 use crate::logic::lifeguard::{Boot, Claim, Counter, Device, Install};
 use crate::logic::machine::Counters;
@@ -300,6 +301,54 @@ pub struct StraySender {
     pub first: Timestamp,
     /// When the last of them came.
     pub last: Timestamp,
+}
+
+/// A board that has turned to us and is no device of any server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateRow {
+    /// Its network card.
+    pub mac: Mac,
+    /// Where it was last.
+    pub address: String,
+    /// The imaging server that it turned to last.
+    pub imaging_server: String,
+    /// When it turned to us first.
+    pub first: Timestamp,
+    /// When it did last.
+    pub last: Timestamp,
+    /// How often; in a note, how often more.
+    pub seen: u64,
+    /// What it asked for by TFTP, the last; empty for nothing.
+    pub asked_for: String,
+    /// What its agent said; `None` when none has registered.
+    pub agent: Option<AgentWords>,
+    /// Somebody wants to see no more of it.
+    pub ignored: bool,
+}
+
+impl CandidateRow {
+    /// As rules see it.
+    pub fn seen_as(&self) -> Seen<'_> {
+        let (hardware, pool) = self.agent.as_ref().map_or(("", ""), |a| (&*a.hardware, &*a.pool));
+        Seen { mac: self.mac, address: &self.address, hardware, pool }
+    }
+}
+
+/// What an agent says of its board when it registers. Nobody has checked it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgentWords {
+    /// When it said so.
+    pub at: Timestamp,
+    /// Operating system, in its words.
+    pub os: String,
+    /// Hardware, in its words.
+    pub hardware: String,
+    /// Where it would like to belong.
+    pub pool: String,
+    /// Where it takes commands.
+    pub command_port: Option<u16>,
+    /// Where it takes data.
+    pub data_port: Option<u16>,
 }
 
 /// Which devices a list is to hold; every part that is given must match.

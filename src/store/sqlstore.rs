@@ -3,8 +3,8 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, requests,
-    rows::*, search, spells,
+    Store, admin, apply, attempts, boards, candidates, changes, delete, devices, export, logs, outcomes,
+    requests, rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
@@ -110,6 +110,9 @@ impl<C: Conn> Store for SqlStore<C> {
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
         logs::note_senders(&mut self.conn, senders, keep)
     }
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
+        candidates::note(&mut self.conn, seen, keep)
+    }
     fn log_bytes(&mut self) -> Result<u64> {
         logs::bytes(&mut self.conn)
     }
@@ -169,6 +172,12 @@ impl<C: Conn> Store for SqlStore<C> {
     fn stray_log(&mut self, limit: Option<usize>) -> Result<Vec<StrayLogLine>> {
         logs::stray(&mut self.conn, limit)
     }
+    fn candidates(&mut self) -> Result<Vec<CandidateRow>> {
+        candidates::all(&mut self.conn)
+    }
+    fn candidate(&mut self, mac: Mac) -> Result<Option<CandidateRow>> {
+        candidates::one(&mut self.conn, mac)
+    }
     fn requests(&mut self, include_closed: bool) -> Result<Vec<RequestView>> {
         requests::views(&mut self.conn, include_closed)
     }
@@ -224,6 +233,9 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         delete::delete(&mut self.conn, &self.bell, what, force, dry_run, now)
+    }
+    fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool> {
+        candidates::ignore(&mut self.conn, mac, ignored)
     }
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
         export::lab(&mut self.conn, kinds)

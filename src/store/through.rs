@@ -86,6 +86,7 @@ pass_on! {
     fn append_log_chunks(chunks: &[LogChunk], durable: bool) -> ();
     fn append_attempt_steps(steps: &[AttemptStep]) -> ();
     fn note_stray_senders(senders: &[StraySender], keep: usize) -> ();
+    fn note_candidates(seen: &[CandidateRow], keep: usize) -> Vec<CandidateRow>;
     fn log_bytes() -> u64;
     fn largest_log() -> Option<(i64, u64)>;
     fn drop_oldest_chunks(device: i64, bytes: u64) -> u64;
@@ -105,6 +106,8 @@ pass_on! {
     fn stray_senders() -> Vec<StraySender>;
     fn stray_log_of(sender: &str, limit: usize) -> Vec<StrayLogLine>;
     fn stray_log(limit: Option<usize>) -> Vec<StrayLogLine>;
+    fn candidates() -> Vec<CandidateRow>;
+    fn candidate(mac: Mac) -> Option<CandidateRow>;
     fn requests(include_closed: bool) -> Vec<RequestView>;
     fn request(id: RequestId) -> Option<RequestView>;
     fn request_log(id: RequestId, limit: Option<usize>) -> Vec<LogLine>;
@@ -123,5 +126,6 @@ pass_on! {
     fn standing_failures() -> Vec<StandingFailure>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
+    fn ignore_candidate(mac: Mac, ignored: bool) -> bool;
     fn export_lab(kinds: &[Kind]) -> Lab;
 }

@@ -144,6 +144,12 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("PUT device/panda-0002?dry_run", NOTHING, r#"{"comments":"x"}"#,
         Is(r#"200 {"changes":["device panda-0002: comments (nothing) -> x"],"dry_run":true,"summary":{"device":{"changed":1}}}"#)),
     ("DELETE device/panda-0004", NOTHING, "", Is("204 ")),
+    ("GET candidate/list", NOTHING, "", Keys("/candidates/0", "mac address imaging_server first last seen asked_for agent ignored proposal")),
+    ("GET candidate/list", NOTHING, "", Keys("/candidates/0/agent", "registered os hardware pool command_port data_port")),
+    ("GET candidate/list", NOTHING, "", Keys("/candidates/0/proposal", "name fqdn environment hardware_type hardware_model")),
+    ("POST candidate/0a:0b:0c:0d:0e:ff/accept?dry_run", NOTHING, "",
+        Is(r#"200 {"changes":["device board-0d0eff: new"],"dry_run":true,"summary":{"device":{"new":1}}}"#)),
+    ("POST candidate/0a0b0c0d0eff/ignore", NOTHING, "", Is("200 {}")),
     ("GET hardware_type/list", NOTHING, "", Keys("/hardware_types/0", "type model ping_steady_s limits")),
     ("GET hardware_type/panda/ES", NOTHING, "", Is(r#"200 {"type":"panda","model":"ES","ping_steady_s":10,"limits":{}}"#)),
     ("GET hardware_type/pc", NOTHING, "", Is(r#"200 {"type":"pc","model":"","ping_steady_s":10,"limits":{}}"#)),
@@ -250,6 +256,7 @@ fn target(route: &Route, whose: Whose) -> String {
         "{type}" if route.path.ends_with("{type}") => "pc",
         "{type}" => "panda",
         "{model}" => "ES",
+        "{mac}" => "0a:0b:0c:0d:0e:ff",
         "{event}" => "close",
         "{report}" => "availability",
         "{from}" | "{to}" => "ready",
@@ -261,6 +268,8 @@ fn target(route: &Route, whose: Whose) -> String {
     match (route.run, route.verb) {
         (Run::Watch(_), _) => path + "?timeout=0",
         (_, Verb::Delete) => path + "?dry_run=1",
+        // There is nothing left to accept afterwards.
+        _ if route.about.id == "acceptCandidate" => path + "?dry_run=1",
         _ if route.about.id == "importLab" => path + "?format=csv",
         _ => path,
     }

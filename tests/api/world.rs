@@ -75,6 +75,14 @@ INSERT INTO attempts (device_id, hardware_id, purpose, image, request_id, starte
    '1795348000000 pc_power_cycling' || char(10));
 INSERT INTO attempt_steps (device_id, at, kind, name, what, bytes, took_ms, bad) VALUES
   (1, 1795347009120, 'tftp', 'live/vmlinuz', 'sent', 8675309, 2410, 0);
+INSERT INTO candidates (mac, address, imaging_server, first_at, last_at, seen, asked_for, registered_at, os, hardware, pool,
+  command_port, data_port, ignored) VALUES
+  ('0a0b0c0d0eff', '10.0.0.77', 'img1.lab', 1795000000000, 1795000060000, 3, 'pxelinux.cfg/01-0a-0b-0c-0d-0e-ff', 1795000060000,
+   'Android', '<b>Tegra', 'staging', 20701, NULL, 0),
+  ('0a0b0c0d0efe', '10.0.0.78', 'img2.lab', 1795000000000, 1795000000000, 1, 'pxelinux.cfg/01-0a-0b-0c-0d-0e-fe', NULL,
+   '', '', '', NULL, NULL, 0),
+  ('0a0b0c0d0efd', '10.0.0.79', 'img1.lab', 1795000000000, 1795000000000, 1, 'pxelinux.cfg/01-0a-0b-0c-0d-0e-fd', NULL,
+   '', '', '', NULL, NULL, 1);
 INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
   ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
 INSERT INTO stray_logs (at, sender, message) VALUES
@@ -232,6 +240,7 @@ pub(crate) fn settings() -> Settings {
         server_name: "img1.lab".into(),
         public_url: "http://img1.lab:8080".into(),
         duration_max_s: 86_400,
+        accept: Vec::new(),
     }
 }
 
@@ -344,6 +353,9 @@ fn script_lifeguard(
                     Administration::Apply(lab) => store.apply_lab(lab, dry_run, Timestamp(NOW)),
                     Administration::Delete { what, force } => {
                         store.delete(what, *force, dry_run, Timestamp(NOW))
+                    }
+                    Administration::Ignore { mac, ignored } => {
+                        store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
                     }
                 };
                 reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();

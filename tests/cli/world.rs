@@ -80,6 +80,14 @@ root = "{root}"
 [syslog]
 udp = ["127.0.0.1:0"]
 tcp = ["127.0.0.1:0"]
+[registration]
+enabled = true
+listen = ["127.0.0.1:0"]
+[[registration.accept]]
+pool = "by-rule"
+name = "rule-{{mac6}}"
+environment = "ruled"
+hardware_type = "emulated board"
 [pxe]
 live_kernel = "live/vmlinuz"
 live_initrd = "live/initrd.img"

@@ -10,6 +10,7 @@ mod attempting;
 mod changing;
 mod claiming;
 mod deleting;
+mod discovering;
 mod exporting;
 mod logging;
 mod moving;
@@ -287,6 +288,10 @@ macro_rules! on {
             deleting::a_relay_board_goes_when_nothing_hangs_on_it,
             deleting::a_deletion_is_told_of,
             deleting::a_claim_and_a_deletion_do_not_both_win,
+            discovering::boards_that_are_no_devices_are_noted_and_added_to,
+            discovering::a_device_is_no_candidate_and_takes_the_row_away,
+            discovering::candidates_are_bounded_and_ignored_ones_stay_so,
+            discovering::candidates_that_are_not_heard_of_are_forgotten_but_not_what_was_decided,
             exporting::an_export_imported_again_changes_nothing,
             exporting::optional_fields_can_be_taken_away,
             exporting::a_claimed_device_keeps_its_server,

@@ -15,9 +15,17 @@ const SAME_NAME: Field = optional("name", Kind::Text, "The same as in the path."
 pub const DEVICE_ROW: Shape = Shape {
     name: "DeviceRow",
     doc: "Fields of a device, named as in a lab file. A new one needs `fqdn`.",
+    bases: &[&DEVICE_FIELDS],
+    fields: &[SAME_NAME],
+    example: r#"{"fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:01", "tags": ["wifi"]}"#,
+};
+
+/// The same without its name.
+pub(super) const DEVICE_FIELDS: Shape = Shape {
+    name: "DeviceFields",
+    doc: "Fields of a device.",
     bases: &[],
     fields: &[
-        SAME_NAME,
         optional("fqdn", Kind::Text, "Where it is reached: a name or an address."),
         optional("mac", TEXT, "Twelve hex digits, in any spelling."),
         optional(
@@ -39,7 +47,7 @@ pub const DEVICE_ROW: Shape = Shape {
         optional("inventory_id", Kind::OrNull(&Kind::Whole(i64::MIN, None)), "Its number in an inventory."),
         optional("state", Kind::Text, "Of a new one: the state to begin in."),
     ],
-    example: r#"{"fqdn": "10.9.0.101", "mac": "0a:0b:0c:0d:0e:01", "tags": ["wifi"]}"#,
+    example: "",
 };
 
 /// `device/…/details`, and what a device became.

@@ -97,6 +97,13 @@ pub const PATH_PARAMETERS: &[PathParameter] = &[
         example: "availability",
     },
     PathParameter {
+        name: "mac",
+        below: "",
+        kind: Kind::Segment,
+        doc: "A candidate's MAC address, in any spelling.",
+        example: "0a:0b:0c:0d:0e:09",
+    },
+    PathParameter {
         name: "event",
         below: "",
         kind: Kind::Segment,
@@ -183,6 +190,16 @@ pub const PUT: &[Query] = &[
         "`no`: only if it is new, else 409. `yes`: only if it is there, else 404.",
     ),
 ];
+
+/// Of `candidate/list`.
+pub const CANDIDATE_LIST: &[Query] =
+    &[flag("ignored", "Ignored ones, too; any value but `0`, `no` and `false`.")];
+
+/// Of `candidate/…/accept`.
+pub const ACCEPT: &[Query] = &[DRY_RUN];
+
+/// Of `candidate/…/ignore`.
+pub const IGNORE: &[Query] = &[flag("undo", "Look at it again; any value but `0`, `no` and `false`.")];
 
 /// Of calls that delete.
 pub const DELETE: &[Query] = &[

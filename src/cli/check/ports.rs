@@ -29,6 +29,9 @@ pub(super) fn ports(server: &Server<'_>) -> Vec<Finding> {
         add("syslog (syslog.udp)", Protocol::Udp, &config.syslog.udp);
         add("syslog (syslog.tcp)", Protocol::Tcp, &config.syslog.tcp);
     }
+    if config.registration.enabled {
+        add("registration (registration.listen)", Protocol::Tcp, &config.registration.listen);
+    }
     let mut held = Vec::new();
     let look = |(service, protocol, addr)| match bind(protocol, addr) {
         Ok(bound) => {

@@ -96,6 +96,9 @@ root = {tftp}
 [syslog]
 udp = ["127.0.0.1:0"]
 tcp = ["127.0.0.1:0"]
+[registration]
+enabled = true
+listen = ["127.0.0.1:0"]
 [pxe]
 live_kernel = "live/vmlinuz"
 live_initrd = "live/initrd.img"

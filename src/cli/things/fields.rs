@@ -11,7 +11,7 @@ pub(in crate::cli) fn pair(text: &str) -> Result<(&str, &str), RemoteError> {
 }
 
 /// The body that says what was typed.
-pub(super) fn row(fields: &[String]) -> Result<Value, RemoteError> {
+pub(in crate::cli) fn row(fields: &[String]) -> Result<Value, RemoteError> {
     let mut row = Map::new();
     for field in fields {
         let (field, text) = pair(field)?;

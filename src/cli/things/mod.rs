@@ -5,7 +5,7 @@
 mod fields;
 mod kinds;
 
-pub(super) use fields::{pair, retain};
+pub(super) use fields::{pair, retain, row};
 pub(super) use kinds::Kind;
 
 use super::confirm::Confirm;

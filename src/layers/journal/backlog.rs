@@ -2,15 +2,18 @@
 //!
 //! Pure: time comes in, what is due goes out. It knows no store and no thread.
 
+use super::candidates::Candidates;
 use super::senders::Senders;
 use super::steps::Steps;
 use super::strays::Aside;
 use crate::layers::intake::{Line, Losses};
-use crate::layers::messages::JournalLine;
+use crate::layers::messages::{JournalLine, Sighting};
 use crate::logic::attempt::Step;
 use crate::logic::ids::DeviceName;
 use crate::logic::time::Timestamp;
-use crate::store::{AttemptStep, DeviceLogLine, LogChunk, StrayLogLine, StraySender};
+use crate::store::{
+    AgentWords, AttemptStep, CandidateRow, DeviceLogLine, LogChunk, StrayLogLine, StraySender,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -42,6 +45,8 @@ pub enum Added {
     Lost,
     /// It was of a board's boot, and no device is known for its address.
     Nobody,
+    /// A board that is no device's waits to be written.
+    Candidate,
     /// No line at all: the devices are others now.
     News,
 }
@@ -59,13 +64,17 @@ pub struct Due<'a> {
     pub stray: &'a [StrayLogLine],
     /// Who they are.
     pub senders: &'a [StraySender],
+    /// Boards that are no devices.
+    pub candidates: &'a [CandidateRow],
     /// More of what boards say waits behind it.
     pub more: bool,
 }
 
 /// The lines that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backlog {
+    server: String,
+    candidates: Candidates,
     lines: Vec<DeviceLogLine>,
     /// Pieces that take more lines.
     open: HashMap<DeviceName, LogChunk>,
@@ -86,12 +95,43 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// An empty one of this imaging server.
+    pub fn new(server: &str, now: Instant) -> Self {
+        Self {
+            server: server.to_owned(),
+            candidates: Candidates::new(now),
+            lines: Vec::new(),
+            open: HashMap::new(),
+            full: Vec::new(),
+            steps: Steps::default(),
+            aside: Aside::default(),
+            bytes: 0,
+            lost: BTreeMap::new(),
+            gone: Losses::default(),
+            due: None,
+            retry: None,
+        }
+    }
+
     /// Takes a line of a layer in.
     pub fn add(&mut self, line: JournalLine, senders: &Senders, now: Instant) -> Added {
         let (device, at, source, message) = match line {
             JournalLine::DevicesChanged => return Added::News,
             JournalLine::Device { device, at, source, message } => (device, at, source, message),
             JournalLine::Step { device, step } => return self.add_step(&device, step, now),
+            JournalLine::Board(sighting) => {
+                match (senders.device_with(sighting.mac), sighting.agent.as_ref()) {
+                    (None, _) => {
+                        self.candidates.note(*sighting, &self.server, now);
+                        return Added::Candidate;
+                    }
+                    // A device's own boot loader asks for its config; that has its place elsewhere.
+                    (Some(_), None) => return Added::Nobody,
+                    (Some(device), Some(agent)) => {
+                        (device.clone(), sighting.at, "agent", registered(&sighting, agent))
+                    }
+                }
+            }
             JournalLine::Http { to, step } => {
                 return match senders.device(to, "").cloned() {
                     Some(device) => self.add_step(&device, step, now),
@@ -207,9 +247,34 @@ impl Backlog {
 
     /// When [`Self::next`] will have something; `None`: not before another line comes.
     pub fn due(&self) -> Option<Instant> {
+        // While the store fails, candidates wait for the retry like everything else.
+        let candidates = self.candidates.due().filter(|_| self.retry.is_none());
+        let due = self.lines_due();
+        due.into_iter().chain(candidates).min()
+    }
+
+    fn lines_due(&self) -> Option<Instant> {
         // While the store fails, a full batch waits for the retry like every other.
         let full = self.retry.is_none() && (self.lines.len() >= BATCH_LINES || self.is_full());
         self.due.map(|due| if full { due - BATCH_WAIT } else { due })
+    }
+
+    /// Candidates whose time has come, or with `all` every one, go with the next batch.
+    pub fn collect_candidates(&mut self, now: Instant, all: bool) {
+        self.candidates.collect(now, all);
+        if self.candidates.is_ready() && self.due.is_none() {
+            self.due = Some(now);
+        }
+    }
+
+    /// So many of the oldest candidates are in the store.
+    pub fn candidates_written(&mut self, rows: usize) {
+        self.candidates.written(rows);
+    }
+
+    /// Sightings of boards that found no room since this was last asked.
+    pub fn take_candidates_lost(&mut self) -> u64 {
+        self.candidates.take_lost()
     }
 
     /// The next batch, oldest lines first, if it is due or `all` is to go; it stays here until it is said to be written.
@@ -230,6 +295,7 @@ impl Backlog {
             chunks: &self.full[..chunks],
             stray: self.aside.lines(),
             senders: self.aside.senders(),
+            candidates: self.candidates.ready(),
             more: chunks < self.full.len(),
         })
     }
@@ -288,7 +354,7 @@ impl Backlog {
     fn is_empty(&self) -> bool {
         let aside = self.aside.lines().is_empty() && self.aside.senders().is_empty();
         let gone = self.gone.is_empty();
-        let rows = self.lines.is_empty() && self.steps.is_empty();
+        let rows = self.lines.is_empty() && self.steps.is_empty() && !self.candidates.is_ready();
         rows && self.open.is_empty() && self.full.is_empty() && aside && gone
     }
 
@@ -302,6 +368,21 @@ impl Backlog {
     pub fn lost(&self) -> u64 {
         self.lost.values().sum()
     }
+}
+
+/// What the log of a device has of its agent.
+fn registered(sighting: &Sighting, agent: &AgentWords) -> String {
+    let port = |port: Option<u16>| port.map(|p| p.to_string()).unwrap_or_default();
+    let said = [
+        ("os", agent.os.clone()),
+        ("hardware", agent.hardware.clone()),
+        ("pool", agent.pool.clone()),
+        ("command port", port(agent.command_port)),
+        ("data port", port(agent.data_port)),
+    ];
+    let said = said.iter().filter(|(_, text)| !text.is_empty());
+    let said: String = said.map(|(what, text)| format!(", {what} {text}")).collect();
+    format!("agent registered from {}{said}", sighting.address)
 }
 
 #[cfg(test)]
@@ -344,7 +425,7 @@ mod tests {
     #[test]
     fn lines_wait_a_little_for_others_and_a_full_batch_does_not() {
         let (senders, start) = (senders(), Instant::now());
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new("here", Instant::now());
         assert!(backlog.due().is_none() && backlog.next(start, true).is_none());
         assert_eq!(backlog.add_syslog(&syslog([10, 0, 0, 1], "a"), &senders, start), Added::Device);
         let half = start + BATCH_WAIT / 2;
@@ -389,7 +470,7 @@ mod tests {
     fn a_transfer_goes_to_the_board_that_said_its_mac_or_else_to_that_of_the_address() {
         let (mine, other) = (Mac([2; 6]), Mac([4; 6]));
         let senders = senders().with_macs(&[(mine, "panda-2".into())]);
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new("here", Instant::now());
         let start = Instant::now();
         for (from, mac, want) in [
             ([10, 0, 0, 9], Some(mine), Added::Device),
@@ -417,7 +498,7 @@ mod tests {
     #[test]
     fn steps_are_the_boards_that_was_named_or_whose_address_it_is_and_nobody_elses() {
         let (senders, start) = (senders(), Instant::now());
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new("here", Instant::now());
         let step = |name: &str| Step::new(Timestamp(7), StepKind::Http, name, "sent");
         let http = |from: [u8; 4]| JournalLine::Http { to: from.into(), step: step("a.img") };
         assert_eq!(backlog.add(http([10, 0, 0, 9]), &senders, start), Added::Nobody);
@@ -446,7 +527,7 @@ mod tests {
     #[test]
     fn while_the_store_fails_lines_wait_and_the_rest_is_counted() {
         let (senders, start) = (senders(), Instant::now());
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new("here", Instant::now());
         let text = "x".repeat(8000);
         let mut waits = Vec::new();
         let mut lost = 0;
@@ -481,7 +562,7 @@ mod tests {
     #[test]
     fn losses_are_said_where_lines_are_missing() {
         let (senders, now) = (senders(), Instant::now());
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new("here", Instant::now());
         backlog.note_losses(&Losses::default(), now);
         assert_eq!(backlog.due(), None);
         let losses = |from: [u8; 4], lines, of_others, dropped| Losses {

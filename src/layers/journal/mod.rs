@@ -3,7 +3,9 @@
 //! It writes in batches on its own connection, so that a chatty rack costs the machines nothing. While the store does not answer, a
 //! bounded backlog waits; what finds no room is counted, and the count is written where the lines are missing.
 
+pub mod accept;
 pub mod backlog;
+pub mod candidates;
 pub mod names;
 mod room;
 pub mod senders;
@@ -16,8 +18,10 @@ use super::supervise::Exit;
 use crate::clock::Clock;
 use crate::logic::ids::{DeviceName, Mac};
 use crate::store::{
-    AttemptStep, ChangeKind, DeviceLogLine, LogChunk, Result, Store, StrayLogLine, StraySender, TooOld,
+    AttemptStep, CandidateRow, ChangeKind, DeviceLogLine, LogChunk, Result, Store, StrayLogLine, StraySender,
+    TooOld,
 };
+use accept::Acceptance;
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use names::LookUp;
@@ -34,6 +38,8 @@ use strays::Strays;
 pub const STRAYS_KEPT: usize = 10_000;
 /// Unknown senders that are remembered: some large racks.
 pub const STRAY_SENDERS_KEPT: usize = 1_000;
+/// Boards that are no devices and are remembered, and as many that somebody ignores: some large racks.
+pub const CANDIDATES_KEPT: usize = 1_000;
 /// While a flood lasts, its lines are on the disk, and not only with the system, after this time at most: a sync for every batch
 /// would make it wait for the disk. The last batch of a flood, and a batch by itself, are synced at once.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -53,6 +59,8 @@ const FIRST_NAMES: Duration = Duration::from_secs(1);
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// An unknown sender makes us look sooner, but a flood of them not all the time.
 const REFRESH_REST: Duration = Duration::from_secs(2);
+/// How often it is looked for answers to what was ordered by rule, while one is to come: they are only for the log.
+const ANSWERS_REST: Duration = Duration::from_millis(500);
 /// Writes that are tried at the end; a store that is gone must not keep the daemon from ending.
 const LAST_TRIES: u32 = 3;
 const LAST_REST: Duration = Duration::from_millis(300);
@@ -79,6 +87,8 @@ pub trait LogStore: Send {
     fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()>;
     /// See [`Store::note_stray_senders`].
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()>;
+    /// See [`Store::note_candidates`].
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>>;
     /// See [`Store::log_bytes`].
     fn log_bytes(&mut self) -> Result<u64>;
     /// See [`Store::largest_log`].
@@ -113,6 +123,9 @@ impl LogStore for Box<dyn Store> {
     }
     fn note_stray_senders(&mut self, senders: &[StraySender], keep: usize) -> Result<()> {
         (**self).note_stray_senders(senders, keep)
+    }
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
+        (**self).note_candidates(seen, keep)
     }
     fn log_bytes(&mut self) -> Result<u64> {
         (**self).log_bytes()
@@ -156,6 +169,10 @@ pub struct Stats {
     pub steps_lost: AtomicU64,
     /// Lines that are lost, here or on the way here; not those that the kernel dropped before we saw them.
     pub lost: AtomicU64,
+    /// Times that boards which are no devices turned to us and were noted.
+    pub candidates: AtomicU64,
+    /// Times that there was no room for that.
+    pub candidates_lost: AtomicU64,
     /// Writes that the store refused.
     pub failures: AtomicU64,
     /// Bytes of text of what boards say, in the store.
@@ -173,6 +190,8 @@ impl Stats {
             ("steps", &self.steps),
             ("steps_lost", &self.steps_lost),
             ("lost", &self.lost),
+            ("candidates", &self.candidates),
+            ("candidates_lost", &self.candidates_lost),
             ("failures", &self.failures),
             ("bytes", &self.bytes),
             ("bytes_dropped", &self.bytes_dropped),
@@ -234,6 +253,7 @@ pub struct Journal<S = Box<dyn Store>> {
     found: Addresses,
     senders: Senders,
     backlog: Backlog,
+    acceptance: Option<Acceptance>,
     /// Lines from the network that are not in the backlog yet.
     in_hand: Batch,
     /// When what was written last was on the disk for sure.
@@ -256,6 +276,7 @@ impl<S: LogStore> Journal<S> {
     pub fn new(store: S, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let now = Instant::now();
         let room = Room::new(settings.log_bytes_max, now);
+        let backlog = Backlog::new(&settings.server, now);
         Self {
             store,
             settings,
@@ -268,7 +289,8 @@ impl<S: LogStore> Journal<S> {
             version: None,
             found: Addresses::new(),
             senders: Senders::default(),
-            backlog: Backlog::default(),
+            backlog,
+            acceptance: None,
             in_hand: Batch::default(),
             synced: now,
             room,
@@ -277,6 +299,12 @@ impl<S: LogStore> Journal<S> {
             refresh_at: now,
             prune_at: now,
         }
+    }
+
+    /// The same, with boards that become devices by rule.
+    #[must_use]
+    pub fn accepting(self, acceptance: Acceptance) -> Self {
+        Self { acceptance: Some(acceptance), ..self }
     }
 
     /// What it does, to look at while it runs.
@@ -325,6 +353,12 @@ impl<S: LogStore> Journal<S> {
             self.make_room();
             let mut wake = self.refresh_at.min(self.prune_at).min(self.room.wake());
             wake = self.backlog.due().map_or(wake, |due| due.min(wake));
+            if let Some(acceptance) = &mut self.acceptance {
+                acceptance.answers();
+                if acceptance.waits() {
+                    wake = wake.min(Instant::now() + ANSWERS_REST);
+                }
+            }
             if more && !self.backlog.is_full() {
                 wake = Instant::now();
             }
@@ -406,7 +440,7 @@ impl<S: LogStore> Journal<S> {
         let more = lines.try_iter().take(BATCH_LINES - 1);
         for line in std::iter::once(first).chain(more) {
             match self.backlog.add(line, &self.senders, now) {
-                Added::Device | Added::Stray(_) | Added::Nobody => {}
+                Added::Device | Added::Stray(_) | Added::Nobody | Added::Candidate => {}
                 // What comes behind it may be a new device's.
                 Added::News => {
                     self.refresh_at = now;
@@ -491,9 +525,10 @@ impl<S: LogStore> Journal<S> {
                 log::warn!("syslog lines are lost; no_room={no_room} kernel={kernel}");
             }
         }
+        self.backlog.collect_candidates(begun, all);
         let Some(due) = self.backlog.next(begun, all) else { return Ok(false) };
         let (lines, steps, chunks) = (due.lines.len(), due.steps.len(), due.chunks.len());
-        let (stray, senders) = (due.stray.len(), due.senders.len());
+        let (stray, senders, candidates) = (due.stray.len(), due.senders.len(), due.candidates.len());
         let strays = due.senders.iter().map(|s| s.lines).sum::<u64>();
         let in_chunks = due.chunks.iter().map(LogChunk::lines).sum::<usize>();
         let bytes = due.chunks.iter().map(|c| c.text().len() as u64).sum::<u64>();
@@ -533,6 +568,16 @@ impl<S: LogStore> Journal<S> {
         }
         self.backlog.aside_written(true);
         self.stats.strays.fetch_add(strays, Ordering::Relaxed);
+        if let Some(due) = self.backlog.next(begun, true).filter(|_| candidates > 0) {
+            let seen = due.candidates.iter().map(|c| c.seen).sum::<u64>();
+            let stand = self.store.note_candidates(due.candidates, CANDIDATES_KEPT)?;
+            self.stats.candidates.fetch_add(seen, Ordering::Relaxed);
+            if let Some(acceptance) = &mut self.acceptance {
+                acceptance.look_at(&stand, begun);
+            }
+        }
+        self.backlog.candidates_written(candidates);
+        self.stats.candidates_lost.fetch_add(self.backlog.take_candidates_lost(), Ordering::Relaxed);
         if was_failing {
             log::info!("the store takes log lines again; lost={}", self.backlog.lost());
         }

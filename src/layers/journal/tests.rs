@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::layers::messages::Sighting;
 use crate::logic::time::Timestamp;
-use crate::store::{CHUNK_BYTES, StoreError};
+use crate::store::{AgentWords, CHUNK_BYTES, StoreError};
 use crossbeam_channel::bounded;
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
@@ -95,6 +96,11 @@ impl LogStore for Fake {
     }
     fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
         self.put(steps.iter().map(|s| format!("{} step {}", s.device, s.step.name)).collect())
+    }
+    fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
+        assert_eq!(keep, CANDIDATES_KEPT);
+        self.put(seen.iter().map(|c| format!("! {} {} {}", c.mac, c.imaging_server, c.seen)).collect())?;
+        Ok(seen.to_vec())
     }
     fn log_bytes(&mut self) -> Result<u64> {
         Ok(self.shelf.lock().unwrap().held.values().sum())
@@ -225,6 +231,40 @@ fn a_stray_is_kept_aside_and_looked_for_among_the_devices() {
     lines.sort();
     assert_eq!(lines, ["? 10.0.0.9 who am I", "panda-9 syslog now you know"]);
     assert_eq!((stats.written.load(Ordering::Relaxed), stats.strays.load(Ordering::Relaxed)), (2, 1));
+}
+
+/// A board says who it is, by its agent or its boot loader.
+fn sighting(mac: Mac, by_agent: bool) -> JournalLine {
+    let words = AgentWords { os: "linux".into(), command_port: Some(7), ..AgentWords::default() };
+    let (asked_for, agent) = if by_agent { (String::new(), Some(words)) } else { ("x".into(), None) };
+    let address = [10, 0, 0, 7].into();
+    JournalLine::Board(Box::new(Sighting { mac, address, at: NOW, asked_for, agent }))
+}
+
+#[test]
+fn a_board_that_is_no_device_is_noted_and_a_devices_agent_speaks_in_its_log() {
+    let (known, stranger) = (Mac([2; 6]), Mac([4; 6]));
+    let devices = vec![device("panda-1", "10.0.0.1")];
+    let macs = vec![(known, "panda-1".into())];
+    let rig = start_with(Shelf { devices, macs, failures_to_come: 1, ..Shelf::default() });
+    let lines = rig.lines.as_ref().unwrap();
+    for (mac, by_agent) in
+        [(known, false), (stranger, false), (stranger, false), (known, true), (stranger, true)]
+    {
+        lines.send(sighting(mac, by_agent)).unwrap();
+    }
+    let stats = rig.stats.clone();
+    let mut written = rig.stop();
+    written.sort();
+    assert_eq!(
+        written,
+        [
+            "! 04:04:04:04:04:04 imaging-1 3",
+            "panda-1 agent agent registered from 10.0.0.7, os linux, command port 7",
+        ],
+        "once each, although the store failed at first"
+    );
+    assert_eq!(stats.candidates.load(Ordering::Relaxed), 3);
 }
 
 #[test]

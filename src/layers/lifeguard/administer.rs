@@ -36,6 +36,11 @@ impl Lifeguard {
             Administration::Delete { what, force } => {
                 self.store.delete(what, *force, dry_run, self.clock.now())
             }
+            // A dry run changes nothing, and there is nothing to be told of it.
+            Administration::Ignore { .. } if dry_run => Ok(Vec::new()),
+            Administration::Ignore { mac, ignored } => {
+                self.store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
+            }
         }
     }
 
@@ -111,7 +116,7 @@ impl Lifeguard {
                 self.forget(name);
                 Ok(())
             }
-            Administration::Delete { .. } => Ok(()),
+            Administration::Delete { .. } | Administration::Ignore { .. } => Ok(()),
             Administration::Apply(lab) => {
                 let names: Vec<&DeviceName> = lab.devices.iter().map(|d| &d.name).collect();
                 self.load_devices_again(&names)?;

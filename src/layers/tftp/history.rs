@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::layers::budget::{Budget, SPAN};
-use crate::layers::messages::JournalLine;
+use crate::layers::messages::{JournalLine, Sighting};
 use crate::logic::attempt::Step;
 use crate::logic::ids::Mac;
 use crossbeam_channel::{Sender, TrySendError};
@@ -14,13 +14,17 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Addresses whose MAC is remembered: several times the largest pool of one server. A forger who asks from more costs others
 /// that memory, so that their lines go by address alone until they ask for their config again.
 const ADDRESSES_MAX: usize = 4096;
 /// Lines of one board within [`SPAN`]. A boot takes four to eight; a boot loader that runs in circles takes thousands.
 const LINES_PER_BOARD: u32 = 60;
+/// How long a board that asks for its config again and again is not told of again.
+const ASKED_REST: Duration = Duration::from_secs(10);
+/// Longest name of a file that is told of.
+const NAME_MAX: usize = 200;
 /// Lines of all others together: a rack whose boards ask for their loaders for the first time, several times over.
 const LINES_OF_OTHERS: u32 = 1000;
 
@@ -28,6 +32,8 @@ const LINES_OF_OTHERS: u32 = 1000;
 struct Board {
     mac: Mac,
     asked: Instant,
+    /// When the journal was told of which MAC last.
+    told: Option<(Mac, Instant)>,
     budget: Budget,
 }
 
@@ -55,7 +61,19 @@ impl Boards {
                 return;
             }
         }
-        self.known.insert(address, Board { mac, asked: now, budget: Budget::new(now) });
+        self.known.insert(address, Board { mac, asked: now, told: None, budget: Budget::new(now) });
+    }
+
+    /// Whether the journal was told just now that this board asked for its config.
+    fn rests(&mut self, address: IpAddr, mac: Mac, now: Instant) -> bool {
+        let Some(board) = self.known.get_mut(&address) else { return false };
+        let rests =
+            |(told, at): (Mac, Instant)| told == mac && now.saturating_duration_since(at) < ASKED_REST;
+        if board.told.is_some_and(rests) {
+            return true;
+        }
+        board.told = Some((mac, now));
+        false
     }
 
     fn mac(&self, address: IpAddr) -> Option<Mac> {
@@ -81,6 +99,8 @@ pub struct History {
     boards: RefCell<Boards>,
     /// Of lines that stand in the daemon's log alone, of all boards together.
     log: RefCell<Budget>,
+    /// Of boards that ask for their config and perhaps are no devices, all together.
+    asking: RefCell<Budget>,
 }
 
 impl History {
@@ -88,7 +108,23 @@ impl History {
     pub fn new(lines: Sender<JournalLine>, clock: Arc<dyn Clock>, lost: Arc<AtomicU64>) -> Self {
         let now = Instant::now();
         let (boards, log) = (RefCell::new(Boards::new(now)), RefCell::new(Budget::new(now)));
-        Self { lines, clock, lost, reported: Cell::new(0), boards, log }
+        let asking = RefCell::new(Budget::new(now));
+        Self { lines, clock, lost, reported: Cell::new(0), boards, log, asking }
+    }
+
+    /// A board asked for its config and there is none of its own: perhaps nobody knows it. The journal finds out.
+    pub fn asked(&self, address: IpAddr, mac: Mac, name: &str) {
+        let (address, now) = (address.to_canonical(), Instant::now());
+        if self.boards.borrow_mut().rests(address, mac, now)
+            || self.asking.borrow_mut().take(LINES_OF_OTHERS, now).is_none()
+        {
+            return;
+        }
+        let asked_for = name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
+        let sighting = Sighting { mac, address, at: self.clock.now(), asked_for, agent: None };
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(JournalLine::Board(Box::new(sighting))) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether the daemon's log may have one more line that a forger could have made, and how many before it were left out.
@@ -188,6 +224,34 @@ mod tests {
         let begun = Instant::now();
         let said = (0..5000).filter(|_| history.may_log().is_some()).count();
         assert!(said == 1000 || begun.elapsed() >= SPAN, "{said}");
+    }
+
+    #[test]
+    fn a_board_that_asks_is_told_of_once_in_a_while_and_a_flood_of_macs_is_bounded() {
+        let (send, lines) = bounded(10_000);
+        let history = History::new(send, Arc::new(ManualClock::at(Timestamp(5))), Arc::default());
+        let begun = Instant::now();
+        let config = "pxelinux.cfg/01-02-02-02-02-02-02\n";
+        for _ in 0..50 {
+            history.identified(address(1), Mac([2; 6]));
+            history.asked(address(1), Mac([2; 6]), config);
+        }
+        let told: Vec<JournalLine> = lines.try_iter().collect();
+        let want = Sighting {
+            mac: Mac([2; 6]),
+            address: address(1),
+            at: Timestamp(5),
+            asked_for: config.trim_end().into(),
+            agent: None,
+        };
+        assert_eq!(told.first(), Some(&JournalLine::Board(Box::new(want))));
+        assert!(told.len() == 1 || begun.elapsed() >= ASKED_REST, "{}", told.len());
+        for n in 0..5000_u32 {
+            let [a, b, c, d] = n.to_be_bytes();
+            history.asked(address(n), Mac([4, 4, a, b, c, d]), config);
+        }
+        let told = lines.try_iter().count();
+        assert!(told == 999 || begun.elapsed() >= SPAN, "{told}");
     }
 
     #[test]

@@ -106,6 +106,9 @@ impl<C: Conn> Apply<'_, C> {
                 }
                 (e, _) => e.doing(DOING),
             })?;
+            if let Some(mac) = row.record.info.mac {
+                self.c.exec(sql::CANDIDATE_DELETE, args![mac.join("")]).doing(DOING)?;
+            }
             spells::follow(self.c, name, Some(self.now), None)?;
             let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };
             self.news.device(self.c, self.now, name, what)?;

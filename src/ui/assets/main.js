@@ -19,6 +19,8 @@ route("repair", () => import("./pages/repair.js"));
 route("reports", () => import("./pages/reports.js"));
 route("reports/:report", () => import("./pages/reports.js"));
 route("admin", () => import("./pages/admin.js"));
+route("admin/candidates", () => import("./pages/candidates.js"));
+route("admin/candidates/:mac", () => import("./pages/candidate.js"));
 route("admin/:kind", () => import("./pages/admin.js"));
 route("admin/:kind/:name", () => import("./pages/admin-edit.js"));
 

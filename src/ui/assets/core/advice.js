@@ -37,10 +37,10 @@ export function fits(request, device) {
 
 /**
  * The list: `{rank, group, what, why, link: {page: [parts], query}, action}`; `action` is the link's text; `show: "unknown"` instead of a
- * link for the list of unknown senders. `known` is `{devices, requests, relayBoards, health, ready, senders, now}`; what could not be
+ * link for the list of unknown senders. `known` is `{devices, requests, relayBoards, health, ready, senders, candidates, now}`; what could not be
  * found out is `null`.
  */
-export function advice({ devices, requests, relayBoards, health, ready, senders, now }) {
+export function advice({ devices, requests, relayBoards, health, ready, senders, candidates, now }) {
   const list = [];
   const add = (rank, group, what, why, more) => list.push({ rank, group, what, why, ...more });
 
@@ -106,6 +106,11 @@ export function advice({ devices, requests, relayBoards, health, ready, senders,
   if (senders?.length) {
     add(8, "working", `${many(senders.length, "unknown sender")} ${senders.length === 1 ? "speaks" : "speak"} to us by syslog: ${listed(senders.map((one) => one.address))}.`,
       "No device is known for the address: a new board, or one whose address has changed.", { show: "unknown", action: "What they say" });
+  }
+
+  if (candidates?.length) {
+    add(7, "working", `${many(candidates.length, "board")} ${candidates.length === 1 ? "is" : "are"} new here: ${listed(candidates.map((one) => one.mac))}.`,
+      "They asked for a boot config or registered, and no device is known for them: accept or ignore them.", { link: { page: ["admin", "candidates"] }, action: "Candidates" });
   }
 
   const long = devices.filter((device) => groupOf(device) === "out" && now - (parse(device.state_since) ?? now) > LONG_OUT_MS);

@@ -12,6 +12,7 @@ import { table } from "../parts/table.js";
 import { tell, warn } from "../parts/toast.js";
 
 const LAB = "lab";
+export const CANDIDATES = "candidates";
 /** What an import may be, as in the API. */
 const TYPES = { toml: "application/toml", json: "application/json", csv: "text/csv" };
 /** Changes that are shown one by one before an import. */
@@ -29,7 +30,7 @@ export function editHref(name, kind, row) {
 
 export function tabs(at) {
   const one = (name, words) => h("a", { href: href("admin", name), "aria-current": name === at ? "page" : null }, words);
-  return h("nav", { class: "tabs", "aria-label": "Kinds" }, Object.entries(KINDS).map(([name, { title: words }]) => one(name, words)), one(LAB, "Lab file"));
+  return h("nav", { class: "tabs", "aria-label": "Kinds" }, Object.entries(KINDS).map(([name, { title: words }]) => one(name, words)), one(CANDIDATES, "Candidates"), one(LAB, "Lab file"));
 }
 
 export function open(root, { params, query }) {

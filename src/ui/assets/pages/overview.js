@@ -19,7 +19,7 @@ export const style = "overview";
 export const title = () => "Overview";
 
 export function open(root, { query }) {
-  const known = { relayBoards: null, health: null, ready: null, senders: null };
+  const known = { relayBoards: null, health: null, ready: null, senders: null, candidates: null };
   const parts = { figures: figures(), queue: queue(), recently: recently(), about: about() };
   parts.next = next({ openAbout: parts.about.open });
   put(root, h("div", { class: "head" }, h("h1", {}, "Overview"), h("a", { href: href("requests", "new"), class: "button primary" }, "New request")),
@@ -36,11 +36,11 @@ export function open(root, { query }) {
 
   async function ask() {
     const quiet = (promise, otherwise) => promise.catch(() => otherwise);
-    const [health, ready, unknown, relays] = await Promise.all([
-      quiet(getEither("health"), known.health), quiet(getEither("ready"), known.ready), quiet(get("log/unknown?limit=5"), null), quiet(get("relay/list"), null),
+    const [health, ready, unknown, relays, fresh] = await Promise.all([
+      quiet(getEither("health"), known.health), quiet(getEither("ready"), known.ready), quiet(get("log/unknown?limit=5"), null), quiet(get("relay/list"), null), quiet(get("candidate/list"), null),
     ]);
     if (closed) return;
-    Object.assign(known, { health, ready, senders: unknown?.senders ?? known.senders, relayBoards: relays?.relay_boards ?? known.relayBoards });
+    Object.assign(known, { health, ready, senders: unknown?.senders ?? known.senders, candidates: fresh?.candidates ?? known.candidates, relayBoards: relays?.relay_boards ?? known.relayBoards });
     parts.about.update(health, ready);
     think();
     if (query.get("about")) parts.about.open(), query.delete("about");
