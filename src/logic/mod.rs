@@ -9,6 +9,7 @@ pub mod check;
 pub mod dispatch;
 pub mod events;
 pub mod ids;
+pub mod inventory;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
