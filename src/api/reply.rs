@@ -332,6 +332,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooNew { .. }
             | StoreError::Refused { .. }
             | StoreError::Lab(_)
+            | StoreError::Inventory(_)
             | StoreError::InUse { .. }
             | StoreError::ThereAlready { .. }
             | StoreError::NotThere { .. }

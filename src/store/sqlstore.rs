@@ -2,8 +2,8 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, requests,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit, Result,
+    Store, Sync, Synced, admin, apply, attempts, boards, changes, delete, devices, export, inventory, leases, logs, outcomes, requests,
     rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
@@ -224,6 +224,18 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         delete::delete(&mut self.conn, &self.bell, what, force, dry_run, now)
+    }
+    fn sync_inventory(&mut self, sync: &Sync, dry_run: bool, now: Timestamp) -> Result<Synced> {
+        inventory::sync(&mut self.conn, &self.bell, sync, dry_run, now)
+    }
+    fn take_lease(&mut self, name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> Result<bool> {
+        leases::take(&mut self.conn, name, holder, now, ends)
+    }
+    fn give_up_lease(&mut self, name: &str, holder: &str) -> Result<()> {
+        leases::give_up(&mut self.conn, name, holder)
+    }
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>> {
+        leases::read(&mut self.conn, name)
     }
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
         export::lab(&mut self.conn, kinds)
