@@ -5,12 +5,14 @@
 mod attempts;
 mod boot;
 mod changes;
+mod inventory;
 mod reports;
 mod taken;
 
 pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use changes::*;
+pub use inventory::*;
 pub use reports::*;
 pub use taken::*;
 

@@ -6,11 +6,13 @@
 mod document;
 mod error;
 mod host;
+mod inventory;
 mod live;
 
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
+pub use inventory::{Inventory, InventorySource};
 
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
@@ -51,6 +53,8 @@ pub struct Config {
     pub pxe: Pxe,
     /// Power.
     pub relays: Relays,
+    /// Where the lab's devices are written down.
+    pub inventory: Inventory,
     /// What is logged, as `$RUST_LOG` writes it (which wins).
     pub log_filter: String,
 }
@@ -341,6 +345,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A power cycle runs four of them within 30 s.
         power_program_limit_s: document.number(("relays", "power_program_limit_s"), 1..=25, 10),
     };
+    let inventory = inventory::read(document);
     let log_filter = document.value(
         ("log", "filter"),
         "info".to_owned(),
@@ -354,7 +359,20 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, reports, pxe, relays, log_filter }
+    Config {
+        file: None,
+        server,
+        store_url,
+        http,
+        tftp,
+        syslog,
+        requests,
+        reports,
+        pxe,
+        relays,
+        inventory,
+        log_filter,
+    }
 }
 
 /// An empty text leaves a setting to the program.

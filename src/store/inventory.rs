@@ -13,9 +13,7 @@ use crate::lab::{
     Change, DeviceEntry, Fate, HardwareTypeEntry, Kind, Lab, RelayBoardEntry, board_key, power_of,
 };
 use crate::logic::ids::DeviceName;
-use crate::logic::inventory::{
-    Brake, Extras, Held, Known, KnownBoard, Left, Plan, Refusal, Wanted, plan,
-};
+use crate::logic::inventory::{Brake, Extras, Held, Known, KnownBoard, Left, Plan, Refusal, Wanted, plan};
 use crate::logic::lifeguard::at_rest;
 use crate::logic::mozpool::place;
 use crate::logic::time::Timestamp;

@@ -2,9 +2,9 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit, Result,
-    Store, Sync, Synced, admin, apply, attempts, boards, changes, delete, devices, export, inventory, leases, logs, outcomes, requests,
-    rows::*, search, spells,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit,
+    Result, Store, Sync, Synced, admin, apply, attempts, boards, changes, delete, devices, export, inventory,
+    leases, logs, outcomes, requests, rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
