@@ -10,6 +10,7 @@ use crate::config::Inventory;
 use crate::logic::inventory::System;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// Rows that are asked for at once; NetBox gives a thousand at most unless told otherwise.
@@ -124,6 +125,12 @@ impl Source for Netbox {
             let mut system = self.fields.system(device, &format!("device {number}"))?;
             if !self.mac_is_mapped {
                 system.mac = macs.get(&number).cloned().unwrap_or_default();
+            }
+            // Its addresses are those of networks: `10.0.0.7/24`.
+            if let Some((address, _)) = system.fqdn.split_once('/')
+                && address.parse::<IpAddr>().is_ok()
+            {
+                system.fqdn = address.to_owned();
             }
             // NetBox's word for it.
             if system.status == "decommissioning" {

@@ -54,7 +54,8 @@ fn rack(rack: u8, boards: std::ops::RangeInclusive<u8>, more: &str) -> String {
     let row = |n: u8| {
         format!(
             "[[device]]\nname = \"b{n}\"\nfqdn = \"10.9.0.{n}\"\nmac = \"02:00:00:00:01:{n:02x}\"\nimaging_server = \"s1\"\n\
-             relay_info = \"relay-{rack}.lab:4001:bank1:relay{}\"\nhardware_type = \"test board\"\n{more}\n",
+             relay_info = \"relay-{rack}.lab:4001:bank{}:relay{}\"\nhardware_type = \"test board\"\n{more}\n",
+            n / 8 % 4 + 1,
             n % 8 + 1
         )
     };
@@ -84,10 +85,10 @@ fn a_lab_in_git_is_brought_into_a_running_pool() {
         (b["state"] != "new").then_some(())
     });
     let b = device(&lab, &daemon, "b10").unwrap();
-    assert_eq!(b["relay_info"], "relay-1.lab:4001:bank1:relay3", "its port is kept");
+    assert_eq!(b["relay_info"], "relay-1.lab:4001:bank2:relay3", "its port is kept");
     let boards = done(&lab, &daemon, &["relay", "show", "relay-1-4001", "--json"]);
     assert!(boards.contains("\"relay-1.lab:4001\""), "{boards}");
-    assert_eq!(done(&lab, &daemon, &["inventory", "sync"]), "nothing changes\n");
+    assert_eq!(done(&lab, &daemon, &["inventory", "sync"]), "nothing to change\n");
     // The board that was made by hand is as it was.
     assert_eq!(device(&lab, &daemon, "board-1").unwrap()["state"], "ready");
 
@@ -150,7 +151,7 @@ fn a_lab_in_git_is_brought_into_a_running_pool() {
     let out = done(&lab, &daemon, &["inventory", "sync", "--ship-it"]);
     assert!(out.contains("device b20 goes later: it is at work in state "), "{out}");
     for n in 20..=29 {
-        done(&lab, &daemon, &["device", "offline", &format!("b{n}")]);
+        done(&lab, &daemon, &["device", "please", "offline", &format!("b{n}")]);
     }
     let out = done(&lab, &daemon, &["inventory", "sync", "--ship-it"]);
     assert!(
@@ -167,18 +168,16 @@ fn a_netbox_is_followed_and_a_device_that_somebody_has_is_never_taken_away() {
     let web = Web::new();
     let (lab, daemon) = serve(&format!(
         "source = 'netbox'\nurl = '{}'\nfilter = 'tag=mozpool'\ntoken_file = 'LAB/token'\n\
-         ignore_devices_on_servers_re = 's[2-9]$'\n[inventory.fields]\nenvironment = '/role/name'",
+         ignore_devices_on_servers_re = 's[2-9]$'\n[inventory.fields]\nenvironment = '/role/name'\nname = '/name'\nfqdn = '/primary_ip4/address'",
         web.url()
     ));
     std::fs::write(lab.path("token"), "0123abcd\n").unwrap();
-    let relay = |n: u8| json!({"imaging_server": "s1", "relay_info": format!("{}:bank1:relay{n}", lab.relays.addr())});
-    let at_hand = json!({"custom_fields": relay(2), "name": "127.0.0.1", "device_type": {"manufacturer": {"name": "test board"}, "model": ""}});
-    let board = |changes: &Value| {
-        let mut all = at_hand.clone();
-        for (key, value) in changes.as_object().unwrap() {
-            all[key] = value.clone();
-        }
-        all
+    let at_hand = |n: u8| {
+        let relay = format!("{}:bank1:relay{n}", lab.relays.addr());
+        json!({
+            "custom_fields": {"imaging_server": "s1", "relay_info": relay}, "name": format!("b{n}"), "role": {"name": "test"},
+            "primary_ip4": {"address": "127.0.0.1/24"}, "device_type": {"manufacturer": {"name": "test board"}, "model": ""},
+        })
     };
     let put = |devices: &[Value]| {
         web.clear();
@@ -189,26 +188,62 @@ fn a_netbox_is_followed_and_a_device_that_somebody_has_is_never_taken_away() {
         web.put(&format!("{INTERFACES}{}", list.join("&device_id=")), &netbox_page(rows.len() as u64, &rows));
     };
     // The second one is another server's, the third is out of use.
-    let seven = netbox_device(7, &board(&json!({"role": {"name": "test"}})));
     let other =
         netbox_device(8, &json!({"custom_fields": {"imaging_server": "s2", "relay_info": "x:bank1:relay1"}}));
     let old = netbox_device(9, &json!({"status": {"value": "decommissioning"}}));
-    put(&[seven.clone(), other.clone(), old]);
+    put(&[netbox_device(7, &at_hand(2)), other, old]);
     let out = done(&lab, &daemon, &["inventory", "sync", "--verbose", "--dry-run"]);
     assert!(out.contains("skipped b8.lab: devices on s2 are ignored (device 8 (b8.lab))\n"), "{out}");
     assert!(out.contains("skipped b9.lab: it is decommissioned (device 9 (b9.lab))\n"), "{out}");
     done(&lab, &daemon, &["inventory", "sync"]);
-    let named = device(&lab, &daemon, "127.0.0.1").expect("its name is an address, so that it answers");
-    assert_eq!((&named["inventory_id"], &named["environment"]), (&json!(7), &json!("test")));
+    let b = device(&lab, &daemon, "b2").expect("it is there");
+    assert_eq!(
+        (&b["inventory_id"], &b["environment"], &b["fqdn"]),
+        (&json!(7), &json!("test"), &json!("127.0.0.1"))
+    );
 
     // Somebody takes it, and it vanishes from NetBox: it stays until it is returned.
-    let name = "127.0.0.1";
-    wait_for("the board to be ready", || (device(&lab, &daemon, name)?["state"] == "ready").then_some(()));
-    let url = "boot_config={\"url\": \"http://x/\"}";
-    let request =
-        done(&lab, &daemon, &["request", "new", "web", "--device", name, "--no-wait", "--json", url]);
-    let _ = request;
-    put(&[netbox_device(10, &json!({}))]);
+    let state_is = |name: &str, state: &str| (device(&lab, &daemon, name)?["state"] == state).then_some(());
+    wait_for("the board to be ready", || state_is("b2", "ready"));
+    let asked = ["request", "new", "web", "--device", "b2", "-k", "url=http://127.0.0.1/x", "--json"];
+    let request: Value = serde_json::from_str(&done(&lab, &daemon, &asked)).unwrap();
+    let request = &request["id"];
+    wait_for("the board to be claimed", || {
+        (device(&lab, &daemon, "b2")?["request"]["id"] == *request
+            || device(&lab, &daemon, "b2")?["request_id"] == *request)
+            .then_some(())
+    });
+    // Its relay is another board's now, which waits with it.
+    put(&[netbox_device(10, &at_hand(2)), netbox_device(11, &at_hand(3))]);
     let out = done(&lab, &daemon, &["inventory", "sync"]);
-    assert!(out.contains("device 127.0.0.1 goes later: request "), "{out}");
+    assert!(out.contains(&format!("device b2 goes later: request {request} holds it\n")), "{out}");
+    assert!(out.contains("device b2 comes later: it waits for device b2\n"), "{out}");
+    assert!(out.contains("device b3: new\n"), "{out}");
+    assert_eq!(device(&lab, &daemon, "b2").unwrap()["inventory_id"], 7);
+    done(&lab, &daemon, &["request", "return", &request.to_string()]);
+    done(&lab, &daemon, &["device", "please", "offline", "b2"]);
+    let out = done(&lab, &daemon, &["inventory", "sync"]);
+    assert!(out.contains("device b2: deleted\n") && out.contains("device b2: new\n"), "{out}");
+    wait_for("the new board to be the machine's", || {
+        let b = device(&lab, &daemon, "b2")?;
+        (b["inventory_id"] == 10 && b["state"] != "locked_out" && b["state"] != "new").then_some(())
+    });
+    // It is called otherwise: the same board goes on, when it is at rest.
+    wait_for("the board to be ready", || state_is("b2", "ready"));
+    wait_for("the other one, too", || state_is("b3", "ready"));
+    let mut renamed = at_hand(2);
+    renamed["name"] = json!("c2");
+    put(&[netbox_device(10, &renamed), netbox_device(11, &at_hand(3))]);
+    let out = done(&lab, &daemon, &["inventory", "sync"]);
+    assert_eq!(out, "device c2: name b2 -> c2\n1 change written\n");
+    assert_eq!(device(&lab, &daemon, "b2"), None);
+    assert_eq!(device(&lab, &daemon, "c2").unwrap()["state"], "ready");
+    // The server is gone: nothing changes, and it is said.
+    let url = web.url();
+    drop(web);
+    let (code, out, err) = run(&lab, &daemon, &["inventory", "sync"]);
+    assert!(code != Some(0) && out.is_empty(), "{out}");
+    assert!(err.contains(&format!("the inventory at {url}/api/dcim/devices/")), "{err}");
+    let status = done(&lab, &daemon, &["inventory", "status"]);
+    assert!(status.contains("does not answer"), "{status}");
 }
