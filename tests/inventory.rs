@@ -4,6 +4,8 @@
 
 #[path = "inventory/daemon.rs"]
 mod daemon;
+#[path = "inventory/documents.rs"]
+mod documents;
 #[path = "inventory/lease.rs"]
 mod lease;
 #[path = "inventory/sources.rs"]
