@@ -117,7 +117,7 @@ mod tests {
         let [one, two] = &intake.wanted[..] else { panic!("{intake:?}") };
         assert_eq!((&*one.name, one.inventory_id, one.fqdn.as_str()), ("b1", 17, "b1.example.com"));
         assert_eq!(one.mac.to_string(), "02:00:00:00:00:01");
-        assert_eq!(one.power.key, "relay-1:2101:bank1:relay1");
+        assert_eq!(one.power.key, "relay-1:bank1:relay1");
         let board = one.power.board.as_ref().unwrap();
         assert_eq!((board.key.as_str(), board.port), ("relay-1:2101", None), "the usual port is none");
         assert_eq!(one.hardware, Some(("panda".into(), String::new())));

@@ -2,12 +2,11 @@
 
 use crate::support::wait_for;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use mozpool::clock::{Clock, SystemClock};
+use mozpool::clock::SystemClock;
 use mozpool::config::{Inventory, InventorySource};
 use mozpool::layers::inventory::{Book, By, Inbox, InventoryLayer, Settings};
 use mozpool::layers::messages::{AdminAnswer, Administration, LifeguardCommand};
 use mozpool::layers::supervise::Exit;
-use mozpool::logic::time::Timestamp;
 use mozpool::store::{Location, Synced};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -99,27 +98,4 @@ fn one_of_two_servers_reads_the_inventory_and_the_other_when_that_is_gone() {
     assert_eq!(second.heard.recv_timeout(crate::support::LIMIT), Ok(1));
     assert_eq!(store.lease("inventory").unwrap().unwrap().holder, "s2");
     second.stop();
-}
-
-#[test]
-fn a_lease_is_lost_by_time_and_not_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let location = Location::sqlite(folder.path().join("store.db"));
-    let (mut one, mut two) = (location.open().unwrap(), location.open().unwrap());
-    let at = Timestamp;
-    assert_eq!(one.lease("x").unwrap(), None);
-    assert!(one.take_lease("x", "s1", at(1000), at(2000)).unwrap());
-    assert!(!two.take_lease("x", "s2", at(1999), at(9000)).unwrap(), "somebody has it");
-    assert!(one.take_lease("x", "s1", at(1500), at(2500)).unwrap(), "kept");
-    assert!(!two.take_lease("x", "s2", at(2000), at(9000)).unwrap(), "for longer");
-    assert!(two.take_lease("x", "s2", at(2500), at(3500)).unwrap(), "its holder has not come back");
-    assert!(!one.take_lease("x", "s1", at(2600), at(3600)).unwrap());
-    // Nobody gives up what another has.
-    one.give_up_lease("x", "s1").unwrap();
-    assert_eq!(one.lease("x").unwrap().unwrap().holder, "s2");
-    assert!(one.take_lease("y", "s1", at(0), at(1)).unwrap(), "another lease is another's");
-    two.give_up_lease("x", "s2").unwrap();
-    assert!(one.take_lease("x", "s1", at(2600), at(3600)).unwrap());
-    let now = SystemClock.now();
-    assert!(now.0 > 0);
 }
