@@ -42,14 +42,14 @@ pub fn take_in(systems: Vec<System>, ignored: Option<&Regex>) -> Result<Intake, 
                 let name = if system.name.is_empty() { &system.fqdn } else { &system.name };
                 intake.skipped.push(Skipped { name: name.clone(), place: system.place, why });
             }
-            None => intake.wanted.push(check(system)?),
+            None => intake.wanted.push(check(&system)?),
         }
     }
     Ok(intake)
 }
 
-fn check(system: System) -> Result<Wanted, SourceError> {
-    let System { place, inventory_id, fqdn, name, imaging_server, relay_info, .. } = &system;
+fn check(system: &System) -> Result<Wanted, SourceError> {
+    let System { place, inventory_id, fqdn, name, imaging_server, relay_info, .. } = system;
     let name = if name.is_empty() { short_name(fqdn) } else { name };
     let fqdn = if fqdn.is_empty() { name } else { fqdn };
     let id = id_of(if inventory_id.is_empty() { name } else { inventory_id });
@@ -139,13 +139,14 @@ mod tests {
 
     #[test]
     fn a_wrong_value_stops_everything_with_its_place() {
-        let change: [(fn(&mut System), &str); 4] = [
+        type Change = fn(&mut System);
+        let changes: [(Change, &str); 4] = [
             (|s| s.mac = "02:00".into(), "system 1: device `b1`, mac: "),
             (|s| s.relay_info = "relay-1".into(), "system 1: device `b1`, relay_info: "),
             (|s| s.name = "a b".into(), "system 1: device `a b`, name: "),
             (|s| s.extras.environment = Some("any".into()), "system 1: device `b1`, environment: "),
         ];
-        for (change, want) in change {
+        for (change, want) in changes {
             let mut one = system(1);
             change(&mut one);
             let error = take_in(vec![one], None).unwrap_err().to_string();

@@ -269,7 +269,7 @@ fn any_server_is_read_by_pointers_page_by_page() {
 
 // NetBox.
 
-pub fn netbox_device(n: u64, changes: &Value) -> Value {
+pub(crate) fn netbox_device(n: u64, changes: &Value) -> Value {
     let mut device = json!({
         "id": n, "url": format!("http://netbox/api/dcim/devices/{n}/"), "display": format!("b{n}"), "name": format!("b{n}.lab"),
         "device_type": {"id": 1, "manufacturer": {"id": 1, "name": "BeagleBoard", "slug": "beagleboard"}, "model": "Black"},
@@ -283,7 +283,7 @@ pub fn netbox_device(n: u64, changes: &Value) -> Value {
     device
 }
 
-pub fn netbox_interface(id: u64, device: u64, changes: &Value) -> Value {
+pub(crate) fn netbox_interface(id: u64, device: u64, changes: &Value) -> Value {
     let mut interface = json!({
         "id": id, "device": {"id": device, "name": format!("b{device}.lab")}, "name": "eth0", "enabled": true, "mgmt_only": false,
         "mac_address": format!("02:00:00:00:00:{device:02X}"),
@@ -294,11 +294,11 @@ pub fn netbox_interface(id: u64, device: u64, changes: &Value) -> Value {
     interface
 }
 
-pub fn netbox_page(count: u64, rows: &[Value]) -> Value {
+pub(crate) fn netbox_page(count: u64, rows: &[Value]) -> Value {
     json!({"count": count, "next": null, "previous": null, "results": rows})
 }
 
-pub const NETBOX_DEVICES: &str = "/api/dcim/devices/?limit=500&offset=0&tag=mozpool";
+pub(crate) const NETBOX_DEVICES: &str = "/api/dcim/devices/?limit=500&offset=0&tag=mozpool";
 
 #[test]
 fn netboxs_devices_have_custom_fields_and_interfaces() {

@@ -11,7 +11,7 @@ use tiny_http::{Header, Response, Server};
 type Pages = Arc<Mutex<HashMap<String, (u16, String)>>>;
 
 /// The server; it ends with its value.
-pub struct Web {
+pub(crate) struct Web {
     server: Arc<Server>,
     pages: Pages,
     asked: Arc<Mutex<Vec<(String, String)>>>,
@@ -19,7 +19,7 @@ pub struct Web {
 }
 
 impl Web {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
         let (pages, asked) = (Pages::default(), Arc::<Mutex<Vec<_>>>::default());
         let (to, answers, calls) = (Arc::clone(&server), Arc::clone(&pages), Arc::clone(&asked));
@@ -45,31 +45,31 @@ impl Web {
     }
 
     /// Where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.server_addr())
     }
 
     /// It answers this from now on.
-    pub fn put(&self, path: &str, answer: &Value) {
+    pub(crate) fn put(&self, path: &str, answer: &Value) {
         self.put_text(path, 200, &answer.to_string());
     }
 
-    pub fn put_text(&self, path: &str, status: u16, text: &str) {
+    pub(crate) fn put_text(&self, path: &str, status: u16, text: &str) {
         self.pages.lock().unwrap().insert(path.to_owned(), (status, text.to_owned()));
     }
 
     /// It answers nothing any more.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.pages.lock().unwrap().clear();
     }
 
     /// What it was asked since the last look.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().drain(..).map(|(url, _)| url).collect()
     }
 
     /// As whom it was asked since the last look, each once.
-    pub fn credentials(&self) -> Vec<String> {
+    pub(crate) fn credentials(&self) -> Vec<String> {
         let mut all: Vec<String> = self.asked.lock().unwrap().drain(..).map(|(_, who)| who).collect();
         all.sort();
         all.dedup();
@@ -87,7 +87,7 @@ impl Drop for Web {
 }
 
 /// A server that answers one call with these bytes and hangs up.
-pub fn broken(bytes: &'static str) -> String {
+pub(crate) fn broken(bytes: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

@@ -34,8 +34,7 @@ pub(super) fn derive<'a>(
     let mut used: HashSet<&str> = wanted.keys().copied().collect();
     used.extend(staying.iter().filter_map(|k| k.power.as_ref()?.board.as_ref()).map(|b| b.key.as_str()));
     // One that nothing hangs on may have been made for boards to come; only what loses its last device here goes.
-    let had: HashSet<String> =
-        before.iter().filter(|k| k.inventory_id != 0).filter_map(|k| board_of(k)).collect();
+    let had: HashSet<String> = before.iter().filter(|k| k.inventory_id != 0).filter_map(board_of).collect();
 
     let gone = boards.iter().filter(|b| had.contains(&b.key) && !used.contains(b.key.as_str()));
     let gone: Vec<String> = gone.map(|b| b.name.clone()).collect();

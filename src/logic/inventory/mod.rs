@@ -1,7 +1,7 @@
 //! What an inventory says and what the store has, and what is to be done about the difference.
 //!
 //! Pure: sources fetch (`crate::inventory`), the store does what the plan says in one transaction. Three steps: [`skip`] says which
-//! systems are none of ours, the edge parses the others into [`Wanted`], [`plan`] compares. Contradictions stop everything: a
+//! systems are none of ours, the edge parses the others into [`Wanted`], [`plan()`] compares. Contradictions stop everything: a
 //! wrong relay cuts somebody else's power.
 
 mod boards;
