@@ -12,20 +12,21 @@ use crate::bmm::PingSockets;
 use crate::boot::render::{RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, InventorySource};
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::accept::Acceptance;
+use crate::layers::inventory::{self, InventoryLayer};
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
-use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
+use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, LifeguardCommand, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
 use crate::ports::{Protocol, explain_bind_error};
-use crate::store::{Location, ServerRow, StoreError, StoreLock};
+use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ const ENDED_QUEUE: usize = 256;
 const HEADERS: u16 = 20 + 8 + 4;
 /// What downloads under way get before they are cut off. Boards resume them.
 const DOWNLOAD_GRACE: Duration = Duration::from_secs(2);
+/// What a run of the inventory gets before the process ends without it: time to give up its lease.
+const INVENTORY_GRACE: Duration = Duration::from_secs(2);
 
 /// Why the daemon could not start, or ended.
 #[derive(Debug)]
@@ -140,6 +143,7 @@ pub struct Daemon {
     http: http::Running,
     mozpool: Layer,
     lifeguard: Layer,
+    inventory: Option<Inventory>,
     bmm: Layer,
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
     registration: Option<(registration::Stopper, JoinHandle<()>)>,
@@ -294,6 +298,15 @@ impl Daemon {
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
         let mozpool = Layer { stop: mozpool_stop, thread };
 
+        let (inventory, way) = match config.inventory.source {
+            InventorySource::None => (None, None),
+            _ => {
+                let (store, to) = (location.open()?, lifeguard_tx.clone());
+                let (inventory, way) = Inventory::start(config, store, clock.clone(), to, &ended_tx);
+                (Some(inventory), Some(way))
+            }
+        };
+
         let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp, registration: agents } =
             addresses.clone();
         let (on_tcp, on_udp) = (syslog_tcp.into_iter().map(Tcp), syslog_udp.into_iter().map(Udp));
@@ -319,6 +332,10 @@ impl Daemon {
             })
             .with("registration", registration.is_some(), agents.into_iter().map(Tcp).collect())
             .counting(move || registration_stats.as_ref().map(|s| s.rows()).unwrap_or_default());
+        let vitals = match way.as_ref().map(|way| Arc::clone(&way.book)) {
+            Some(book) => vitals.with("inventory", true, vec![]).counting(move || book.rows()),
+            None => vitals,
+        };
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
@@ -334,6 +351,7 @@ impl Daemon {
                 lifeguard: lifeguard_tx,
                 mozpool: mozpool_tx,
                 bmm: jobs_tx,
+                inventory: way,
                 vitals: Arc::clone(&vitals),
             },
             recent,
@@ -355,6 +373,7 @@ impl Daemon {
             http,
             mozpool,
             lifeguard,
+            inventory,
             bmm,
             syslog,
             registration,
@@ -410,6 +429,9 @@ impl Daemon {
     /// [`DaemonError::Ended`] names a thread that ended badly on the way.
     pub fn stop(mut self) -> Result<(), DaemonError> {
         self.http.stop();
+        if let Some(inventory) = self.inventory {
+            inventory.stop();
+        }
         self.mozpool.stop();
         self.lifeguard.stop();
         self.bmm.stop();
@@ -438,6 +460,44 @@ impl Daemon {
         }
         let bad = self.ended.try_iter().find(|(_, exit)| !matches!(exit, Exit::Stopped | Exit::Lost(_)));
         bad.map_or(Ok(()), |(thread, exit)| Err(DaemonError::Ended { thread, exit }))
+    }
+}
+
+/// The thread that reads the inventory. It may be waiting for a server that does not answer: then the process ends without it,
+/// for all that it would still do is ask *lifeguard*, which is gone.
+struct Inventory {
+    stop: Sender<()>,
+    over: Receiver<()>,
+}
+
+impl Inventory {
+    fn start(
+        config: &Config,
+        store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+        lifeguard: Sender<LifeguardCommand>,
+        ended: &Sender<(String, Exit)>,
+    ) -> (Self, inventory::Way) {
+        let book = Arc::new(inventory::Book::default());
+        let (stop, stop_rx) = bounded(0);
+        let (commands, commands_rx) = bounded(inventory::QUEUE);
+        let (over_tx, over) = bounded(0);
+        let settings =
+            inventory::Settings { server: config.server.name.clone(), inventory: config.inventory.clone() };
+        let layer = InventoryLayer::new(settings, store, clock, lifeguard, Arc::clone(&book));
+        let inbox = inventory::Inbox { stop: stop_rx.clone(), commands: commands_rx };
+        spawn("inventory", ended.clone(), move || {
+            let exit = layer.run(&inbox);
+            drop(over_tx);
+            exit
+        });
+        let inventory = config.inventory.clone();
+        (Self { stop, over }, inventory::Way { commands, stop: stop_rx, book, inventory })
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        let _ = self.over.recv_timeout(INVENTORY_GRACE);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod fakes;
+pub mod inventory;
 pub mod lab;
 pub mod layers;
 pub mod logic;

@@ -9,7 +9,7 @@ use super::reply::{ApiError, Reply, Result};
 use super::types::{Changes, DeviceFull};
 use crate::lab::{Change, Exists, Fate, Format, Kind, Lab, Source};
 use crate::layers::messages::{AdminAnswer, Administration};
-use crate::store::{Deletion, DeviceView, RelayBoardRow, StoreError};
+use crate::store::{Deletion, DeviceView, RelayBoardRow, StoreError, Synced};
 use serde_json::{Map, Value};
 
 /// A row as a lab file has it.
@@ -249,15 +249,15 @@ pub(super) fn make_device(ctx: &mut Ctx<'_>, lab: Lab, name: &str) -> Result<Rep
 
 pub(super) fn administer(ctx: &mut Ctx<'_>, change: Administration, dry_run: bool) -> Result<Vec<Change>> {
     match ctx.commands.administer(change, dry_run)? {
-        AdminAnswer::Done(changes) => Ok(changes),
+        AdminAnswer::Done(changes) | AdminAnswer::Synced(Synced { changes, .. }) => Ok(changes),
         AdminAnswer::Refused(error) => Err(refused(error)),
     }
 }
 
-fn refused(error: StoreError) -> ApiError {
+pub(super) fn refused(error: StoreError) -> ApiError {
     match error {
         StoreError::Lab(error) => ApiError::Lab(error),
-        StoreError::InUse { .. } | StoreError::ThereAlready { .. } => {
+        StoreError::InUse { .. } | StoreError::Inventory(_) | StoreError::ThereAlready { .. } => {
             ApiError::Conflict { why: error.to_string() }
         }
         StoreError::NotThere { kind, name } => ApiError::NotFound { kind: kind.label(), name },

@@ -4,14 +4,16 @@
 
 use super::Commands;
 use super::reply::{ApiError, Result};
+use crate::layers::inventory::{READ_LIMIT, Way};
 use crate::layers::messages::{
     AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
-    LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply, RequestAnswer, RequestEvent,
+    InventoryAnswer, InventoryCommand, LifeguardCommand, ManualAnswer, ManualWork, MozpoolCommand, Reply,
+    RequestAnswer, RequestEvent,
 };
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{Event, Install};
 use crate::store::{DeviceEdit, NewRequest};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 use std::time::{Duration, Instant};
 
 /// How long an answer may take. Clients give a new request ten seconds; a commit takes milliseconds.
@@ -19,6 +21,9 @@ pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
 
 /// How long a change of what there is may take: an import of 50,000 devices is one transaction of some seconds.
 pub const ADMIN_WAIT: Duration = Duration::from_secs(60);
+
+/// What is left of a minute and a half, the patience of our own command line, when reading an inventory has taken all its time.
+const INVENTORY_GRACE: Duration = Duration::from_secs(20);
 
 /// How long a relay board's test may take, its place in the queue included: clients give it eleven seconds.
 pub const BOARD_TEST_WAIT: Duration = Duration::from_millis(10_500);
@@ -129,6 +134,18 @@ impl Commands {
             dry_run,
             reply,
         })
+    }
+
+    /// Brings the store to the inventory, or says what would change. Waits for a run that is under way, and for its own.
+    pub fn sync_inventory(way: &Way, dry_run: bool, ship_it: bool) -> Result<InventoryAnswer> {
+        let (reply, answer) = bounded(1);
+        tell(&way.commands, "inventory", InventoryCommand::Sync { dry_run, ship_it, reply })?;
+        select! {
+            recv(answer) -> answer => answer.ok(),
+            recv(way.stop) -> _ => None,
+            default(READ_LIMIT + INVENTORY_GRACE) => None,
+        }
+        .ok_or(ApiError::NoAnswer { layer: "inventory" })
     }
 
     /// Makes a request.

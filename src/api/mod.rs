@@ -16,6 +16,7 @@ pub mod events;
 pub mod files;
 mod health;
 mod image;
+mod inventory;
 pub mod logs;
 pub mod openapi;
 pub mod owner;
@@ -31,6 +32,7 @@ pub mod types;
 pub mod vitals;
 
 use crate::clock::Timestamp;
+use crate::layers::inventory::Way;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
 use crate::logic::discovery::Rule;
 use crate::logic::ids::RequestId;
@@ -89,6 +91,8 @@ pub struct Commands {
     pub mozpool: Sender<MozpoolCommand>,
     /// To *bmm*.
     pub bmm: Sender<BmmJob>,
+    /// To *inventory*, where one is configured.
+    pub inventory: Option<Way>,
     /// What the process consists of.
     pub vitals: Arc<Vitals>,
 }

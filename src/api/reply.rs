@@ -117,6 +117,8 @@ pub enum ApiError {
     ForeignOrigin { origin: String },
     /// Right in itself, but not now; in a sentence.
     Conflict { why: String },
+    /// The inventory cannot be read, or says what cannot be; in a sentence.
+    Inventory { why: String },
     /// A thread of ours has no room for another command.
     Busy { layer: &'static str },
     /// A thread of ours has not answered in time. The command may still be carried out.
@@ -172,6 +174,7 @@ impl ApiError {
             Self::TooLarge { .. } => 413,
             Self::BadRange { .. } => 416,
             Self::Internal => 500,
+            Self::Inventory { .. } => 502,
             Self::Busy { .. }
             | Self::NoAnswer { .. }
             | Self::Unavailable
@@ -200,6 +203,7 @@ impl ApiError {
             Self::TooLarge { .. } => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
+            Self::Inventory { .. } => "inventory",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
             Self::Busy { .. }
             | Self::DownloadsFull
@@ -265,7 +269,7 @@ impl fmt::Display for ApiError {
             Self::WrongType { key, wanted, found } => {
                 write!(f, "the key `{key}` is {found}; it should be {wanted}")
             }
-            Self::BadValue { why } | Self::Conflict { why } => f.write_str(why),
+            Self::BadValue { why } | Self::Conflict { why } | Self::Inventory { why } => f.write_str(why),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
             Self::ForeignOrigin { origin } => {
@@ -332,6 +336,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooNew { .. }
             | StoreError::Refused { .. }
             | StoreError::Lab(_)
+            | StoreError::Inventory(_)
             | StoreError::InUse { .. }
             | StoreError::ThereAlready { .. }
             | StoreError::NotThere { .. }

@@ -9,7 +9,7 @@ use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, logs, openapi, repair,
+    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, openapi, repair,
     report, request, shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
@@ -398,6 +398,14 @@ pub const ROUTES: &[Route] = &[
         .named("exportLab", Admin).query(shapes::EXPORT)
         .gives(&[one_of(&[("application/toml", Kind::Text), ("application/json", Kind::Object), ("text/csv", Kind::Text)], "A lab file; imported again it changes nothing.")])
         .fails(&[BAD_QUERY]),
+    get("/api/inventory", Any, Plain(inventory::show), "The inventory that devices come from, and its last run.")
+        .named("getInventory", Admin).gives(&[ok(&shapes::INVENTORY)]),
+    post("/api/inventory/sync", Any, Plain(inventory::sync), "Brings devices and relay boards to what the inventory says now.")
+        .named("syncInventory", Admin).query(shapes::INVENTORY_SYNC)
+        .more("All or nothing. Devices that were made by hand are left alone; those that somebody needs wait for the next run.")
+        .gives(&[ok(&shapes::INVENTORY_SYNCED)])
+        .fails(&[(409, "There is no inventory, or it contradicts itself, has no devices, or would change more than passes without `ship_it`."),
+            (502, "The inventory does not answer, or cannot be read; nothing is changed.")]),
 ];
 
 /// What a pattern's `{names}` stand for in a path.

@@ -6,6 +6,7 @@ mod attempts;
 mod boot;
 mod candidates;
 mod changes;
+mod inventory;
 mod reports;
 mod taken;
 
@@ -13,6 +14,7 @@ pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use candidates::*;
 pub use changes::*;
+pub use inventory::*;
 pub use reports::*;
 pub use taken::*;
 

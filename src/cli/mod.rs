@@ -10,6 +10,7 @@ pub mod db;
 pub mod demo;
 pub mod device;
 pub mod exit;
+pub mod inventory;
 pub mod lab;
 pub mod log;
 pub mod logging;
@@ -78,6 +79,7 @@ enum Command {
     /// Relay boards: show, test, add, edit and delete them while the daemon runs
     Relay(relay::Args),
     Lab(lab::Args),
+    Inventory(inventory::Args),
     Serve(serve::Args),
     Check(check::Args),
     Db(db::Args),
@@ -193,6 +195,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Pxe(args) => of_server(pxe::run(&args, file)),
         Command::Relay(args) => of_server(relay::run(&args, file)),
         Command::Lab(args) => of_server(lab::run(&args, file)),
+        Command::Inventory(args) => of_server(inventory::run(&args, file)),
         Command::Completion(args) => of_server(pages::completion(&args)),
         Command::Man(args) => of_server(pages::man(&args)),
     }

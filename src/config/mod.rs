@@ -6,6 +6,7 @@
 mod document;
 mod error;
 mod host;
+mod inventory;
 mod live;
 mod registration;
 
@@ -13,6 +14,7 @@ pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
 pub use registration::Registration;
+pub use inventory::{Inventory, InventorySource};
 
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
@@ -55,6 +57,8 @@ pub struct Config {
     pub pxe: Pxe,
     /// Power.
     pub relays: Relays,
+    /// Where the lab's devices are written down.
+    pub inventory: Inventory,
     /// What is logged, as `$RUST_LOG` writes it (which wins).
     pub log_filter: String,
 }
@@ -346,6 +350,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A power cycle runs four of them within 30 s.
         power_program_limit_s: document.number(("relays", "power_program_limit_s"), 1..=25, 10),
     };
+    let inventory = inventory::read(document);
     let log_filter = document.value(
         ("log", "filter"),
         "info".to_owned(),
@@ -371,6 +376,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         reports,
         pxe,
         relays,
+        inventory,
         log_filter,
     }
 }

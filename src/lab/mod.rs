@@ -22,7 +22,7 @@ pub use error::{LabError, Place, Problem};
 pub use format::Format;
 pub use inline::load_text;
 pub use parse::Source;
-pub(crate) use parse::{board_key, relay_key};
+pub(crate) use parse::{board_key, power_of, relay_key};
 pub use proposed::proposed_row;
 
 use crate::logic::catalog::TimeLimits;

@@ -14,6 +14,7 @@ use crate::bmm::power::PowerAddress;
 use crate::logic::catalog::PING_STEADY_S;
 use crate::logic::check::Check;
 use crate::logic::ids::Mac;
+use crate::logic::inventory::{BoardAt, Power};
 use crate::logic::lifeguard::State;
 use relayctl::BoardAddress;
 use std::path::Path;
@@ -284,6 +285,17 @@ fn device(mut row: Row<'_>) -> Result<DeviceEntry> {
 /// A relay board however it is spelt; `None` when the text is not one.
 pub(crate) fn board_key(fqdn: &str) -> Option<String> {
     fqdn.parse::<BoardAddress>().ok().map(|b| b.to_string().to_lowercase())
+}
+
+/// What power hangs on, for whoever compares devices; `None` for nothing, or nothing that it could hang on.
+pub(crate) fn power_of(relay_info: &str) -> Option<Power> {
+    let power: PowerAddress = relay_info.parse().ok()?;
+    let board = power.relay().map(|relay| &relay.board).map(|board| BoardAt {
+        key: board.to_string().to_lowercase(),
+        host: board.host().to_owned(),
+        port: Some(board.port()).filter(|port| *port != relayctl::DEFAULT_PORT),
+    });
+    Some(Power { text: relay_info.to_owned(), key: power.identity(), board })
 }
 
 /// What power hangs on, however it is spelt; `None` for nothing.

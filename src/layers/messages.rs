@@ -3,6 +3,7 @@
 //! Replies go through a channel of one place; whoever asked may have stopped waiting, so a failed reply is no error.
 
 use crate::bmm::power::PowerAddress;
+use crate::inventory::{Skipped, SourceError};
 use crate::lab::{Change, Lab};
 use crate::logic::attempt::Step;
 use crate::logic::check::Check;
@@ -12,7 +13,7 @@ use crate::logic::lifeguard::{self, Claim, Install, ProbeMode};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
-use crate::store::{AgentWords, Deletion, DeviceEdit, NewRequest, StoreError};
+use crate::store::{AgentWords, Deletion, DeviceEdit, NewRequest, StoreError, Sync, Synced};
 use crossbeam_channel::Sender;
 use std::net::IpAddr;
 
@@ -66,6 +67,8 @@ pub enum LifeguardCommand {
 pub enum Administration {
     /// Bring the store to what this says.
     Apply(Lab),
+    /// Bring what comes from an inventory to what that says now.
+    Sync(Sync),
     /// Delete something; `force`: even when work under way or history is in the way.
     Delete { what: Deletion, force: bool },
     /// Do not show this candidate any more, or show it again.
@@ -77,8 +80,45 @@ pub enum Administration {
 pub enum AdminAnswer {
     /// Done and on disk, or in a dry run what would be done.
     Done(Vec<Change>),
+    /// The same of an inventory.
+    Synced(Synced),
     /// Nothing changed.
     Refused(StoreError),
+}
+
+/// What the *inventory* thread hears.
+#[derive(Debug)]
+pub enum InventoryCommand {
+    /// Read the inventory and bring the store to it, also when much changes at once if `ship_it` says so.
+    Sync { dry_run: bool, ship_it: bool, reply: Reply<InventoryAnswer> },
+}
+
+/// How *inventory* answers.
+#[derive(Debug)]
+pub enum InventoryAnswer {
+    /// Done and on disk, or in a dry run what would be done.
+    Done(Box<InventoryReport>),
+    /// The inventory could not be read; nothing changed.
+    Unreadable(SourceError),
+    /// *Lifeguard* would not; nothing changed.
+    Refused(StoreError),
+    /// *Lifeguard* has no room for a command; nothing changed.
+    Busy,
+    /// *Lifeguard* has not answered in time.
+    NoAnswer,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryReport {
+    /// What changed, and what waits.
+    pub synced: Synced,
+    /// Systems that are none of ours.
+    pub skipped: Vec<Skipped>,
+    /// All that the inventory told of.
+    pub systems: usize,
+    /// Nothing was written.
+    pub dry_run: bool,
 }
 
 /// How *lifeguard* answers to what a device would get from the network.

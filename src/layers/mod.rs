@@ -9,6 +9,7 @@ pub mod changes;
 pub mod deadlines;
 pub mod http;
 pub mod intake;
+pub mod inventory;
 pub mod journal;
 pub mod lifeguard;
 pub mod messages;

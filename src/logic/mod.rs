@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod dispatch;
 pub mod events;
 pub mod ids;
+pub mod inventory;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;

@@ -46,6 +46,18 @@ pub(super) fn delete<C: Conn>(
     })
 }
 
+/// One deletion as a part of a greater change.
+pub(super) fn within<C: Conn>(
+    c: &mut C,
+    news: &mut News,
+    what: &Deletion,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    let mut delete = Delete { c, news, now, what, force: false, dry_run: false, changes: Vec::new() };
+    delete.run()?;
+    Ok(delete.changes)
+}
+
 /// Deletes some of an image's closed requests; true when there are more. Not while anything else keeps the image.
 fn history<C: Conn>(c: &mut C, bell: &Bell, image: &str, now: Timestamp) -> Result<bool> {
     changes::telling(c, bell, DOING, |c, news| {

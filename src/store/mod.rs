@@ -16,6 +16,8 @@ mod delete;
 mod deletion;
 mod devices;
 mod export;
+mod inventory;
+mod leases;
 mod location;
 mod lock;
 mod logs;
@@ -37,6 +39,8 @@ pub use changes::{
 };
 pub use chunk::{CHUNK_BYTES, CHUNK_LINES, LogChunk};
 pub use deletion::{Deletion, InUse, Names};
+pub use inventory::{Sync, Synced};
+pub use leases::Lease;
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use rows::*;
@@ -46,6 +50,7 @@ use crate::logic::attempt::{Attempt, Turn};
 use crate::logic::catalog::Catalog;
 use crate::logic::events::ImagingResult;
 use crate::logic::ids::{DeviceName, HardwareId, Mac, RequestId};
+use crate::logic::inventory::Refusal;
 use crate::logic::lifeguard::{Device, Failure};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{Board, Candidate, ClaimChange, Named, Request};
@@ -69,6 +74,8 @@ pub enum StoreError {
     Refused { why: String },
     /// A row of a lab cannot be what it says; it names row and field.
     Lab(LabError),
+    /// The store is not brought to an inventory; it says why.
+    Inventory(Refusal),
     /// Something is used and stays where it is.
     InUse { what: Deletion, why: InUse },
     /// A row was to be made and is there.
@@ -96,6 +103,7 @@ impl fmt::Display for StoreError {
             }
             Self::Refused { why } => f.write_str(why),
             Self::Lab(error) => error.fmt(f),
+            Self::Inventory(refusal) => refusal.fmt(f),
             Self::InUse { what, why } => write!(f, "{what} cannot be deleted: {why}"),
             Self::ThereAlready { kind, name } => {
                 write!(f, "{} {name} is there already; change it, or choose another name", kind.label())
@@ -318,6 +326,15 @@ pub trait Store: Send {
     /// Devices that have failed and stand so, in no particular order.
     fn standing_failures(&mut self) -> Result<Vec<StandingFailure>>;
 
+    // Work that one server does for all.
+
+    /// Takes or keeps the lease `name` until `ends`: true when nobody has it, or nobody else, or it has ended.
+    fn take_lease(&mut self, name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> Result<bool>;
+    /// Lets others take it now; nothing if somebody else has it.
+    fn give_up_lease(&mut self, name: &str, holder: &str) -> Result<()>;
+    /// Who has it, or had it last.
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>>;
+
     // Administration.
 
     /// Brings the store to what `lab` says, all or nothing: rows that it names are inserted or updated, others stay.
@@ -341,6 +358,12 @@ pub trait Store: Send {
     ) -> Result<Vec<LabChange>>;
     /// Ignores a candidate, or looks at it again. False: there is none.
     fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool>;
+    /// Brings the devices that come from an inventory to what it says now, and relay boards with them, all or nothing; those
+    /// that were made by hand are left alone, those that somebody needs wait. With `dry_run` nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Inventory`] says what cannot be, or that it would be too much at once.
+    fn sync_inventory(&mut self, sync: &Sync, dry_run: bool, now: Timestamp) -> Result<Synced>;
     /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

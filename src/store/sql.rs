@@ -98,6 +98,7 @@ pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, im
     self_testing, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', 0, 0, '[]')";
 pub(super) const DEVICE_DESCRIBE: &str = "UPDATE devices SET fqdn = ?, mac = ?, imaging_server = ?, relay_info = ?, \
     environment = ?, hardware_id = ?, processor = ?, tags = ?, comments = ?, inventory_id = ? WHERE name = ?";
+pub(super) const DEVICE_RENAME: &str = "UPDATE devices SET name = ? WHERE name = ?";
 pub(super) const DEVICE_FORGET_MAC: &str = "UPDATE devices SET mac = NULL WHERE name = ?";
 pub(super) const DEVICE_OF_MAC: &str = "SELECT name FROM devices WHERE mac = ?";
 pub(super) const DEVICE_RELAYS: &str = "SELECT name, relay_info FROM devices WHERE relay_info <> ''";
@@ -252,6 +253,14 @@ pub(super) const RELAY_BOARD_INSERT: &str =
     "INSERT INTO relay_boards (fqdn, imaging_server, name) VALUES (?, ?, ?)";
 pub(super) const RELAY_BOARD_UPDATE: &str =
     "UPDATE relay_boards SET fqdn = ?, imaging_server = ? WHERE name = ?";
+
+// Leases.
+pub(super) const LEASE: &str = "SELECT holder, ends_at FROM leases WHERE name = ?";
+/// By who has it, or by anybody when it has ended.
+pub(super) const LEASE_TAKE: &str =
+    "UPDATE leases SET holder = ?, ends_at = ? WHERE name = ? AND (holder = ? OR ends_at <= ?)";
+pub(super) const LEASE_INSERT: &str = "INSERT INTO leases (holder, ends_at, name) VALUES (?, ?, ?)";
+pub(super) const LEASE_END: &str = "UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ?";
 
 // Deletions, and what stands in their way: names of a few, in order, and no more than are shown.
 pub(super) const DEVICE_DELETE: &str = "DELETE FROM devices WHERE name = ?";

@@ -2,9 +2,9 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, attempts, boards, candidates, changes, delete, devices, export, logs, outcomes,
-    requests, rows::*, search, spells,
+    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit,
+    Result, Store, Sync, Synced, admin, apply, attempts, boards, candidates, changes, delete, devices, export,
+    inventory, leases, logs, outcomes, requests, rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
@@ -236,6 +236,18 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool> {
         candidates::ignore(&mut self.conn, mac, ignored)
+    }
+    fn sync_inventory(&mut self, sync: &Sync, dry_run: bool, now: Timestamp) -> Result<Synced> {
+        inventory::sync(&mut self.conn, &self.bell, sync, dry_run, now)
+    }
+    fn take_lease(&mut self, name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> Result<bool> {
+        leases::take(&mut self.conn, name, holder, now, ends)
+    }
+    fn give_up_lease(&mut self, name: &str, holder: &str) -> Result<()> {
+        leases::give_up(&mut self.conn, name, holder)
+    }
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>> {
+        leases::read(&mut self.conn, name)
     }
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
         export::lab(&mut self.conn, kinds)

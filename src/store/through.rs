@@ -127,5 +127,9 @@ pass_on! {
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn ignore_candidate(mac: Mac, ignored: bool) -> bool;
+    fn sync_inventory(sync: &Sync, dry_run: bool, now: Timestamp) -> Synced;
+    fn take_lease(name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> bool;
+    fn give_up_lease(name: &str, holder: &str) -> ();
+    fn lease(name: &str) -> Option<Lease>;
     fn export_lab(kinds: &[Kind]) -> Lab;
 }

@@ -182,6 +182,11 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("POST lab/import?format=csv", NOTHING, "name,comments\npanda-0001,x\n",
         Is(r#"200 {"changes":["device panda-0001: comments good -> x"],"dry_run":false,"summary":{"device":{"changed":1}}}"#)),
     ("GET lab/export?format=json", NOTHING, "", Keys("", "hardware_type pxe_config image relay_board device")),
+    ("GET inventory", NOTHING, "", Is(concat!(r#"200 {"source":"files","interval_s":0,"holder":null,"holder_until":null,"#,
+        r#""next":null,"last":null}"#))),
+    ("POST inventory/sync?dry_run=1", NOTHING, "", Is(concat!(r#"200 {"changes":["device panda-0001: comments good -> better"],"#,
+        r#""dry_run":true,"summary":{"device":{"changed":1}},"systems":2,"left":[],"#,
+        r#""skipped":[{"name":"bare","place":"rack.toml:13","why":"it has no relay"}],"brake":null}"#))),
     // What is ours alone.
     ("GET health", NOTHING, "", Keys("", "status server version started services")),
     ("GET ready", NOTHING, "", Keys("", "ready checks")),

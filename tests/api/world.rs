@@ -10,6 +10,7 @@ use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
+use mozpool::layers::inventory;
 use mozpool::layers::messages::{
     AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
     LifeguardCommand, ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
@@ -198,9 +199,16 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     spawn("changes", bounded(1).0, move || feed.run());
     let (opens, reports_wait) = (location.clone(), options.reports_wait.clone());
     let vitals = vitals();
+    let inventory = inventory(&location, dir.path(), lifeguard.clone());
     let parts = Parts {
         settings: settings(),
-        commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
+        commands: Commands {
+            lifeguard,
+            mozpool,
+            bmm,
+            inventory: Some(inventory),
+            vitals: Arc::clone(&vitals),
+        },
         recent,
         log_bell: Arc::default(),
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
@@ -232,6 +240,54 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         dir: Some(dir),
         _stuck: stuck,
     }
+}
+
+/// An inventory of files: panda-0001 as it is but for a comment, and a board that is none of ours.
+const INVENTORY: &str = r#"
+[[device]]
+name = "panda-0001"
+fqdn = "panda-0001.lab"
+mac = "0a0b0c0d0e01"
+imaging_server = "img1.lab"
+relay_info = "relay-1.lab:bank1:relay3"
+hardware_type = "panda"
+hardware_model = "ES"
+comments = "better"
+inventory_id = 7
+
+[[device]]
+name = "bare"
+"#;
+
+/// Its thread, which ends with the way to it.
+fn inventory(
+    location: &Location,
+    folder: &std::path::Path,
+    lifeguard: Sender<LifeguardCommand>,
+) -> inventory::Way {
+    let path = folder.join("inventory");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("rack.toml"), INVENTORY).unwrap();
+    let config = mozpool::config::Inventory {
+        source: mozpool::config::InventorySource::Files,
+        path: Some(path),
+        ..Default::default()
+    };
+    let (commands, commands_in) = bounded(inventory::QUEUE);
+    let stop = crossbeam_channel::never();
+    let book = Arc::new(inventory::Book::default());
+    let settings = inventory::Settings { server: "img1.lab".into(), inventory: config.clone() };
+    let store = location.open().unwrap();
+    let layer = inventory::InventoryLayer::new(
+        settings,
+        store,
+        Arc::new(ManualClock::at(Timestamp(NOW))),
+        lifeguard,
+        Arc::clone(&book),
+    );
+    let inbox = inventory::Inbox { stop: stop.clone(), commands: commands_in };
+    std::thread::spawn(move || layer.run(&inbox));
+    inventory::Way { commands, stop, book, inventory: config }
 }
 
 /// Of the server under test.
@@ -356,6 +412,11 @@ fn script_lifeguard(
                     }
                     Administration::Ignore { mac, ignored } => {
                         store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
+                    }
+                    Administration::Sync(sync) => {
+                        let synced = store.sync_inventory(sync, dry_run, Timestamp(NOW));
+                        reply.send(synced.map_or_else(AdminAnswer::Refused, AdminAnswer::Synced)).unwrap();
+                        continue;
                     }
                 };
                 reply.send(done.map_or_else(AdminAnswer::Refused, AdminAnswer::Done)).unwrap();

@@ -19,6 +19,7 @@ mod opening;
 mod reading;
 mod reporting;
 mod searching;
+mod syncing;
 
 use mozpool::lab::Lab;
 use mozpool::logic::catalog::TimeLimits;
@@ -306,6 +307,11 @@ macro_rules! on {
             changing::a_bell_knows_what_was_there_before,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
+            syncing::an_inventory_makes_changes_and_deletes,
+            syncing::a_device_goes_on_under_another_name,
+            syncing::what_somebody_needs_waits,
+            syncing::an_inventory_that_cannot_be_changes_nothing,
+            syncing::a_lease_is_lost_by_time_and_not_before,
             opening::threads_may_open_at_once
         );
     };

@@ -9,6 +9,7 @@ mod attempts;
 mod bodies;
 mod candidates;
 mod changes;
+mod inventory;
 mod queries;
 mod reports;
 
@@ -18,5 +19,6 @@ pub use attempts::*;
 pub use bodies::*;
 pub use candidates::*;
 pub use changes::*;
+pub use inventory::*;
 pub use queries::*;
 pub use reports::*;

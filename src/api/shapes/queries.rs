@@ -217,6 +217,10 @@ pub const IMPORT: &[Query] = &[
     query("origin", Kind::Text, "Name of the file, for messages."),
 ];
 
+/// Of `inventory/sync`.
+pub const INVENTORY_SYNC: &[Query] =
+    &[DRY_RUN, flag("ship_it", "Also when more devices change at once than pass without a word.")];
+
 /// Of `lab/export`.
 pub const EXPORT: &[Query] = &[
     query("format", Kind::Words(formats), "TOML unless given; CSV has the devices alone."),

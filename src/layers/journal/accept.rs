@@ -83,7 +83,7 @@ impl Acceptance {
     /// Takes the answers that are there.
     pub fn answers(&mut self) {
         self.orders.retain(|(mac, name, answer)| match answer.try_recv() {
-            Ok(AdminAnswer::Done(_)) => {
+            Ok(AdminAnswer::Done(_) | AdminAnswer::Synced(_)) => {
                 log::info!("device={name} mac={mac} accepted by rule");
                 false
             }

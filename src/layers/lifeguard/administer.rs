@@ -7,11 +7,14 @@ use super::*;
 use crate::boot::render::{RenderError, render, sample_values, try_out};
 use crate::lab::{Change, Lab, LabError, Place, Problem};
 use crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
-use crate::store::Deletion;
+use crate::store::{Deletion, Sync, Synced};
 
 impl Lifeguard {
     /// Makes the change, or says what would change.
     pub(super) fn administer(&mut self, change: &Administration, dry_run: bool) -> AdminAnswer {
+        if let Administration::Sync(sync) = change {
+            return self.sync(sync, dry_run);
+        }
         match self.commit_administration(change, dry_run) {
             Ok(changes) => {
                 if !dry_run && !changes.is_empty() {
@@ -41,7 +44,27 @@ impl Lifeguard {
             Administration::Ignore { mac, ignored } => {
                 self.store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
             }
+            // It has an answer of its own.
+            Administration::Sync(_) => Ok(Vec::new()),
         }
+    }
+
+    /// Brings what comes from an inventory to what that says, or says what would change.
+    fn sync(&mut self, sync: &Sync, dry_run: bool) -> AdminAnswer {
+        let synced = match self.store.sync_inventory(sync, dry_run, self.clock.now()) {
+            Ok(synced) => synced,
+            Err(error) => return AdminAnswer::Refused(error),
+        };
+        let Synced { changes, gone, .. } = &synced;
+        if !dry_run && !changes.is_empty() {
+            // Under a name there may be another device now, whose machine is not the one in memory.
+            gone.iter().for_each(|name| self.forget(name));
+            match self.load_all_again() {
+                Ok(()) => self.tell_of_change(),
+                Err(error) => self.fall_behind(&error),
+            }
+        }
+        AdminAnswer::Synced(synced)
     }
 
     /// A template that cannot be rendered would only show when a board needs it.
@@ -116,7 +139,7 @@ impl Lifeguard {
                 self.forget(name);
                 Ok(())
             }
-            Administration::Delete { .. } | Administration::Ignore { .. } => Ok(()),
+            Administration::Delete { .. } | Administration::Ignore { .. } | Administration::Sync(_) => Ok(()),
             Administration::Apply(lab) => {
                 let names: Vec<&DeviceName> = lab.devices.iter().map(|d| &d.name).collect();
                 self.load_devices_again(&names)?;

@@ -35,7 +35,7 @@ fn delete(w: &mut World, device: &str, force: bool) -> Result<(), StoreError> {
     let answer = administer(w, change, false);
     w.settle();
     match answer.try_recv() {
-        Ok(AdminAnswer::Done(_)) => Ok(()),
+        Ok(AdminAnswer::Done(_) | AdminAnswer::Synced(_)) => Ok(()),
         Ok(AdminAnswer::Refused(error)) => Err(error),
         Err(error) => panic!("{error}"),
     }

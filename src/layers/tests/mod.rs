@@ -7,6 +7,7 @@ mod changes;
 mod chaos;
 mod devices;
 mod faulty;
+mod inventory;
 mod requests;
 mod restart;
 mod world;

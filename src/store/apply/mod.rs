@@ -28,10 +28,15 @@ pub(super) fn lab<C: Conn>(
     now: Timestamp,
 ) -> Result<Vec<Change>> {
     changes::telling(c, bell, DOING, |c, news| {
-        let mut apply = Apply { c, news, lab, now, changes: Vec::new() };
-        apply.all()?;
-        Ok((apply.changes, if dry_run { Then::Undo } else { Then::Commit }))
+        Ok((within(c, news, lab, now)?, if dry_run { Then::Undo } else { Then::Commit }))
     })
+}
+
+/// The rows of `lab` as a part of a greater change.
+pub(super) fn within<C: Conn>(c: &mut C, news: &mut News, lab: &Lab, now: Timestamp) -> Result<Vec<Change>> {
+    let mut apply = Apply { c, news, lab, now, changes: Vec::new() };
+    apply.all()?;
+    Ok(apply.changes)
 }
 
 struct Apply<'a, C> {

@@ -1,0 +1,172 @@
+//! An inventory against the store, and who does work for all.
+
+use crate::*;
+use mozpool::inventory::take_in;
+use mozpool::logic::inventory::System;
+use mozpool::logic::report::LASTS;
+use mozpool::store::{StoreError, Sync, Synced};
+
+/// A system of the inventory; `n` is its key and its relay.
+fn system(n: u8, name: &str) -> System {
+    System {
+        place: format!("system {n}"),
+        inventory_id: n.to_string(),
+        fqdn: format!("{name}.example"),
+        name: name.into(),
+        mac: format!("02000000000{n}"),
+        imaging_server: "here".into(),
+        relay_info: format!("relay-9.example:4001:bank1:relay{n}"),
+        hardware_type: "beagle".into(),
+        hardware_model: "black".into(),
+        ..System::default()
+    }
+}
+
+fn sync(store: &mut dyn Store, systems: &[System], dry_run: bool) -> Result<Synced, StoreError> {
+    let wanted = take_in(systems.to_vec(), None).unwrap().wanted;
+    store.sync_inventory(&Sync { wanted, ship_it: false }, dry_run, T0)
+}
+
+/// What changed, and what was left.
+#[track_caller]
+fn synced(store: &mut dyn Store, systems: &[System]) -> Vec<String> {
+    let would = sync(store, systems, true).unwrap();
+    let did = sync(store, systems, false).unwrap();
+    assert_eq!(would, did, "a dry run says what is done");
+    assert_eq!(sync(store, systems, false).unwrap().changes, [], "and then there is nothing to do");
+    let changes = did.changes.into_iter().map(|c| c.text);
+    changes.chain(did.left.into_iter().map(|l| format!("{} {}: {}", l.device, l.what, l.why))).collect()
+}
+
+fn names(store: &mut dyn Store) -> Vec<String> {
+    store.device_names().unwrap().iter().map(ToString::to_string).collect()
+}
+
+pub(crate) fn an_inventory_makes_changes_and_deletes(world: &World) {
+    let mut store = world.with_lab();
+    let did = synced(&mut *store, &[system(1, "b1"), system(2, "b2")]);
+    assert_eq!(
+        did,
+        [
+            "hardware type beagle black: new",
+            "relay board relay-9-4001: new",
+            "device b1: new",
+            "device b2: new"
+        ]
+    );
+    assert_eq!(device(&mut *store, "b1").state, State::New);
+    assert_eq!(store.relay_board("relay-9-4001").unwrap().unwrap().fqdn, "relay-9.example:4001");
+    // Boards swap their addresses and their relays.
+    let (mut one, mut two) = (system(1, "b1"), system(2, "b2"));
+    std::mem::swap(&mut one.mac, &mut two.mac);
+    std::mem::swap(&mut one.relay_info, &mut two.relay_info);
+    assert_eq!(synced(&mut *store, &[one, two]).len(), 4);
+    // One goes; the other goes to another board, and the old board with it.
+    let moved = System { relay_info: "relay-1.example:bank2:relay1".into(), ..system(1, "b1") };
+    assert_eq!(
+        synced(&mut *store, &[moved]),
+        [
+            "device b2: deleted",
+            "device b1: mac 02:00:00:00:00:02 -> 02:00:00:00:00:01",
+            "device b1: relay_info relay-9.example:4001:bank1:relay2 -> relay-1.example:bank2:relay1",
+            "relay board relay-9-4001: deleted"
+        ]
+    );
+    assert_eq!(
+        names(&mut *store),
+        ["b1", "panda-1", "panda-2", "panda-3", "pi-1"],
+        "the others are made by hand"
+    );
+}
+
+pub(crate) fn a_device_goes_on_under_another_name(world: &World) {
+    let mut store = world.with_lab();
+    synced(&mut *store, &[system(1, "b1"), system(2, "b2")]);
+    put(&mut *store, "b1", State::Ready);
+    put(&mut *store, "b2", State::LockedOut);
+    store
+        .append_device_log(&[mozpool::store::DeviceLogLine {
+            device: "b1".into(),
+            at: T0,
+            source: "syslog".into(),
+            message: "hello".into(),
+        }])
+        .unwrap();
+    // They swap their names.
+    let did = synced(
+        &mut *store,
+        &[
+            System { fqdn: "b1.example".into(), ..system(1, "b2") },
+            System { fqdn: "b2.example".into(), ..system(2, "b1") },
+        ],
+    );
+    assert_eq!(did, ["device b2: name b1 -> b2", "device b1: name b2 -> b1"]);
+    assert_eq!(device(&mut *store, "b2").state, State::Ready, "its machine goes along");
+    assert_eq!(device(&mut *store, "b1").state, State::LockedOut);
+    let said = store.device_log("b2", None, None).unwrap();
+    assert!(said.iter().any(|line| line.message == "hello"), "and its log");
+    let history = store.device_history("b2", 10).unwrap();
+    assert!(history.iter().any(|spell| spell.until == LASTS), "it is somebody from now on: {history:?}");
+    // It can be searched for, and claimed.
+    let asker = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &asker, "b2"), Committed::Done);
+}
+
+pub(crate) fn what_somebody_needs_waits(world: &World) {
+    let mut store = world.with_lab();
+    synced(&mut *store, &[system(1, "b1"), system(2, "b2"), system(3, "b3")]);
+    put(&mut *store, "b1", State::Ready);
+    put(&mut *store, "b2", State::PxeBooting);
+    put(&mut *store, "b3", State::Ready);
+    let asker = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &asker, "b1"), Committed::Done);
+    let did = synced(&mut *store, &[system(3, "b3")]);
+    let claimed = format!("b1 goes: request {} holds it", asker.id.0);
+    assert_eq!(did, [claimed.as_str(), "b2 goes: it is at work in state pxe_booting"]);
+    assert_eq!(names(&mut *store).len(), 7);
+}
+
+pub(crate) fn an_inventory_that_cannot_be_changes_nothing(world: &World) {
+    let mut store = world.with_lab();
+    let refused = |store: &mut dyn Store, systems: &[System]| match sync(store, systems, false) {
+        Err(StoreError::Inventory(refusal)) => refusal.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let why = refused(&mut *store, &[]);
+    assert!(why.starts_with("the inventory has no device for us"), "{why}");
+    let mut by_hand = system(1, "b1");
+    by_hand.mac = "0a0b0c0d0e01".into();
+    let why = refused(&mut *store, &[by_hand]);
+    assert!(why.contains("device b1 (system 1) and to device panda-1 (made by hand)"), "{why}");
+    let many: Vec<System> = (1..=6).map(|n| system(n, &format!("b{n}"))).collect();
+    let why = refused(&mut *store, &many);
+    assert!(why.contains("6 devices would change, and 5 pass without a word"), "{why}");
+    assert!(sync(&mut *store, &many, true).unwrap().brake.is_some(), "a dry run says it, too");
+    // What only the store finds out takes all of it back: a hardware type that would be written like another.
+    let alike =
+        System { hardware_type: "panda ES".into(), hardware_model: "Rev B2".into(), ..system(1, "b1") };
+    assert!(matches!(sync(&mut *store, &[alike, system(2, "b2")], false), Err(StoreError::Lab(_))));
+    assert_eq!(names(&mut *store).len(), 4);
+    assert_eq!(store.relay_boards().unwrap().len(), 1);
+    let wanted = take_in(many, None).unwrap().wanted;
+    store.sync_inventory(&Sync { wanted, ship_it: true }, false, T0).unwrap();
+    assert_eq!(names(&mut *store).len(), 10);
+}
+
+pub(crate) fn a_lease_is_lost_by_time_and_not_before(world: &World) {
+    let (mut one, mut two) = (world.open(), world.open());
+    let at = Timestamp;
+    assert_eq!(one.lease("x").unwrap(), None);
+    assert!(one.take_lease("x", "s1", at(1000), at(2000)).unwrap());
+    assert!(!two.take_lease("x", "s2", at(1999), at(9000)).unwrap(), "somebody has it");
+    assert!(one.take_lease("x", "s1", at(1500), at(2500)).unwrap(), "kept");
+    assert!(!two.take_lease("x", "s2", at(2000), at(9000)).unwrap(), "for longer");
+    assert!(two.take_lease("x", "s2", at(2500), at(3500)).unwrap(), "its holder has not come back");
+    assert!(!one.take_lease("x", "s1", at(2600), at(3600)).unwrap());
+    // Nobody gives up what another has.
+    one.give_up_lease("x", "s1").unwrap();
+    assert_eq!(one.lease("x").unwrap().unwrap().holder, "s2");
+    assert!(one.take_lease("y", "s1", at(0), at(1)).unwrap(), "another lease is another's");
+    two.give_up_lease("x", "s2").unwrap();
+    assert!(one.take_lease("x", "s1", at(2600), at(3600)).unwrap());
+}
