@@ -1,36 +1,46 @@
 //! Bringing a store's schema to the version this program knows, step by step, each step in one transaction.
 //!
 //! A step that has been released is never changed; a new one is added. There is no way back: a store of a newer program
-//! is refused, and a backup is the way to an older one.
+//! is refused, and a backup is the way to an older one. This file does it for SQLite, `mysql::migrate` for MariaDB.
 
 use super::conn::{Conn, Doing, Then, args};
+use super::mysql::Mysql;
 use super::sqlite::Sqlite;
 use super::{Result, StoreError, devices, seed, spells};
 
-const DOING: &str = "bring its schema up to date";
+pub(super) const DOING: &str = "bring its schema up to date";
 
 /// One step: its DDL, and what it then writes.
-struct Migration {
-    sql: &'static str,
-    then: fn(&mut Sqlite) -> Result<()>,
+pub(super) struct Migration<C> {
+    pub(super) sql: &'static str,
+    pub(super) then: fn(&mut C) -> Result<()>,
 }
 
-/// Step `n` leads to version `n + 1`.
-const MIGRATIONS: &[Migration] = &[
-    Migration { sql: include_str!("migrations/sqlite/0001_first.sql"), then: seed::first },
-    Migration { sql: include_str!("migrations/sqlite/0002_changes.sql"), then: |_| Ok(()) },
-    Migration { sql: include_str!("migrations/sqlite/0003_search.sql"), then: devices::begin_search },
-    Migration { sql: include_str!("migrations/sqlite/0004_syslog.sql"), then: |_| Ok(()) },
-    Migration { sql: include_str!("migrations/sqlite/0005_attempts.sql"), then: |_| Ok(()) },
-    Migration { sql: include_str!("migrations/sqlite/0006_reports.sql"), then: spells::first },
-];
+/// The steps, each a file of the same name for each kind of database, and what is written then. Step `n` leads to version `n + 1`.
+macro_rules! steps {
+    ($($file:literal => $then:expr),* $(,)?) => {
+        const SQLITE: &[Migration<Sqlite>] =
+            &[$(Migration { sql: include_str!(concat!("migrations/sqlite/", $file)), then: $then }),*];
+        pub(super) const MYSQL: &[Migration<Mysql>] =
+            &[$(Migration { sql: include_str!(concat!("migrations/mysql/", $file)), then: $then }),*];
+    };
+}
+
+steps! {
+    "0001_first.sql" => seed::first,
+    "0002_changes.sql" => |_| Ok(()),
+    "0003_search.sql" => devices::begin_search,
+    "0004_syslog.sql" => |_| Ok(()),
+    "0005_attempts.sql" => |_| Ok(()),
+    "0006_reports.sql" => spells::first,
+}
 
 /// The version this program knows.
 pub(super) fn known() -> u32 {
-    u32::try_from(MIGRATIONS.len()).expect("a handful of steps")
+    u32::try_from(SQLITE.len()).expect("a handful of steps")
 }
 
-/// Brings the store behind `conn` to [`known`]. Does nothing, and takes no lock, when it is there already.
+/// Brings the SQLite store behind `conn` to [`known`]. Does nothing, and takes no lock, when it is there already.
 ///
 /// # Errors
 /// [`StoreError::TooNew`]; [`StoreError::Refused`] for a database of some other program.
@@ -39,7 +49,7 @@ pub(super) fn to_latest(conn: &mut Sqlite) -> Result<()> {
         conn.transaction(DOING, |c| {
             // Asked again under the lock: another connection may have been faster.
             let from = version(c)?;
-            if let Some(step) = usize::try_from(from).ok().and_then(|n| MIGRATIONS.get(n)) {
+            if let Some(step) = usize::try_from(from).ok().and_then(|n| SQLITE.get(n)) {
                 if from == 0 {
                     c.batch("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT").doing(DOING)?;
                     c.exec("INSERT INTO schema_version (version) VALUES (0)", &[]).doing(DOING)?;

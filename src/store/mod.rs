@@ -19,6 +19,7 @@ mod location;
 mod lock;
 mod logs;
 mod migrate;
+mod mysql;
 mod outcomes;
 mod requests;
 mod rows;
@@ -38,6 +39,7 @@ pub use chunk::{CHUNK_BYTES, CHUNK_LINES, LogChunk};
 pub use deletion::{Deletion, InUse, Names};
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
+pub use mysql::BadAddress;
 pub use rows::*;
 
 use crate::lab::{Change as LabChange, Kind, Lab, LabError};

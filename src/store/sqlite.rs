@@ -183,7 +183,7 @@ impl Conn for Sqlite {
     fn transaction_soon<T>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&mut Self) -> super::Result<(T, Then)>,
+        work: impl FnMut(&mut Self) -> super::Result<(T, Then)>,
     ) -> super::Result<T> {
         // In WAL mode a commit that is not synchronous goes to the log file without a wait for the disk, and the next one that
         // is, of any connection, syncs the whole file (sqlite.org/pragma.html#pragma_synchronous).

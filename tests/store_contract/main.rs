@@ -12,6 +12,8 @@ mod claiming;
 mod deleting;
 mod exporting;
 mod logging;
+#[path = "../support/mariadb.rs"]
+mod mariadb;
 mod moving;
 mod odd_values;
 mod opening;
@@ -102,16 +104,33 @@ state = "ready"
 struct World {
     location: Location,
     dir: Option<TempDir>,
+    database: Option<String>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(database) = &self.database {
+            mariadb::Server::shared().sql(&format!("DROP DATABASE {database}"));
+        }
+    }
 }
 
 impl World {
     fn file() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { location: Location::sqlite(dir.path().join("mozpool.db")), dir: Some(dir) }
+        Self { location: Location::sqlite(dir.path().join("mozpool.db")), dir: Some(dir), database: None }
     }
 
     fn memory() -> Self {
-        Self { location: Location::memory(), dir: None }
+        Self { location: Location::memory(), dir: None, database: None }
+    }
+
+    /// A database of its own in the MariaDB of this process.
+    fn mariadb() -> Self {
+        let server = mariadb::Server::shared();
+        let database = server.database();
+        let location = server.url(&database).parse().unwrap();
+        Self { location, dir: None, database: Some(database) }
     }
 
     fn open(&self) -> Box<dyn Store> {
@@ -313,3 +332,4 @@ macro_rules! on {
 
 on!(sqlite_file, crate::World::file());
 on!(sqlite_memory, crate::World::memory());
+on!(mariadb_alone, crate::World::mariadb());
