@@ -3,11 +3,12 @@
 //! It knows the kinds of database by name and nothing of what they hold.
 
 use super::conn::{Conn, Doing};
+use super::copy::{self, Copied};
 use super::lock::StoreLock;
 use super::mysql::{self, Address, BadAddress, Mysql, Reach};
 use super::sqlite::Sqlite;
 use super::sqlstore::SqlStore;
-use super::{Bell, Result, Store, changes, migrate};
+use super::{Bell, Result, Store, StoreError, changes, migrate};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -223,6 +224,71 @@ impl Location {
         self.bell.ring(&changes::last(&mut conn)?);
         Ok(Box::new(SqlStore::new(conn, self.bell.clone())))
     }
+}
+
+/// Copying a store into another one.
+impl Location {
+    /// Copies everything that is here into `to`, which must be empty; `tell` hears of each table and its rows. Nobody may use either
+    /// of them meanwhile: take their locks, and stop the daemons of a MariaDB.
+    ///
+    /// # Errors
+    /// The target is not empty, or this store is of an older schema. A copy that breaks off is begun anew by another call, and until
+    /// it has ended the target cannot be opened.
+    pub fn copy_to(&self, to: &Self, tell: &mut dyn FnMut(&str, u64)) -> Result<()> {
+        match &self.place {
+            Place::File(path) => {
+                let mut from = Sqlite::open_file(path).doing("open")?;
+                let found = migrate::version(&mut from)?;
+                self.copy_from(&mut from, found, to, tell)
+            }
+            Place::Mysql(reach) => {
+                let mut from = Mysql::open_for_long(reach.clone()).doing("open")?;
+                let found = mysql::version(&mut from)?;
+                self.copy_from(&mut from, found, to, tell)
+            }
+            Place::Memory(_) => Err(in_memory()),
+        }
+    }
+
+    fn copy_from<A: Copied>(
+        &self,
+        from: &mut A,
+        found: u32,
+        to: &Self,
+        tell: &mut dyn FnMut(&str, u64),
+    ) -> Result<()> {
+        if found < migrate::known() {
+            return Err(StoreError::Refused {
+                why: format!(
+                    "{self} has schema version {found} and this program {}; start the daemon on it once before you copy it",
+                    migrate::known()
+                ),
+            });
+        }
+        match &to.place {
+            Place::File(path) => {
+                let mut to = Sqlite::open_file(path).doing("open")?;
+                if !migrate::look(&mut to)?.is_half_of_this_version() {
+                    migrate::to_latest(&mut to)?;
+                    copy::is_unused(&mut to)?;
+                }
+                copy::copy(from, &mut to, tell)
+            }
+            Place::Mysql(reach) => {
+                let mut to = Mysql::open_for_long(reach.clone()).doing("open")?;
+                if !mysql::look(&mut to)?.is_half_of_this_version() {
+                    mysql::to_latest(&mut to)?;
+                    copy::is_unused(&mut to)?;
+                }
+                copy::copy(from, &mut to, tell)
+            }
+            Place::Memory(_) => Err(in_memory()),
+        }
+    }
+}
+
+fn in_memory() -> StoreError {
+    StoreError::Refused { why: "a store in memory cannot be copied; name a file or a database".into() }
 }
 
 /// Why a file cannot be used, with the remedy.

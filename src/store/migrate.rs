@@ -3,7 +3,8 @@
 //! A step that has been released is never changed; a new one is added. There is no way back: a store of a newer program
 //! is refused, and a backup is the way to an older one. This file does it for SQLite, `mysql::migrate` for MariaDB.
 
-use super::conn::{Conn, Doing, Then, args};
+use super::conn::{Conn, Doing, Row, Then, args};
+use super::copy::UNDER_WAY;
 use super::mysql::Mysql;
 use super::sqlite::Sqlite;
 use super::{Result, StoreError, devices, seed, spells};
@@ -67,6 +68,48 @@ pub(super) fn to_latest(conn: &mut Sqlite) -> Result<()> {
 
 /// The version of the store; 0 for an empty database.
 pub(super) fn version(conn: &mut Sqlite) -> Result<u32> {
+    look(conn)?.whole()
+}
+
+/// What lies in a database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    version: u32,
+    /// A copy into it was begun and has not ended.
+    pub(super) half: bool,
+}
+
+impl Found {
+    /// Nothing.
+    pub(super) const EMPTY: Self = Self { version: 0, half: false };
+
+    /// Of the names of all its tables, and its version if there is that table and its row.
+    pub(super) fn of(tables: &[Row], stored: Option<Row>) -> Result<Self> {
+        let mut cells = super::cells::Cells::new("schema_version", stored.unwrap_or(Row(vec![])));
+        match cells.small("version")? {
+            found if found > known() => Err(StoreError::TooNew { found, known: known() }),
+            version => Ok(Self { version, half: tables.iter().any(|r| r.0 == *args![UNDER_WAY]) }),
+        }
+    }
+
+    /// Its version. Nobody works with half a copy.
+    pub(super) fn whole(self) -> Result<u32> {
+        if self.half {
+            return Err(StoreError::Refused {
+                why: "a copy into this store was begun and has not ended; run `mozpool db copy` again".into(),
+            });
+        }
+        Ok(self.version)
+    }
+
+    /// Whether a copy can go on in it without another look at its schema.
+    pub(super) fn is_half_of_this_version(self) -> bool {
+        self.half && self.version == known()
+    }
+}
+
+/// Looks at a database without judging it.
+pub(super) fn look(conn: &mut Sqlite) -> Result<Found> {
     let names = conn
         .query(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
@@ -74,19 +117,12 @@ pub(super) fn version(conn: &mut Sqlite) -> Result<u32> {
         )
         .doing(DOING)?;
     if names.is_empty() {
-        return Ok(0);
+        return Ok(Found::EMPTY);
     }
-    let ours = names.iter().any(|r| r.0 == *args!["schema_version"]);
-    let stored = if ours {
-        conn.query_one("SELECT version FROM schema_version", &[]).doing(DOING)?
-    } else {
+    if !names.iter().any(|r| r.0 == *args!["schema_version"]) {
         return Err(StoreError::Refused {
             why: "the file named as the store is a database of another program; name another file".into(),
         });
-    };
-    let mut cells = super::cells::Cells::new("schema_version", stored.unwrap_or(super::conn::Row(vec![])));
-    match cells.small("version")? {
-        found if found > known() => Err(StoreError::TooNew { found, known: known() }),
-        found => Ok(found),
     }
+    Found::of(&names, conn.query_one("SELECT version FROM schema_version", &[]).doing(DOING)?)
 }

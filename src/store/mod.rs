@@ -11,6 +11,7 @@ mod cells;
 mod changes;
 mod chunk;
 mod conn;
+mod copy;
 mod delete;
 mod deletion;
 mod devices;

@@ -3,6 +3,8 @@
 //! It ends with the test's process, however that ends: a shell stands between, which kills it when its own input ends.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
+pub mod galera;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -11,9 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
-/// What makes it quick: nothing is written through to the disk.
+/// What makes it quick: nothing is written through to the disk. What was committed survives its death, and no power cut.
 const QUICK: [&str; 9] = [
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-flush-method=nosync",
     "--innodb-doublewrite=0",
     "--innodb-log-file-size=32M",
@@ -24,24 +26,33 @@ const QUICK: [&str; 9] = [
     "--character-set-server=latin1",
 ];
 
-/// Runs in the place of a server: `$0` is the folder to remove at the end, the rest is the command.
-const KEEPER: &str =
-    r#""$@" & pid=$!; trap '' INT TERM; cat >/dev/null; kill -9 $pid; wait $pid; rm -rf "$0""#;
+/// Runs in the place of a server: `$0` is the folder to remove at the end, unless it is to be kept; the rest is the command.
+const KEEPER: &str = r#""$@" & pid=$!; trap '' INT TERM; cat >/dev/null; kill -9 $pid; wait $pid
+[ -e "$0/keep" ] || rm -rf "$0""#;
 
 /// A server that runs.
 pub struct Server {
     /// Its files: `data`, `socket`, `log`.
     pub folder: PathBuf,
     keeper: Option<Child>,
-    keeps: bool,
 }
 
+/// It is not run by root, although the tests may be: a cluster's nodes would not send each other files then.
 fn whoami() -> Vec<&'static str> {
-    if nix::unistd::geteuid().is_root() { vec!["--user=root"] } else { vec![] }
+    if nix::unistd::geteuid().is_root() { vec!["--user=mysql"] } else { vec![] }
+}
+
+/// Gives a server's files to the user that runs it.
+pub fn take_over(folder: &Path) {
+    if nix::unistd::geteuid().is_root() {
+        let done = Command::new("chown").args(["-R", "mysql:"]).arg(folder).status();
+        assert!(done.is_ok_and(|s| s.success()), "there is a user `mysql`, made by mariadb-server");
+    }
 }
 
 /// Makes a data folder with the system's tables.
 pub fn install(folder: &Path) {
+    take_over(folder);
     let out = Command::new("mariadb-install-db")
         .arg("--no-defaults")
         .args(whoami())
@@ -65,7 +76,7 @@ impl Server {
         SHARED.get_or_init(|| {
             let folder = tempfile::tempdir().expect("a temporary folder").keep();
             install(&folder);
-            Self::start(folder, &[], false)
+            Self::start(folder, &[])
         })
     }
 
@@ -73,25 +84,25 @@ impl Server {
     pub fn own(more: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
         install(&folder);
-        Self::start(folder, more, false)
+        Self::start(folder, more)
     }
 
-    /// Starts it on a data folder that is there. `keeps`: the folder outlives it.
-    pub fn start(folder: PathBuf, more: &[String], keeps: bool) -> Self {
-        let server = Self::launch(folder, more, keeps);
+    /// Starts it on a data folder that is there.
+    pub fn start(folder: PathBuf, more: &[String]) -> Self {
+        let server = Self::launch(folder, more);
         server.wait();
         server
     }
 
     /// Starts it and does not wait.
-    pub fn launch(folder: PathBuf, more: &[String], keeps: bool) -> Self {
+    pub fn launch(folder: PathBuf, more: &[String]) -> Self {
+        let _ = std::fs::remove_file(folder.join("keep"));
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut keeper = Command::new("sh");
-        let removed = if keeps { folder.join("nothing") } else { folder.clone() };
         keeper
             .args(["-c", KEEPER])
-            .arg(removed)
+            .arg(&folder)
             .args(["mariadbd", "--no-defaults"])
             .args(whoami())
             .args(QUICK);
@@ -110,7 +121,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("mariadbd of the Debian package mariadb-server");
-        Self { folder, keeper: Some(keeper), keeps }
+        Self { folder, keeper: Some(keeper) }
     }
 
     /// Waits until it answers.
@@ -120,6 +131,20 @@ impl Server {
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(Instant::now() < end, "the database does not start: {why}\n{log}");
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a statement's answer is this.
+    pub fn wait_until(&self, statement: &str, wanted: &str) {
+        let end = Instant::now() + START;
+        loop {
+            let told = self.try_sql(statement);
+            if told.as_deref() == Ok(wanted) {
+                return;
+            }
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "{statement}: {told:?}\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -151,8 +176,9 @@ impl Server {
         format!("mysql://root@localhost/{database}?socket={}", self.folder.join("socket").display())
     }
 
-    /// SIGKILL, and gone when this returns. Its files stay, if they are kept.
+    /// SIGKILL, and gone when this returns. Its files stay for the next one.
     pub fn kill(mut self) -> PathBuf {
+        std::fs::write(self.folder.join("keep"), "").expect("a file");
         self.end();
         self.folder.clone()
     }

@@ -6,7 +6,7 @@
 
 use super::{Beside, Mysql};
 use crate::store::conn::{Conn, ConnError, Doing, Row, Then, args};
-use crate::store::migrate::{DOING, MYSQL, known};
+use crate::store::migrate::{DOING, Found, MYSQL, known};
 use crate::store::{Result, StoreError};
 use mysql::prelude::Queryable;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +50,6 @@ const HELD_MS: i64 = 60_000;
 const WAIT: Duration = Duration::from_secs(150);
 /// … and how often they look.
 const LOOK: Duration = Duration::from_millis(100);
-/// A statement that changes a large table may take so long.
-const STATEMENT: Duration = Duration::from_secs(3600);
 /// What the database says of a table, column, key or constraint that is there, and of one that is gone.
 const DONE_BEFORE: [u16; 5] = [1050, 1060, 1061, 1091, 1826];
 
@@ -63,7 +61,7 @@ pub(in crate::store) fn to_latest(conn: &mut Mysql) -> Result<()> {
     if version(conn)? == known() {
         return Ok(());
     }
-    let mut slow = Mysql::open_for(conn.reach.clone(), STATEMENT).doing(DOING)?;
+    let mut slow = Mysql::open_for_long(conn.reach.clone()).doing(DOING)?;
     let c = &mut slow;
     c.say(CREATE, true).doing(DOING)?;
     c.say(FIRST, true).doing(DOING)?;
@@ -159,20 +157,24 @@ fn statements(text: &str) -> Vec<String> {
 
 /// As `migrate::version`.
 pub(in crate::store) fn version(conn: &mut Mysql) -> Result<u32> {
+    look(conn)?.whole()
+}
+
+/// As `migrate::look`.
+pub(in crate::store) fn look(conn: &mut Mysql) -> Result<Found> {
     let tables = conn.query(TABLES, &[]).doing(DOING)?;
     if tables.is_empty() {
-        return Ok(0);
+        return Ok(Found::EMPTY);
     }
     if !tables.iter().any(|Row(cells)| cells[..] == *args!["schema_version"]) {
         return Err(StoreError::Refused {
             why: "the database named as the store holds tables of another program; name another one".into(),
         });
     }
-    // A server that is about to make it writes the row a moment later.
-    let Some(row) = conn.query_one(VERSION, &[]).doing(DOING)? else { return Ok(0) };
-    match crate::store::cells::Cells::new("schema_version", row).small("version")? {
-        found if found > known() => Err(StoreError::TooNew { found, known: known() }),
-        found => Ok(found),
+    match conn.query_one(VERSION, &[]).doing(DOING)? {
+        // A server that is about to make it writes the row a moment later.
+        None => Ok(Found::EMPTY),
+        row => Found::of(&tables, row),
     }
 }
 

@@ -15,10 +15,11 @@ mod reach;
 
 pub(super) use address::Address;
 pub use address::BadAddress;
-pub(super) use migrate::{to_latest, version};
+pub(super) use migrate::{look, to_latest, version};
 pub(super) use reach::Reach;
 
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
+use super::copy::Copied;
 use super::{Result, StoreError};
 use mysql::prelude::Queryable;
 use mysql::{Binary, QueryResult};
@@ -33,6 +34,8 @@ use std::time::{Duration, Instant};
 const TRIES: u32 = 12;
 /// … and for how long: callers wait.
 const TRY_FOR: Duration = Duration::from_secs(8);
+/// A statement that changes a large table may take so long.
+const LONG: Duration = Duration::from_secs(3600);
 /// Before another try a random time passes, of at most this, which doubles: two that have met do not meet again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(250));
 /// One index holds all that names a kind: the database skips from one to the next (loose index scan), 0.2 ms among twenty thousand
@@ -83,7 +86,11 @@ impl Mysql {
         Self::open_for(reach, statement)
     }
 
-    /// … for statements that may take another time than usual.
+    /// … for statements that may take long: those that change a schema, and those of a copy.
+    pub(super) fn open_for_long(reach: Arc<Reach>) -> std::result::Result<Self, ConnError> {
+        Self::open_for(reach, LONG)
+    }
+
     fn open_for(reach: Arc<Reach>, statement: Duration) -> std::result::Result<Self, ConnError> {
         let live = reach.connect(statement)?;
         Ok(Self { reach, live: Some(live), transaction: Transaction::None, statement })
@@ -242,6 +249,33 @@ fn run<'c>(
 
 fn cells(row: mysql::Row) -> Vec<Value> {
     row.unwrap().into_iter().map(Value::from).collect()
+}
+
+impl Copied for Mysql {
+    const COLUMNS: &'static str = "SELECT table_name, column_name, CAST(column_key = 'PRI' AS SIGNED) \
+        FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position";
+    const REFERENCES: &'static str = "SELECT table_name, referenced_table_name FROM information_schema.key_column_usage \
+        WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL";
+    const NUMBERS: &'static str = "SELECT table_name, CAST(auto_increment AS SIGNED) - 1 FROM information_schema.tables \
+        WHERE table_schema = DATABASE() AND auto_increment > 1";
+
+    fn begin_snapshot(&mut self) -> Result<()> {
+        const DOING: &str = "begin to read";
+        self.say("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", false).doing(DOING)?;
+        self.say("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", false).doing(DOING)?;
+        self.transaction = Transaction::Open;
+        Ok(())
+    }
+
+    fn define(&mut self, sql: &str) -> Result<()> {
+        self.say(sql, false).doing("prepare the copy")
+    }
+
+    fn set_number(&mut self, table: &str, given: i64) -> Result<()> {
+        let next = given.saturating_add(1);
+        self.say(&format!("ALTER TABLE `{table}` AUTO_INCREMENT = {next}"), true)
+            .doing("note which numbers are given")
+    }
 }
 
 impl Conn for Mysql {

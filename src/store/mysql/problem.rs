@@ -45,6 +45,12 @@ const NOT_HERE: [u16; 10] = [
 
 /// Sorts an error of the node at `endpoint`, in words.
 pub(super) fn sort(endpoint: &str, error: &Error) -> Problem {
+    if let Error::CodecError(e) = error
+        && e.to_string().contains("larger than max_allowed_packet")
+    {
+        let text = format!("{endpoint}: {e}, which is the database's own setting");
+        return Problem { left: Left::All, error: ConnError::TooLong(text) };
+    }
     let Error::MySqlError(said) = error else {
         return Problem {
             left: Left::Nothing,
@@ -93,6 +99,8 @@ fn lost(error: &Error) -> String {
             "the database does not answer in time".into()
         }
         Error::IoError(e) => format!("the connection to the database broke: {e}"),
+        // What is below the protocol comes as its error, too, and says what it is in its text alone.
+        Error::CodecError(e) => below(&e.to_string()),
         Error::DriverError(DriverError::ConnectTimeout) => "it does not answer".into(),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             format!("it cannot be reached: {why}")
@@ -100,9 +108,23 @@ fn lost(error: &Error) -> String {
         Error::DriverError(DriverError::TlsNotSupported) => {
             "it does not speak TLS; set it up there, or write tls=off in its address".into()
         }
-        Error::TlsError(e) => format!("no TLS with it: {e}; name the certificate of its maker with ca="),
+        Error::TlsError(e) => no_tls(e),
         other => other.to_string(),
     }
+}
+
+fn below(text: &str) -> String {
+    if text.contains("certificate") {
+        no_tls(text)
+    } else if ["timed out", "temporarily unavailable"].iter().any(|t| text.contains(t)) {
+        "the database does not answer in time".into()
+    } else {
+        format!("the connection to the database broke: {text}")
+    }
+}
+
+fn no_tls(why: impl std::fmt::Display) -> String {
+    format!("no TLS with it: {why}; name the certificate of its maker with ca=")
 }
 
 #[cfg(test)]
