@@ -121,7 +121,7 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     log::info!(
         "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}, registration {registration:?}",
         config.server.name,
-        config.store_url
+        config.store_shown()
     );
     daemon.serve(&signals)
 }
@@ -356,7 +356,7 @@ impl Daemon {
             },
             recent,
             log_bell,
-            shelf: api::shelf::Shelf::new(location.bell(), false, clock.now()),
+            shelf: api::shelf::Shelf::new(location.bell(), location.is_shared(), clock.now()),
             clock,
             files: Some(files),
             served: Some(served),
