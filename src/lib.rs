@@ -13,6 +13,7 @@ pub mod fakes;
 pub mod lab;
 pub mod layers;
 pub mod logic;
+pub mod metrics;
 pub mod ports;
 pub mod signals;
 pub mod sim;

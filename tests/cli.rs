@@ -32,3 +32,6 @@ mod servers;
 
 #[path = "cli/terminal.rs"]
 mod terminal;
+
+#[path = "cli/monitors.rs"]
+mod monitors;

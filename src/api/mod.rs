@@ -16,6 +16,7 @@ pub mod files;
 mod health;
 mod image;
 pub mod logs;
+pub mod metrics;
 pub mod openapi;
 pub mod owner;
 mod repair;

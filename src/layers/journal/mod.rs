@@ -158,6 +158,8 @@ pub struct Stats {
     pub lost: AtomicU64,
     /// Writes that the store refused.
     pub failures: AtomicU64,
+    /// Lines that wait for the next write, or for a store that fails.
+    pub waiting: AtomicU64,
     /// Bytes of text of what boards say, in the store.
     pub bytes: AtomicU64,
     /// Bytes of it that were deleted because there were more than may be.
@@ -174,6 +176,7 @@ impl Stats {
             ("steps_lost", &self.steps_lost),
             ("lost", &self.lost),
             ("failures", &self.failures),
+            ("waiting", &self.waiting),
             ("bytes", &self.bytes),
             ("bytes_dropped", &self.bytes_dropped),
         ]
@@ -321,6 +324,8 @@ impl<S: LogStore> Journal<S> {
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
             let more = !is_early && self.sort(inbox);
             self.write(inbox, false);
+            let waiting = self.backlog.lines() + lines.len();
+            self.stats.waiting.store(waiting as u64, Ordering::Relaxed);
             self.prune();
             self.make_room();
             let mut wake = self.refresh_at.min(self.prune_at).min(self.room.wake());
