@@ -2,7 +2,7 @@
 //!
 //! A scrape reads memory: the devices that are kept ready, and counters. It waits for no layer, and a store that fails takes away
 //! the devices and nothing else. What labels say is bounded: routes are patterns, and environments and hardware types beyond
-//! [`PAIRS_MAX`] pairs are counted together.
+//! `PAIRS_MAX` pairs are counted together.
 
 use super::Ctx;
 use super::call::{Call, Verb};

@@ -260,7 +260,7 @@ mod tests {
         enter(&mut device, State::PxePowerCycling, 61_000);
         device.counters.increment(Counter::PxeBooting);
         let next = commit(&device, 61_000, Vec::new());
-        devices.committed(&[next.clone()], &[Committed::Stale]);
+        devices.committed(std::slice::from_ref(&next), &[Committed::Stale]);
         assert_eq!(lines(&devices, Metric::DeviceStateSeconds), Vec::<String>::new());
         devices.committed(&[next], &[Committed::Done]);
         let lasted = lines(&devices, Metric::DeviceStateSeconds);
