@@ -25,6 +25,8 @@ use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, Lifegua
 use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
+use crate::metrics::Metrics;
+use crate::metrics::counted::counted;
 use crate::ports::{Protocol, explain_bind_error};
 use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -195,7 +197,13 @@ impl Daemon {
         }
         let (ended_tx, ended) = bounded(ENDED_QUEUE);
         let lock = location.lock()?;
-        let mut store = location.open()?;
+        let metrics =
+            Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
+        let open = {
+            let (location, metrics) = (location.clone(), Arc::clone(&metrics));
+            move || Ok::<_, StoreError>(counted(location.open()?, &metrics))
+        };
+        let mut store = open()?;
         let url = config.public_url(addresses.http);
         let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
         store.register_server(&row, SystemClock.now())?;
@@ -217,7 +225,7 @@ impl Daemon {
         let (intake, bell) = Intake::new(WAITING_BYTES_MAX);
         let intake = Arc::new(intake);
         let journal = Journal::new(
-            location.open()?,
+            open()?,
             clock.clone(),
             journal::Settings {
                 server: config.server.name.clone(),
@@ -262,6 +270,7 @@ impl Daemon {
         let settings = BmmSettings {
             rest_ms: config.relays.rest_ms.into(),
             programs: config.relays.programs(),
+            counts: Arc::clone(&metrics.power),
             ..BmmSettings::new(sockets.ping)
         };
         let power_counts = Arc::clone(&settings.counts);
@@ -278,7 +287,7 @@ impl Daemon {
         };
         let served = http::Teller::new(lines_tx.clone(), clock.clone());
         let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
-        let layer = Lifeguard::load(settings, location.open()?, clock.clone(), boot, outbox)?;
+        let layer = Lifeguard::load(settings, open()?, clock.clone(), boot, outbox)?;
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
         // while a request that waits in the socket, or is sent again, does no harm.
         let tftp_stats = sockets.tftp.as_ref().map(tftpd::Server::stats);
@@ -291,8 +300,7 @@ impl Daemon {
         let thread = spawn("lifeguard", ended_tx.clone(), move || layer.run(&inbox));
         let lifeguard = Layer { stop: lifeguard_stop, thread };
 
-        let layer =
-            Mozpool::load(&config.server.name, location.open()?, clock.clone(), lifeguard_tx.clone())?;
+        let layer = Mozpool::load(&config.server.name, open()?, clock.clone(), lifeguard_tx.clone())?;
         let (mozpool_stop, stop) = bounded(0);
         let inbox = mozpool::Inbox { stop, notices: notices_rx, commands: mozpool_rx };
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
@@ -311,6 +319,7 @@ impl Daemon {
             addresses.clone();
         let (on_tcp, on_udp) = (syslog_tcp.into_iter().map(Tcp), syslog_udp.into_iter().map(Udp));
         let vitals = Vitals::new(clock.now())
+            .measured_by(metrics)
             .with("http", true, vec![Tcp(http)])
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
@@ -338,7 +347,7 @@ impl Daemon {
         };
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
-        let feed = Feed::load(location.open()?, location.bell(), recent.clone())?;
+        let feed = Feed::load(open()?, location.bell(), recent.clone())?;
         let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
         let parts = http::Parts {
             settings: api::Settings {
@@ -360,7 +369,7 @@ impl Daemon {
             clock,
             files: Some(files),
             served: Some(served),
-            open_store: Box::new(move || location.open()),
+            open_store: Box::new(open),
             threads: http::API_THREADS,
             transfers_max: config.http.downloads_max,
             watchers_max: http::WATCHERS_MAX,

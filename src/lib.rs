@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod lab;
 pub mod layers;
 pub mod logic;
+pub mod metrics;
 pub mod ports;
 pub mod signals;
 pub mod sim;

@@ -35,3 +35,6 @@ mod servers;
 
 #[path = "cli/terminal.rs"]
 mod terminal;
+
+#[path = "cli/monitors.rs"]
+mod monitors;

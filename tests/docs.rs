@@ -14,6 +14,8 @@ mod commands;
 mod configuration;
 #[path = "docs/links.rs"]
 mod links;
+#[path = "docs/monitoring.rs"]
+mod monitoring;
 #[path = "docs/moving.rs"]
 mod moving;
 #[path = "docs/names.rs"]

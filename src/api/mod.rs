@@ -18,6 +18,7 @@ mod health;
 mod image;
 mod inventory;
 pub mod logs;
+pub mod metrics;
 pub mod openapi;
 pub mod owner;
 mod repair;

@@ -9,8 +9,8 @@ use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, openapi, repair,
-    report, request, shapes,
+    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, metrics, openapi,
+    repair, report, request, shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
@@ -197,6 +197,13 @@ pub const ROUTES: &[Route] = &[
     get("/api/ready", Any, Plain(health::ready), "Whether this server can work: its store and all layers answer.")
         .named("getReadiness", Server).more("Two seconds at most for the layers.")
         .gives(&[ok(&shapes::READINESS), json(503, Kind::Of(&shapes::READINESS), "Something does not answer; `checks` says what.")]),
+    get("/metrics", Any, Plain(metrics::scrape), "Counts and durations of this server, for Prometheus and its like.")
+        .named("getMetrics", Server)
+        .more("Of the devices and requests of this server alone: over all servers it is their sum. OpenMetrics, if `Accept` asks for it.")
+        .gives(&[one_of(
+            &[("text/plain", Kind::Text), ("application/openmetrics-text", Kind::Text)],
+            "Prometheus' text format 0.0.4, or OpenMetrics 1.0.",
+        )]),
     get("/api/openapi.json", Any, Plain(openapi::serve), "This document.")
         .named("getOpenApi", Server).gives(&[json(200, Kind::Object, "An OpenAPI 3.1 document.")]),
     get("/api/events", Any, Watch(events::follow), "What has changed after a number, or will; also as a stream of server-sent events.")
@@ -444,6 +451,15 @@ pub fn find<'r>(routes: &'r [Route], call: &Call) -> Found<'r> {
     if call.verb == Verb::Options { Found::Preflight(allow, first) } else { Found::WrongMethod(allow) }
 }
 
+/// The place in [`ROUTES`] of the route that a call is for; nothing for those that are turned away. For counting: it costs nothing
+/// that would be noticed, and allocates nothing.
+pub fn place(verb: Verb, path: &str) -> Option<usize> {
+    let wanted = if verb == Verb::Head { Verb::Get } else { verb };
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let of_it = ROUTES.iter().enumerate().filter(|(_, r)| r.verb == wanted && fits(r.path, path));
+    of_it.min_by_key(|(_, r)| r.path.matches('{').count()).map(|(place, _)| place)
+}
+
 /// The value of an `Allow` header.
 fn allow(routes: &[&Route]) -> String {
     let has = |verb| routes.iter().any(|r| r.verb == verb);
@@ -550,6 +566,20 @@ mod tests {
         ] {
             assert_eq!(look(verb, target), want, "{verb:?} {target}");
         }
+    }
+
+    #[test]
+    fn a_call_is_counted_under_the_route_that_answers_it() {
+        for route in ROUTES {
+            let path = route.path.replace(['{', '}'], "");
+            let call = Call::new(route.verb, path.clone() + "/?x=1");
+            let Found::Route(found, _) = find(ROUTES, &call) else { panic!("{path}") };
+            let place = place(call.verb, call.path()).unwrap();
+            assert!(std::ptr::eq(found, &raw const ROUTES[place]), "{path}: {}", ROUTES[place].path);
+        }
+        assert_eq!(place(Verb::Get, "/api/nothing"), None);
+        assert_eq!(place(Verb::Options, "/api/version"), None);
+        assert_eq!(place(Verb::Head, "/api/version"), place(Verb::Get, "/api/version/"));
     }
 
     /// Every kind of handler finds its resource in the path, and who owns it can be told.

@@ -277,6 +277,30 @@ impl Shelf {
         Ok((version, list))
     }
 
+    /// All devices.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all(&self, store: &mut dyn Store) -> store::Result<Vec<Arc<Shown>>> {
+        let ready = |kept: &Kept| {
+            (kept.complete && kept.stale.is_empty()).then(|| kept.devices.values().cloned().collect())
+        };
+        self.catch_up(store)?;
+        if let Some(all) = ready(&self.read()) {
+            return Ok(all);
+        }
+        let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.catch_up(store)?;
+        self.fill(store, mark)?;
+        let kept = self.read();
+        if kept.emptied == mark.emptied && kept.complete {
+            // Those that have changed again in the meantime are as they were a moment ago.
+            return Ok(kept.devices.values().cloned().collect());
+        }
+        drop(kept);
+        Ok(store.devices(&DeviceFilter::default())?.into_iter().map(shown).collect())
+    }
+
     /// Reads what is missing.
     fn fill(&self, store: &mut dyn Store, mark: Mark) -> store::Result<()> {
         let kept = self.read();

@@ -3,9 +3,11 @@
 //! Knows neither threads nor sockets; the daemon says when something has ended.
 
 use crate::logic::time::Timestamp;
+use crate::metrics::Metrics;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The parts of one process.
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Vitals {
     started: Timestamp,
     parts: Vec<Part>,
+    metrics: Arc<Metrics>,
 }
 
 /// Where a part can be reached, written as `tcp://127.0.0.1:8080`: a port number alone does not say of which protocol.
@@ -77,7 +80,18 @@ impl Part {
 impl Vitals {
     /// Of a process that has just started, without parts.
     pub fn new(started: Timestamp) -> Self {
-        Self { started, parts: Vec::new() }
+        Self { started, parts: Vec::new(), metrics: Arc::new(Metrics::new(super::metrics::KINDS, None)) }
+    }
+
+    /// Its parts count here.
+    #[must_use]
+    pub fn measured_by(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// What is counted for monitors.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// One more part.

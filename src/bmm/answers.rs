@@ -78,7 +78,13 @@ impl Answers {
     pub fn know_board(&mut self, board: &str) {
         if !self.boards.contains_key(board) {
             self.boards.insert(board.to_owned(), true);
+            self.counts.relay_is(board, true);
         }
+    }
+
+    /// So many jobs wait, run, and wait in the longest queue.
+    pub fn count_queues(&self, waiting: usize, running: usize, longest: usize) {
+        self.counts.set_queues(waiting, running, longest);
     }
 
     /// Tells how a job on `board` went, to whom it concerns.
@@ -109,6 +115,7 @@ impl Answers {
             && std::mem::replace(known, works) != works
         {
             log::warn!("board={board} {}", if works { "works again" } else { "does not work" });
+            self.counts.relay_is(&board, works);
             self.push(BmmAnswer::BoardHealth { board, healthy: works });
         }
     }

@@ -150,6 +150,22 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What the command line says, or what to exit with when it means nothing; clap has told why by then.
+///
+/// # Errors
+/// 2, as everywhere, and 0 for what only asks for help; but 3 for `check --remote`, whose callers take 2 for a server that is down.
+pub fn parse() -> Result<Args, ExitCode> {
+    Args::try_parse().map_err(|error| {
+        let for_monitors = std::env::args().any(|word| word == "--remote" || word.starts_with("--remote="));
+        // Nobody is left to tell where that fails.
+        let _ = error.print();
+        match error.exit_code() {
+            2 if for_monitors => ExitCode::from(3),
+            code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+        }
+    })
+}
+
 /// Does what the command line says, and gives what to exit with.
 ///
 /// # Errors
@@ -169,6 +185,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
             logging::init("error");
             demo::run(&demo).map_err(Failure::Demo).map(well)
         }
+        Command::Check(check) if check.is_remote() => Ok(check::run_remote(&check, file)),
         Command::Check(check) => {
             let config = load()?;
             logging::init("error");

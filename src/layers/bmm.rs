@@ -134,6 +134,8 @@ impl Bmm {
     fn run(mut self, jobs: &Receiver<BmmJob>, stop: &Receiver<()>) -> Exit {
         let ending = loop {
             self.start_what_can();
+            let (waiting, running, longest) = self.dispatch.lengths();
+            self.answers.count_queues(waiting, running, longest);
             if self.answers.send().is_err() {
                 break Exit::Lost("lifeguard").into();
             }

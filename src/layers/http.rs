@@ -339,7 +339,8 @@ enum Handled {
 
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
-    let arrived = Arrived::of(&request, &shared.access, &shared.lines);
+    let metrics = shared.parts.commands.vitals.metrics();
+    let arrived = Arrived::of(&request, &shared.access, &shared.lines, metrics);
     // Full: it is known already.
     let _ = shared.called.try_send(());
     if arrived.line.is_behind_a_watcher() {

@@ -114,6 +114,7 @@ pub fn counters(stats: &tftpd::Stats, lost: &AtomicU64) -> Vec<(&'static str, u6
         ("transfers_active", &stats.active),
         ("transfers_done", &stats.transfers_done),
         ("transfers_failed", &stats.transfers_failed),
+        ("transfers_vanished", &stats.vanished),
         ("transfers_unheard", &stats.unheard),
         ("size_probes", &stats.probes),
         ("bytes", &stats.bytes),

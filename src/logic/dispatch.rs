@@ -146,6 +146,14 @@ impl<J> Dispatch<J> {
         self.boards.values().map(|q| q.waiting.len() + usize::from(q.busy)).sum()
     }
 
+    /// Jobs in line, those under way, and those in the longest line.
+    pub fn lengths(&self) -> (usize, usize, usize) {
+        self.boards.values().fold((0, 0, 0), |(waiting, running, longest), queue| {
+            let here = queue.waiting.len();
+            (waiting + here, running + usize::from(queue.busy), longest.max(here))
+        })
+    }
+
     /// No job waits and none is under way.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -164,8 +172,10 @@ mod tests {
         d.push("a", Timestamp(10), 'x').unwrap();
         d.push("a", Timestamp(20), 'y').unwrap();
         d.push("b", Timestamp(30), 'z').unwrap();
+        assert_eq!(d.lengths(), (3, 0, 2));
         assert_eq!(d.start(T0), Some(("a".into(), 'x')));
         assert_eq!(d.start(T0), Some(("b".into(), 'z')), "another board is free");
+        assert_eq!(d.lengths(), (1, 2, 1));
         assert_eq!((d.start(T0), d.next_wake()), (None, None), "both are busy");
         d.finished("a", Timestamp(2000));
         assert_eq!(d.start(Timestamp(2999)), None, "it rests");

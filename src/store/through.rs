@@ -1,4 +1,4 @@
-//! A store behind somebody who watches, refuses or spoils what passes: for simulations and tests.
+//! A store behind somebody who counts, watches, refuses or spoils what passes: for monitors, simulations and tests.
 //!
 //! The only list of verbs beside the trait's own. Whoever stands between says what is special; all else is passed on.
 
@@ -23,22 +23,65 @@ pub(crate) trait Between: Send {
         Ok(())
     }
 
+    /// After every verb that was passed on, with what it failed with.
+    fn after(&mut self, verb: &'static str, error: Option<&StoreError>) {
+        let _ = (verb, error);
+    }
+
     /// [`Store::commit_devices`]
     fn commit_devices(&mut self, commits: &[DeviceCommit]) -> Result<Vec<Committed>> {
         self.before("commit_devices")?;
-        self.store().commit_devices(commits)
+        let done = self.store().commit_devices(commits);
+        self.after("commit_devices", done.as_ref().err());
+        done
     }
 
     /// [`Store::commit_requests`]
     fn commit_requests(&mut self, commits: &[RequestCommit]) -> Result<Vec<Committed>> {
         self.before("commit_requests")?;
-        self.store().commit_requests(commits)
+        let done = self.store().commit_requests(commits);
+        self.after("commit_requests", done.as_ref().err());
+        done
     }
 
     /// [`Store::insert_requests`]
     fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
         self.before("insert_requests")?;
-        self.store().insert_requests(new)
+        let done = self.store().insert_requests(new);
+        self.after("insert_requests", done.as_ref().err());
+        done
+    }
+
+    /// [`Store::append_attempt_steps`]
+    fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+        self.before("append_attempt_steps")?;
+        let done = self.store().append_attempt_steps(steps);
+        self.after("append_attempt_steps", done.as_ref().err());
+        done
+    }
+
+    /// [`Store::load_devices`]
+    fn load_devices(&mut self, server: &str) -> Result<Vec<DeviceRecord>> {
+        self.before("load_devices")?;
+        let done = self.store().load_devices(server);
+        self.after("load_devices", done.as_ref().err());
+        done
+    }
+
+    /// [`Store::load_requests`]
+    fn load_requests(&mut self, server: &str) -> Result<Vec<RequestRecord>> {
+        self.before("load_requests")?;
+        let done = self.store().load_requests(server);
+        self.after("load_requests", done.as_ref().err());
+        done
+    }
+
+    /// [`Store::load_request`]
+    fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>> {
+        self.before("load_request")?;
+        let done = self.store().load_request(id);
+        self.after("load_request", done.as_ref().err());
+        done
     }
 }
 
@@ -57,9 +100,23 @@ macro_rules! pass_on {
             fn insert_requests(&mut self, new: &[NewRequest]) -> Result<Vec<RequestId>> {
                 self.0.insert_requests(new)
             }
+            fn append_attempt_steps(&mut self, steps: &[AttemptStep]) -> Result<()> {
+                self.0.append_attempt_steps(steps)
+            }
+            fn load_devices(&mut self, server: &str) -> Result<Vec<DeviceRecord>> {
+                self.0.load_devices(server)
+            }
+            fn load_requests(&mut self, server: &str) -> Result<Vec<RequestRecord>> {
+                self.0.load_requests(server)
+            }
+            fn load_request(&mut self, id: RequestId) -> Result<Option<RequestRecord>> {
+                self.0.load_request(id)
+            }
             $(fn $verb(&mut self, $($arg: $type),*) -> Result<$ret> {
                 self.0.before(stringify!($verb))?;
-                self.0.store().$verb($($arg),*)
+                let done = self.0.store().$verb($($arg),*);
+                self.0.after(stringify!($verb), done.as_ref().err());
+                done
             })*
         }
     };
@@ -67,10 +124,7 @@ macro_rules! pass_on {
 
 pass_on! {
     fn catalog() -> Catalog;
-    fn load_devices(server: &str) -> Vec<DeviceRecord>;
     fn load_device(name: &str) -> Option<DeviceRecord>;
-    fn load_requests(server: &str) -> Vec<RequestRecord>;
-    fn load_request(id: RequestId) -> Option<RequestRecord>;
     fn register_server(server: &ServerRow, at: Timestamp) -> ();
     fn edit_device(name: &str, edit: &DeviceEdit, at: Timestamp) -> bool;
     fn free_kinds() -> Vec<FreeKind>;
@@ -84,7 +138,6 @@ pass_on! {
     fn append_device_log(lines: &[DeviceLogLine]) -> ();
     fn append_stray_log(lines: &[StrayLogLine], keep: usize) -> ();
     fn append_log_chunks(chunks: &[LogChunk], durable: bool) -> ();
-    fn append_attempt_steps(steps: &[AttemptStep]) -> ();
     fn note_stray_senders(senders: &[StraySender], keep: usize) -> ();
     fn note_candidates(seen: &[CandidateRow], keep: usize) -> Vec<CandidateRow>;
     fn log_bytes() -> u64;

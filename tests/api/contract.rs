@@ -18,8 +18,10 @@ enum Answer {
     Is(&'static str),
     /// 200, and these keys in this order at a place (RFC 6901) in the body.
     Keys(&'static str, &'static str),
+    /// 200, and this line somewhere in the body.
+    Line(&'static str),
 }
-use Answer::{Is, Keys};
+use Answer::{Is, Keys, Line};
 
 /// Before the call.
 type Prepare = fn(&World);
@@ -191,8 +193,14 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("GET health", NOTHING, "", Keys("", "status server version started services")),
     ("GET ready", NOTHING, "", Keys("", "ready checks")),
     ("GET events?after=0&timeout=0", NOTHING, "", Keys("", "changes last")),
+    ("GET /metrics", NOTHING, "", Line("# TYPE mozpool_devices gauge")),
     ("GET openapi.json", NOTHING, "", Keys("/info", "title version description license")),
 ];
+
+/// A row's target as it is called: most are the API's.
+fn whole(target: &str) -> String {
+    if target.starts_with('/') { target.to_owned() } else { format!("/api/{target}") }
+}
 
 #[test]
 fn every_call_is_answered_as_it_was_promised() {
@@ -200,7 +208,7 @@ fn every_call_is_answered_as_it_was_promised() {
         let world = start();
         prepare(&world);
         let (method, target) = call.split_once(' ').unwrap();
-        let target = format!("/api/{target}");
+        let target = whole(target);
         let answer = world.call(method, &target, &[], body.as_bytes());
         match want {
             Is(line) => assert_eq!(&answer.line(), line, "{call}"),
@@ -213,6 +221,10 @@ fn every_call_is_answered_as_it_was_promised() {
                     .unwrap_or_else(|| panic!("{call}: {json}"));
                 assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>().join(" "), *keys, "{call}");
             }
+            Line(line) => {
+                assert_eq!(answer.status, 200, "{call}: {}", answer.line());
+                assert!(answer.text().lines().any(|l| l == *line), "{call}: {}", answer.text());
+            }
         }
     }
 }
@@ -224,7 +236,7 @@ fn every_route_has_a_row() {
         let has_row = CONTRACT.iter().any(|(call, ..)| {
             let (verb, target) = call.split_once(' ').unwrap();
             let wanted = verb.eq_ignore_ascii_case(method(route.verb));
-            let call = Call::new(route.verb, format!("/api/{target}"));
+            let call = Call::new(route.verb, whole(target));
             wanted && matches!(find(ROUTES, &call), Found::Route(found, _) if found.path == route.path)
         });
         assert!(has_row, "{:?} {} has no row in CONTRACT", route.verb, route.path);
@@ -440,6 +452,7 @@ fn json_goes_out_as_json_whatever_came_in() {
         let answer = call(&world, route, Whose::Ours, &form, good_body(route));
         let want = match route.about.gives[0].holds {
             Holds::Nothing => None,
+            Holds::One([("text/plain", _), ..]) => Some("text/plain; version=0.0.4; charset=utf-8"),
             Holds::One([("application/toml", _), ..]) => Some("application/toml; charset=utf-8"),
             Holds::One(_) | Holds::Json(_) => Some("application/json; charset=utf-8"),
         };

@@ -84,3 +84,23 @@ fn without_a_store_it_is_not_ready_and_lives() {
     );
     assert_eq!((answer.status, world.get("/api/health").status), (503, 200));
 }
+
+#[test]
+fn a_scrape_of_a_server_without_its_store_has_all_but_the_devices() {
+    let world = start();
+    let has = |line: &str| world.get("/metrics").text().lines().any(|l| l == line);
+    assert!(
+        has("mozpool_store_readable 1") && has("mozpool_devices_in_state{state=\"ready\"} 1"),
+        "two more are others'"
+    );
+    // It goes on with what it has read before as long as nothing changes, so the store is lost before it is asked.
+    let world = start();
+    world.sql("ALTER TABLE devices RENAME TO lost");
+    let answer = world.get("/metrics");
+    let has = |line: &str| answer.text().lines().any(|l| l == line);
+    assert_eq!(answer.status, 200);
+    assert!(has("mozpool_store_readable 0"), "{}", answer.text());
+    assert!(!answer.text().contains("\nmozpool_devices{"));
+    assert!(has("mozpool_service_up{service=\"syslog\"} 1") && has("mozpool_requests_waiting 0"));
+    assert!(!answer.text().contains("service=\"tftp\""), "what is switched off is neither up nor down");
+}

@@ -1,9 +1,12 @@
-//! How operations on power ended, counted since the start: `GET health` shows it beside *bmm*.
+//! How operations on power ended, counted since the start, and what waits for relay boards and power programs: `GET health` shows
+//! it beside *bmm*.
 
 use super::{CommandFault, Outcome, PowerError};
 use relayctl::power::Refusal;
 use relayctl::{Fault, PowerAfter};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One of the ways in which an operation ends, in the order of [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +33,20 @@ const NAMES: [&str; 8] = [
 ];
 const MAY_BE_OFF: usize = NAMES.len() - 1;
 
+/// What waits and runs, as `GET health` calls it.
+const QUEUES: [&str; 3] = ["jobs_waiting", "jobs_running", "longest_queue"];
+/// Relay boards and power programs whose health is kept: more than one server has. Of more the first ones count.
+const RELAYS_MAX: usize = 256;
+
 /// The counters.
 #[derive(Debug, Default)]
-pub struct PowerCounts([AtomicU64; NAMES.len()]);
+pub struct PowerCounts {
+    ends: [AtomicU64; NAMES.len()],
+    /// In the order of [`QUEUES`].
+    queues: [AtomicU64; QUEUES.len()],
+    /// Whether those that devices hang on work, by queue.
+    relays: Mutex<BTreeMap<String, bool>>,
+}
 
 impl PowerCounts {
     /// One more.
@@ -49,12 +63,39 @@ impl PowerCounts {
     }
 
     fn add(&self, at: usize) {
-        self.0[at].fetch_add(1, Ordering::Relaxed);
+        self.ends[at].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All of them, with their names.
+    /// So many jobs wait, run, and wait in the longest queue.
+    pub fn set_queues(&self, waiting: usize, running: usize, longest: usize) {
+        for (place, n) in self.queues.iter().zip([waiting, running, longest]) {
+            place.store(n as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A relay board or power program that devices hang on works, or does not.
+    pub fn relay_is(&self, queue: &str, works: bool) {
+        let mut kept = self.kept();
+        if let Some(known) = kept.get_mut(queue) {
+            *known = works;
+        } else if kept.len() < RELAYS_MAX {
+            kept.insert(queue.to_owned(), works);
+        }
+    }
+
+    /// Those of which something is known, by queue, with whether they work.
+    pub fn relays(&self) -> BTreeMap<String, bool> {
+        self.kept().clone()
+    }
+
+    /// All numbers, with their names.
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
-        NAMES.into_iter().zip(self.0.iter().map(|n| n.load(Ordering::Relaxed))).collect()
+        let names = NAMES.into_iter().chain(QUEUES);
+        names.zip(self.ends.iter().chain(&self.queues).map(|n| n.load(Ordering::Relaxed))).collect()
     }
 }
 

@@ -1,12 +1,15 @@
 //! `mozpool check`: is this server fit to serve, and what is to be done where it is not?
 //!
 //! It changes nothing: it makes no store, upgrades none, switches no power. It may run beside the daemon; what the daemon of the same
-//! store holds counts as well. Each row of its table looks at one thing.
+//! store holds counts as well. Each row of its table looks at one thing. With `--remote` it looks at a running server instead, for
+//! monitors.
 
 mod files;
 mod ports;
 mod power;
 mod relays;
+mod remote;
+mod scraped;
 mod store;
 
 use super::Failure;
@@ -14,16 +17,30 @@ use crate::config::{AddressFrom, Config, DEFAULT_PATH};
 use crate::store::Location;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
 
 /// Look whether this server is fit to serve, and say what to do where it is not
 ///
 /// It verifies ports, rights, files, the store, PXE configs and relay boards. It changes nothing and may run beside the daemon.
 /// Run it as the user that the daemon runs as. Exits 0 when nothing failed, warnings or not.
+///
+/// With --remote it looks at a running server from afar, for Nagios and its like: whether it answers, its store and all its
+/// layers do, how many boards have failed, how long requests wait, and how full the store's disk is.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON document: {"ok", "checks": [{"check", "level", "what", "remedy"}]}
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: remote::Options,
+}
+
+impl Args {
+    /// It is about a running server.
+    pub(super) fn is_remote(&self) -> bool {
+        self.remote.remote.is_some()
+    }
 }
 
 /// How bad it is.
@@ -95,6 +112,11 @@ const CHECKS: &[Check] = &[
     Check { name: "relay boards", look: relays::boards },
     Check { name: "power programs", look: power::programs },
 ];
+
+/// Looks at a running server; the line that it writes says all.
+pub(super) fn run_remote(args: &Args, config: Option<&Path>) -> ExitCode {
+    remote::run(&args.remote, config)
+}
 
 pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
     let results = look(config);

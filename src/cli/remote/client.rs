@@ -6,6 +6,7 @@
 use super::RemoteError;
 use super::place::Place;
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -34,14 +35,28 @@ type Result<T> = std::result::Result<T, RemoteError>;
 
 impl Client {
     pub(super) fn new(place: Place) -> Self {
+        Self::within(place, CALL_LIMIT)
+    }
+
+    /// Of one server alone, the first of those that are meant, where each call may take so long.
+    ///
+    /// # Errors
+    /// No server is meant, or what is said is none.
+    pub(in crate::cli) fn of_one(urls: &[String], config: Option<&Path>, limit: Duration) -> Result<Self> {
+        let mut place = Place::find(urls, config)?;
+        place.urls.truncate(1);
+        Ok(Self::within(place, limit))
+    }
+
+    fn within(place: Place, limit: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             .proxy(None)
-            .timeout_connect(Some(CONNECT_LIMIT))
-            .timeout_global(Some(CALL_LIMIT))
+            .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
+            .timeout_global(Some(limit))
             .user_agent(concat!("mozpool/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { place, agent: config.into(), current: Arc::default() }
@@ -96,6 +111,15 @@ impl Client {
     /// A call whose answer is text.
     pub(in crate::cli) fn text(&self, path: &str) -> Result<String> {
         self.send(&Method::GET, path, "", &[])
+    }
+
+    /// GET of any path of the server that is asked first; status and text, whatever they are.
+    pub(in crate::cli) fn plain(&self, path: &str) -> Result<(u16, String)> {
+        let base = self.base().to_owned();
+        let failed = |e: ureq::Error| self.unreachable(&base, &e);
+        let mut answer = self.agent.get(format!("{base}{path}")).call().map_err(failed)?;
+        let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(failed)?;
+        Ok((answer.status().as_u16(), text))
     }
 
     fn json(&self, text: &str) -> Result<Value> {

@@ -47,7 +47,7 @@ fn run(shared: &Shared, request: Request, tail: Tail, arrived: &Arrived) {
     if let Err(error) = follow(shared, tail, &mut stream, arrived) {
         log::debug!("peer={} does not follow its log any more: {error}", arrived.peer);
     }
-    arrived.log(200, stream.sent, None);
+    arrived.log_stream(stream.sent);
 }
 
 fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrived) -> io::Result<()> {

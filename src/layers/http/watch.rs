@@ -55,7 +55,7 @@ fn run(shared: &Arc<Shared>, request: Request, watch: &Watch, arrived: &Arrived)
         if let Err(error) = follow(shared, watch, &mut stream, &arrived.line) {
             log::debug!("peer={} does not listen to its stream any more: {error}", arrived.peer);
         }
-        arrived.log(200, stream.sent, None);
+        arrived.log_stream(stream.sent);
     } else {
         respond(request, wait(shared, watch, &arrived.line).reply(), arrived);
     }

@@ -6,11 +6,13 @@ use super::lines::{Line, Lines};
 use super::write;
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
+use crate::api::metrics;
 use crate::api::reply::Reply;
+use crate::metrics::Metrics;
 use std::io::Cursor;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tiny_http::{Header, Request, Response, StatusCode};
 
 /// The server name in answers.
@@ -29,8 +31,8 @@ pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
     }
 }
 
-pub(super) fn call_of(request: &Request) -> Call {
-    let verb = match request.method() {
+fn verb_of(request: &Request) -> Verb {
+    match request.method() {
         tiny_http::Method::Get => Verb::Get,
         tiny_http::Method::Head => Verb::Head,
         tiny_http::Method::Post => Verb::Post,
@@ -38,8 +40,11 @@ pub(super) fn call_of(request: &Request) -> Call {
         tiny_http::Method::Delete => Verb::Delete,
         tiny_http::Method::Options => Verb::Options,
         _ => Verb::Other,
-    };
-    let mut call = Call::new(verb, request.url());
+    }
+}
+
+pub(super) fn call_of(request: &Request) -> Call {
+    let mut call = Call::new(verb_of(request), request.url());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
     call.content_type = header(request, "Content-Type");
@@ -105,12 +110,21 @@ pub(super) struct Arrived {
     pub(super) target: String,
     pub(super) peer: String,
     pub(super) address: Option<IpAddr>,
+    verb: Verb,
     log: Arc<AccessLog>,
+    metrics: Arc<Metrics>,
 }
 
 impl Arrived {
-    pub(super) fn of(request: &Request, log: &Arc<AccessLog>, lines: &Arc<Lines>) -> Self {
+    pub(super) fn of(
+        request: &Request,
+        log: &Arc<AccessLog>,
+        lines: &Arc<Lines>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         Self {
+            verb: verb_of(request),
+            metrics: Arc::clone(metrics),
             at: Instant::now(),
             line: lines.enter(request.remote_addr().copied()),
             method: request.method().to_string().escape_debug().to_string(),
@@ -123,9 +137,26 @@ impl Arrived {
 
     /// It was answered. `who`: whose request it was about.
     pub(super) fn log(&self, status: u16, bytes: u64, who: Option<&str>) {
+        self.tell(status, bytes, who, metrics::told_time);
+    }
+
+    /// A stream has ended, which lasted for as long as its reader wanted.
+    pub(super) fn log_stream(&self, bytes: u64) {
+        self.tell(200, bytes, None, |_, _| None);
+    }
+
+    fn tell(
+        &self,
+        status: u16,
+        bytes: u64,
+        who: Option<&str>,
+        told: impl FnOnce(usize, Duration) -> Option<Duration>,
+    ) {
         let now = Instant::now();
         let Self { at, method, target, address, .. } = self;
         let took = now.saturating_duration_since(*at);
+        let kind = metrics::kind_of(self.verb, target);
+        self.metrics.calls.count(kind, status, bytes, told(kind, took));
         self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }

@@ -175,6 +175,8 @@ pub struct Stats {
     pub candidates_lost: AtomicU64,
     /// Writes that the store refused.
     pub failures: AtomicU64,
+    /// Lines that wait for the next write, or for a store that fails.
+    pub waiting: AtomicU64,
     /// Bytes of text of what boards say, in the store.
     pub bytes: AtomicU64,
     /// Bytes of it that were deleted because there were more than may be.
@@ -193,6 +195,7 @@ impl Stats {
             ("candidates", &self.candidates),
             ("candidates_lost", &self.candidates_lost),
             ("failures", &self.failures),
+            ("waiting", &self.waiting),
             ("bytes", &self.bytes),
             ("bytes_dropped", &self.bytes_dropped),
         ]
@@ -349,6 +352,8 @@ impl<S: LogStore> Journal<S> {
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
             let more = !is_early && self.sort(inbox);
             self.write(inbox, false);
+            let waiting = self.backlog.lines() + lines.len();
+            self.stats.waiting.store(waiting as u64, Ordering::Relaxed);
             self.prune();
             self.make_room();
             let mut wake = self.refresh_at.min(self.prune_at).min(self.room.wake());

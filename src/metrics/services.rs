@@ -1,0 +1,111 @@
+//! The counters of the parts of the process, which `GET health` shows under short names, as metrics.
+
+use super::table::Metric;
+use super::text::Page;
+
+/// A part's counter, and which metric with which labels it is.
+type Row = (&'static str, &'static str, Metric, &'static [&'static str]);
+
+use Metric as M;
+
+/// Every counter that a part has.
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    ("bmm", "power_done", M::PowerOperations, &["done"]),
+    ("bmm", "power_unreachable", M::PowerOperations, &["unreachable"]),
+    ("bmm", "power_no_answer", M::PowerOperations, &["no_answer"]),
+    ("bmm", "power_wrong_answer", M::PowerOperations, &["wrong_answer"]),
+    ("bmm", "power_not_moved", M::PowerOperations, &["not_moved"]),
+    ("bmm", "power_program_failed", M::PowerOperations, &["program_failed"]),
+    ("bmm", "power_our_trouble", M::PowerOperations, &["our_trouble"]),
+    ("bmm", "power_may_be_off", M::PowerMayBeOff, &[]),
+    ("bmm", "jobs_waiting", M::RelayWaiting, &[]),
+    ("bmm", "jobs_running", M::RelayRunning, &[]),
+    ("bmm", "longest_queue", M::RelayLongest, &[]),
+    ("journal", "written", M::JournalWritten, &[]),
+    ("journal", "strays", M::JournalStrays, &[]),
+    ("journal", "lost", M::JournalLost, &[]),
+    ("journal", "steps", M::JournalSteps, &[]),
+    ("journal", "steps_lost", M::JournalStepsLost, &[]),
+    ("journal", "failures", M::JournalFailures, &[]),
+    ("journal", "waiting", M::JournalWaiting, &[]),
+    ("journal", "bytes", M::JournalBytes, &[]),
+    ("journal", "bytes_dropped", M::JournalDeleted, &[]),
+    ("tftp", "requests", M::TftpRequests, &[]),
+    ("tftp", "requests_repeated", M::TftpRepeated, &[]),
+    ("tftp", "refused", M::TftpRefused, &["request"]),
+    ("tftp", "limited", M::TftpRefused, &["limit"]),
+    ("tftp", "transfers_done", M::TftpTransfers, &["done"]),
+    ("tftp", "transfers_failed", M::TftpTransfers, &["failed"]),
+    ("tftp", "size_probes", M::TftpTransfers, &["probe"]),
+    ("tftp", "transfers_vanished", M::TftpTimedOut, &[]),
+    ("tftp", "transfers_unheard", M::TftpUnheard, &[]),
+    ("tftp", "transfers_active", M::TftpRunning, &[]),
+    ("tftp", "bytes", M::TftpBytes, &[]),
+    ("tftp", "retransmissions", M::TftpAgain, &[]),
+    ("tftp", "dropped_by_kernel", M::TftpDropped, &["kernel"]),
+    ("tftp", "malformed", M::TftpDropped, &["malformed"]),
+    ("tftp", "strays", M::TftpDropped, &["stranger"]),
+    ("tftp", "lines_lost", M::TftpLinesLost, &[]),
+    ("syslog", "received_udp", M::SyslogReceived, &["udp"]),
+    ("syslog", "received_tcp", M::SyslogReceived, &["tcp"]),
+    ("syslog", "dropped_by_kernel", M::SyslogDropped, &["kernel"]),
+    ("syslog", "lost", M::SyslogDropped, &["no_room"]),
+    ("syslog", "truncated", M::SyslogOdd, &["truncated"]),
+    ("syslog", "malformed", M::SyslogOdd, &["malformed"]),
+    ("syslog", "waiting_bytes", M::SyslogWaiting, &[]),
+    ("syslog", "waiting_bytes_max", M::SyslogWaitingLimit, &[]),
+    ("syslog", "connections", M::SyslogConnections, &["accepted"]),
+    ("syslog", "connections_refused", M::SyslogConnections, &["refused"]),
+    ("syslog", "connections_idle", M::SyslogConnections, &["idle"]),
+    ("syslog", "connections_held", M::SyslogConnections, &["held"]),
+    ("syslog", "connections_open", M::SyslogOpen, &[]),
+    ("syslog", "accept_errors", M::SyslogErrors, &["accept"]),
+    ("syslog", "receive_errors", M::SyslogErrors, &["receive"]),
+];
+
+/// Puts a part's counters on a page.
+pub fn show<'c>(page: &mut Page, part: &str, counters: impl IntoIterator<Item = (&'c str, u64)>) {
+    for (name, value) in counters {
+        if let Some((_, _, metric, labels)) = ROWS.iter().find(|(p, n, ..)| *p == part && *n == name) {
+            page.add(*metric, labels, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bmm::power::PowerCounts;
+    use crate::layers::{journal, tftp};
+    use std::sync::atomic::AtomicU64;
+
+    /// Whoever adds a counter adds its row above.
+    #[test]
+    fn every_counter_of_every_part_is_a_metric() {
+        let syslog = syslogd::StatsNow::default().rows();
+        let parts = [
+            ("bmm", PowerCounts::default().rows()),
+            ("journal", journal::Stats::default().rows()),
+            ("tftp", tftp::counters(&tftpd::Stats::default(), &AtomicU64::new(0))),
+            (
+                "syslog",
+                syslog
+                    .into_iter()
+                    .chain([("waiting_bytes", 0), ("waiting_bytes_max", 0), ("lost", 0)])
+                    .collect(),
+            ),
+        ];
+        let mut counters = 0;
+        for (part, rows) in parts {
+            for (name, _) in rows {
+                assert!(ROWS.iter().any(|(p, n, ..)| *p == part && *n == name), "{part} {name}");
+                counters += 1;
+            }
+        }
+        assert_eq!(counters, ROWS.len(), "rows of counters that there are not");
+        for (_, name, metric, labels) in ROWS {
+            assert_eq!(labels.len(), metric.family().labels.len(), "{name}");
+        }
+    }
+}
