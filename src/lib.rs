@@ -14,6 +14,7 @@ pub mod lab;
 pub mod layers;
 pub mod logic;
 pub mod ports;
+pub mod seal;
 pub mod signals;
 pub mod sim;
 pub mod store;

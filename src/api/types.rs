@@ -5,13 +5,16 @@
 mod attempts;
 mod boot;
 mod changes;
+pub mod peers;
 mod reports;
+mod servers;
 mod taken;
 
 pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use changes::*;
 pub use reports::*;
+pub use servers::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};
@@ -137,6 +140,7 @@ pub struct DeviceDetails {
     tags: Vec<String>,
     next_image: Option<String>,
     state_since: String,
+    reachable: bool,
 }
 
 impl From<DeviceView> for DeviceDetails {
@@ -162,6 +166,7 @@ impl From<DeviceView> for DeviceDetails {
             tags: view.tags,
             next_image: view.next.map(|i| i.image.to_string()),
             state_since: rfc3339(view.state_since),
+            reachable: view.reachable,
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Config {
     pub pxe: Pxe,
     /// Power.
     pub relays: Relays,
+    /// The other imaging servers of the pool.
+    pub peers: Peers,
     /// What is logged, as `$RUST_LOG` writes it (which wins).
     pub log_filter: String,
 }
@@ -162,6 +164,19 @@ pub struct Relays {
     pub power_programs: Option<PathBuf>,
     /// How long one run of such a program may take.
     pub power_program_limit_s: u32,
+}
+
+/// The other imaging servers of the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peers {
+    /// The file with the secret that all servers of the pool know; `None`: this server is alone.
+    pub secret_file: Option<PathBuf>,
+    /// The store is asked so often what other servers have changed.
+    pub look_ms: u32,
+    /// This server says so often that it lives.
+    pub beat_s: u32,
+    /// A server that has not said so for so long is gone.
+    pub gone_after_s: u32,
 }
 
 impl Relays {
@@ -341,6 +356,20 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A power cycle runs four of them within 30 s.
         power_program_limit_s: document.number(("relays", "power_program_limit_s"), 1..=25, 10),
     };
+    let peers = Peers {
+        secret_file: document.value(
+            ("peers", "secret_file"),
+            None,
+            "is not an absolute path",
+            "one that begins with /, for example \"/etc/mozpool/peers.secret\", or \"\" for a server that is alone",
+            |v| empty_or(v, |path| Some(PathBuf::from(path)).filter(|p| p.is_absolute())),
+        ),
+        // A fifth of a second is less than a page takes to draw, and five small queries a second are nothing to a database.
+        look_ms: document.number(("peers", "look_ms"), 20..=10_000, 200),
+        beat_s: document.number(("peers", "beat_s"), 1..=60, 2),
+        // Three beats may be lost, and a commit may hang for two seconds.
+        gone_after_s: document.number(("peers", "gone_after_s"), 3..=600, 8),
+    };
     let log_filter = document.value(
         ("log", "filter"),
         "info".to_owned(),
@@ -354,7 +383,20 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
     let server = Server { name, address, address_from, url, user };
-    Config { file: None, server, store_url, http, tftp, syslog, requests, reports, pxe, relays, log_filter }
+    Config {
+        file: None,
+        server,
+        store_url,
+        http,
+        tftp,
+        syslog,
+        requests,
+        reports,
+        pxe,
+        relays,
+        peers,
+        log_filter,
+    }
 }
 
 /// An empty text leaves a setting to the program.

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
+pub mod peers;
 pub mod supervise;
 pub mod syslog;
 pub mod tftp;

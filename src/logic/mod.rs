@@ -12,6 +12,7 @@ pub mod ids;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
+pub mod peers;
 pub mod report;
 pub mod time;
 pub mod watch;

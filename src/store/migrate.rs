@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/sqlite/0004_syslog.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("migrations/sqlite/0005_attempts.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("migrations/sqlite/0006_reports.sql"), then: spells::first },
+    Migration { sql: include_str!("migrations/sqlite/0008_peers.sql"), then: |_| Ok(()) },
 ];
 
 /// The version this program knows.

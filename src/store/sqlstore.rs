@@ -3,7 +3,7 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, LogChunk, RequestCommit, Result,
-    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, requests,
+    Store, admin, apply, attempts, boards, changes, delete, devices, export, logs, outcomes, peers, requests,
     rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
@@ -201,6 +201,25 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn servers(&mut self) -> Result<Vec<ServerRow>> {
         admin::servers(&mut self.conn)
+    }
+
+    fn join_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()> {
+        peers::join(&mut self.conn, &self.bell, me, at)
+    }
+    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Option<bool>> {
+        peers::beat(&mut self.conn, &self.bell, me, at)
+    }
+    fn declare_gone(&mut self, server: &str, beats: i64, at: Timestamp) -> Result<bool> {
+        peers::declare_gone(&mut self.conn, &self.bell, server, beats, at)
+    }
+    fn leave_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()> {
+        peers::leave(&mut self.conn, &self.bell, me, at)
+    }
+    fn pool(&mut self) -> Result<Vec<ServerSeen>> {
+        peers::pool(&mut self.conn)
+    }
+    fn overdue_requests(&mut self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>> {
+        peers::overdue(&mut self.conn, now, limit)
     }
 
     fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()> {

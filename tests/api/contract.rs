@@ -26,7 +26,7 @@ type Prepare = fn(&World);
 const NOTHING: Prepare = |_| {};
 
 const DEVICE_KEYS: &str = "id name fqdn inventory_id mac_address imaging_server relay_info state comments image boot_config \
-    environment request_id hardware_type hardware_model processor tags next_image state_since";
+    environment request_id hardware_type hardware_model processor tags next_image state_since reachable";
 const REQUEST_KEYS: &str =
     "id requested_device assigned_device assignee boot_config environment expires image url";
 const LISTED_KEYS: &str = "id assignee assigned_device boot_config device_state expires imaging_server requested_device \
@@ -137,10 +137,10 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     // What there is, changed.
     ("GET device/panda-0001/details", NOTHING, "", Keys("", concat!("id name fqdn inventory_id mac_address imaging_server ",
         "relay_info state comments image boot_config environment request_id hardware_type hardware_model processor tags ",
-        "next_image state_since mac deadline progress pxe_config attempt limit_s"))),
+        "next_image state_since reachable mac deadline progress pxe_config attempt limit_s"))),
     ("GET device/panda-0001", NOTHING, "", Keys("", concat!("id name fqdn inventory_id mac_address imaging_server ",
         "relay_info state comments image boot_config environment request_id hardware_type hardware_model processor tags ",
-        "next_image state_since mac deadline progress pxe_config attempt limit_s"))),
+        "next_image state_since reachable mac deadline progress pxe_config attempt limit_s"))),
     ("PUT device/panda-0002?dry_run", NOTHING, r#"{"comments":"x"}"#,
         Is(r#"200 {"changes":["device panda-0002: comments (nothing) -> x"],"dry_run":true,"summary":{"device":{"changed":1}}}"#)),
     ("DELETE device/panda-0004", NOTHING, "", Is("204 ")),

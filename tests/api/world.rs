@@ -192,7 +192,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     let vitals = vitals();
     let parts = Parts {
         settings: settings(),
-        commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals) },
+        commands: Commands { lifeguard, mozpool, bmm, vitals: Arc::clone(&vitals), peers: None },
         recent,
         log_bell: Arc::default(),
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),

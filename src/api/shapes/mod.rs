@@ -8,6 +8,7 @@ mod answers;
 mod attempts;
 mod bodies;
 mod changes;
+mod peers;
 mod queries;
 mod reports;
 
@@ -16,5 +17,6 @@ pub use answers::*;
 pub use attempts::*;
 pub use bodies::*;
 pub use changes::*;
+pub use peers::*;
 pub use queries::*;
 pub use reports::*;
