@@ -220,7 +220,9 @@ impl Daemon {
         });
         // Before the layers load: they must know who lives.
         let pulse = peers.clone().map(|peers| {
-            let (beat_s, gone_after_s) = (config.peers.beat_s, config.peers.gone_after_s);
+            let beat_s = config.peers.beat_s;
+            // Fewer lost beats than that are no news.
+            let gone_after_s = config.peers.gone_after_s.max(3 * beat_s);
             Pulse::join(location.open()?, clock.clone(), peers, beat_s, gone_after_s)
         });
         let pulse = pulse.transpose()?;

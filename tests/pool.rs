@@ -4,6 +4,9 @@ mod support;
 #[path = "pool/world.rs"]
 mod world;
 
+use mozpool::clock::{Clock, SystemClock};
+use mozpool::seal::Secret;
+use mozpool::store::{Location, ServerRow};
 use serde_json::Value;
 use serde_json::json;
 use std::collections::HashMap;
@@ -257,6 +260,86 @@ fn a_server_with_another_secret_is_refused_and_named_once() {
     let told = |l: &String| l.contains("server s2:") && l.contains("403");
     wait_for("the writer to log it", || s1.said().iter().any(told).then_some(()));
     assert_eq!(s2.get("device/s2-b1/state")["state"], "ready", "nothing was done to the board");
+}
+
+#[test]
+fn a_letter_counts_only_as_far_as_the_store_agrees() {
+    let pool = Pool::of(2, 1);
+    let (s1, s2) = (pool.serve(1), pool.serve(2));
+    let id = request(&s1, Some("s2"), 600);
+    let board = board_of(&s1, id);
+    let schema = s1.get("server/list")["servers"][0]["schema_version"].clone();
+    let secret = Secret::read(&pool.path("secret")).expect("it is one");
+    let send = |to: &Daemon, letter: String| {
+        let envelope = json!({"letter": letter, "seal": secret.seal(&letter)}).to_string();
+        let (status, _, answer) = ask(to, "POST", "peer/letter", &envelope);
+        (status, answer)
+    };
+    let letter = |to: &str, protocol: u32, schema: &Value, messages: Value| {
+        json!({"from": "s1", "to": to, "protocol": protocol, "schema": schema, "messages": messages})
+            .to_string()
+    };
+    for (wrong, why) in [
+        (letter("s1", 1, &schema, json!([])), "this is server s2, and the letter is for s1"),
+        (letter("s2", 2, &schema, json!([])), "protocol version 2"),
+        (letter("s2", 1, &json!(99), json!([])), "schema version 99"),
+    ] {
+        let (status, answer) = send(&s2, wrong);
+        let message = answer["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(status == 409 && message.contains(why), "{status} {answer}");
+    }
+    assert_eq!(send(&s2, "{\"from\":1}".to_owned()).0, 400);
+    let before = s2.get(&format!("device/{board}/status"));
+    // An order from long ago, one for a board that the request does not have, one of nobody, a farewell of a request that stays,
+    // and a result that does not lie with the claim.
+    let prepare = |request: i64, device: &str, epoch: u64| json!({"kind": "prepare", "device": device, "request": request, "epoch": epoch, "power_cycle": true});
+    let (status, answer) = send(
+        &s2,
+        letter(
+            "s2",
+            1,
+            &schema,
+            json!([
+                prepare(id, &board, 3),
+                prepare(id, "s1-b1", 3),
+                prepare(999, &board, 3),
+                {"kind": "released", "device": board, "request": id},
+                {"kind": "finished", "device": board, "request": id, "result": "complete"},
+                {"kind": "finished", "device": board, "request": id, "result": "perhaps"},
+                prepare(id, &board, 1_000),
+            ]),
+        ),
+    );
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["fates"], json!(["late", "late", "late", "again", "late", "late", "again"]));
+    assert_eq!(s2.get(&format!("device/{board}/status"))["state"], before["state"], "nothing came of them");
+    assert_eq!(s1.get(&format!("request/{id}/status"))["state"], "pending");
+}
+
+#[test]
+fn a_server_of_another_version_is_named_and_not_spoken_to() {
+    let pool = Pool::of(2, 1);
+    let s1 = pool.serve(1);
+    // As a newer program would make itself known.
+    let mut store = Location::sqlite(pool.path("mozpool.db")).open().expect("it is a store");
+    let mut newer = store.pool().expect("it answers").remove(0).liveliness.expect("s1 has joined").beat;
+    (newer.server, newer.instance, newer.protocol) = ("s2".into(), "newer".into(), 2);
+    let now = SystemClock.now();
+    store
+        .register_server(&ServerRow { name: "s2".into(), url: "http://127.0.0.1:9".into() }, now)
+        .expect("registered");
+    store.join_pool(&newer, now).expect("joined");
+    let fault = wait_for("its fault to be seen", || {
+        let fault = s1.get("server/list")["servers"][1]["fault"].clone();
+        fault.as_str().map(str::to_owned)
+    });
+    assert_eq!(fault, "it has protocol version 2, and this server 1; install the newer program here");
+    assert!(s1.said().iter().any(|l| l.contains("server s2 is not spoken to: it has protocol version 2")));
+    let id = request(&s1, Some("s2"), 600);
+    wait_for("the order not to be sent", || {
+        let log = s1.get(&format!("request/{id}/log")).to_string();
+        log.contains("does not take orders: it has protocol version 2").then_some(())
+    });
 }
 
 #[test]

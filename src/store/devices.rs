@@ -189,9 +189,11 @@ pub(super) fn enter_search<C: Conn>(c: &mut C, name: &DeviceName) -> std::result
 
 /// The same for all devices of a store that has not known it before.
 pub(super) fn begin_search<C: Conn>(c: &mut C) -> Result<()> {
+    const DOING: &str = "prepare the search for devices";
     for name in names(c)? {
-        enter_search(c, &name).doing("prepare the search for devices")?;
+        c.exec(sql::DEVICE_SET_LOT, args![place(&name), &name]).doing(DOING)?;
     }
+    c.exec(sql::DEVICES_BEGIN_FREE, &[]).doing(DOING)?;
     Ok(())
 }
 

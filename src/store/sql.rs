@@ -86,6 +86,9 @@ macro_rules! mend_free {
 }
 pub(super) const DEVICE_MEND_FREE: &str = mend_free!("name = ? AND ");
 pub(super) const DEVICES_MEND_FREE: &str = mend_free!();
+/// The first time, in a schema that knows nothing of imaging servers that are gone.
+pub(super) const DEVICES_BEGIN_FREE: &str = "UPDATE devices SET free_image = CASE WHEN state = 'ready' \
+    AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) THEN COALESCE(installed_image, '') ELSE NULL END";
 pub(super) const SERVER_MEND_FREE: &str = mend_free!("imaging_server = ? AND ");
 pub(super) const DEVICE_SET_LOT: &str = "UPDATE devices SET lot = ? WHERE name = ?";
 pub(super) const DEVICE_OF_CLAIM: &str =

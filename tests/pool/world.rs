@@ -1,4 +1,5 @@
 //! Several built daemons on one store, with boards that the test plays.
+#![allow(unreachable_pub, reason = "shared by tests alone")]
 
 use super::support::{Daemon, LIMIT, wait_for};
 use relayctl::{FakeBoard, FakeSettings};

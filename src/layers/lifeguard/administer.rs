@@ -116,13 +116,16 @@ impl Lifeguard {
         if look.catalog {
             self.catalog = self.store.catalog()?;
         }
-        let ours: HashSet<DeviceName> = self.devices.keys().cloned().collect();
+        let infos = |layer: &Self| -> Vec<Option<DeviceInfo>> {
+            look.devices.iter().map(|name| layer.devices.get(name).map(|e| e.info.clone())).collect()
+        };
+        let before = infos(self);
         self.load_devices_again(&look.devices.iter().collect::<Vec<_>>())?;
         if look.catalog {
             self.publish_all();
             self.publish_default()?;
         }
-        if ours.len() != self.devices.len() || self.devices.keys().any(|name| !ours.contains(name)) {
+        if infos(self) != before {
             self.tell_of_change();
         }
         Ok(())
