@@ -17,17 +17,19 @@ use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
 use crate::layers::http::{self, HttpServer};
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
-use crate::layers::journal::accept::Acceptance;
 use crate::layers::inventory::{self, InventoryLayer};
+use crate::layers::journal::accept::Acceptance;
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, LifeguardCommand, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
+use crate::layers::peers::{Peers, Pulse};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
 use crate::metrics::counted::counted;
 use crate::ports::{Protocol, explain_bind_error};
+use crate::seal::{BadSecret, Secret};
 use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::fmt;
@@ -59,6 +61,8 @@ pub enum DaemonError {
     User { user: String, source: String },
     /// The store.
     Store(StoreError),
+    /// The pool's secret cannot be used.
+    Secret(BadSecret),
     /// The boot config that every board gets cannot be rendered.
     LocalBoot(RenderError),
     /// A thread ended unasked.
@@ -81,6 +85,7 @@ impl fmt::Display for DaemonError {
                 )
             }
             Self::Store(error) => error.fmt(f),
+            Self::Secret(error) => error.fmt(f),
             Self::LocalBoot(error) => write!(f, "{error}; put it right with `mozpool db import`"),
             Self::Ended { thread, exit } => write!(f, "thread {thread} ended: {exit}"),
             Self::System { doing, source } => write!(f, "cannot {doing}: {source}"),
@@ -151,6 +156,7 @@ pub struct Daemon {
     registration: Option<(registration::Stopper, JoinHandle<()>)>,
     journal: Layer,
     changes: (changes::Stopper, JoinHandle<()>),
+    pulse: Option<Layer>,
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
     /// Nobody else may open the store while this lives.
     _lock: StoreLock,
@@ -185,6 +191,9 @@ impl Daemon {
         let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
         let tftp_lost = Arc::new(AtomicU64::new(0));
         let history = tftp::History::new(lines_tx.clone(), clock.clone(), tftp_lost.clone());
+        // Before the rights of root are given up, and before anything is bound that a mistake would hold.
+        let secret = config.peers.secret_file.as_deref().map(Secret::read).transpose();
+        let secret = secret.map_err(DaemonError::Secret)?;
         let sockets = bind(config, &boot, history)?;
         let addresses = sockets.addresses();
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
@@ -196,7 +205,10 @@ impl Daemon {
             become_user(user)?;
         }
         let (ended_tx, ended) = bounded(ENDED_QUEUE);
-        let lock = location.lock()?;
+        let lock = match &secret {
+            Some(_) => share(&location, &config.server.name)?,
+            None => location.lock()?,
+        };
         let metrics =
             Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
         let open = {
@@ -218,6 +230,19 @@ impl Daemon {
         let (mozpool_tx, mozpool_rx) = bounded(MOZPOOL_QUEUE);
         let (notices_tx, notices_rx) = bounded(MOZPOOL_QUEUE);
         let (jobs_tx, jobs_rx) = bounded(BMM_QUEUE);
+        let peers = secret.map(|secret| {
+            let schema = crate::store::schema_version();
+            let (notices, ended) = (notices_tx.clone(), ended_tx.clone());
+            Peers::new(&config.server.name, schema, secret, clock.clone(), notices, ended)
+        });
+        // Before the layers load: they must know who lives.
+        let pulse = peers.clone().map(|peers| {
+            let beat_s = config.peers.beat_s;
+            // Fewer lost beats than that are no news.
+            let gone_after_s = config.peers.gone_after_s.max(3 * beat_s);
+            Pulse::join(location.open()?, clock.clone(), peers, beat_s, gone_after_s)
+        });
+        let pulse = pulse.transpose()?;
         // One answer per job at most is under way at a time, plus "started" and news of relay boards.
         let (answers_tx, answers_rx) = bounded(2 * BMM_QUEUE);
 
@@ -286,8 +311,13 @@ impl Daemon {
             return_policies: config.requests.return_policy_by_environment.clone().into_iter().collect(),
         };
         let served = http::Teller::new(lines_tx.clone(), clock.clone());
-        let outbox = lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx, journal: lines_tx };
+        let outbox =
+            lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx.clone(), journal: lines_tx };
         let layer = Lifeguard::load(settings, open()?, clock.clone(), boot, outbox)?;
+        let layer = match &peers {
+            Some(peers) => layer.with_peers(peers.clone()),
+            None => layer,
+        };
         // Not before the boot configs are published: "not found" sends a board in the middle of its installation to its disk,
         // while a request that waits in the socket, or is sent again, does no harm.
         let tftp_stats = sockets.tftp.as_ref().map(tftpd::Server::stats);
@@ -301,6 +331,10 @@ impl Daemon {
         let lifeguard = Layer { stop: lifeguard_stop, thread };
 
         let layer = Mozpool::load(&config.server.name, open()?, clock.clone(), lifeguard_tx.clone())?;
+        let layer = match &peers {
+            Some(peers) => layer.with_peers(peers.clone()),
+            None => layer,
+        };
         let (mozpool_stop, stop) = bounded(0);
         let inbox = mozpool::Inbox { stop, notices: notices_rx, commands: mozpool_rx };
         let thread = spawn("mozpool", ended_tx.clone(), move || layer.run(&inbox));
@@ -345,9 +379,21 @@ impl Daemon {
             Some(book) => vitals.with("inventory", true, vec![]).counting(move || book.rows()),
             None => vitals,
         };
+        let counted = peers.clone();
+        let vitals = vitals
+            .with("pulse", peers.is_some(), vec![])
+            .counting(move || counted.as_ref().map(Peers::rows).unwrap_or_default());
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(open()?, location.bell(), recent.clone())?;
+        let feed = match &peers {
+            Some(_) => feed.shared(changes::Sharing {
+                look: Duration::from_millis(config.peers.look_ms.into()),
+                lifeguard: lifeguard_tx.clone(),
+                mozpool: notices_tx,
+            }),
+            None => feed,
+        };
         let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
         let parts = http::Parts {
             settings: api::Settings {
@@ -362,10 +408,15 @@ impl Daemon {
                 bmm: jobs_tx,
                 inventory: way,
                 vitals: Arc::clone(&vitals),
+                peers: peers.clone(),
             },
             recent,
             log_bell,
-            shelf: api::shelf::Shelf::new(location.bell(), location.is_shared(), clock.now()),
+            shelf: api::shelf::Shelf::new(
+                location.bell(),
+                peers.is_some() || location.is_shared(),
+                clock.now(),
+            ),
             clock,
             files: Some(files),
             served: Some(served),
@@ -375,6 +426,12 @@ impl Daemon {
             watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
         };
+        // Last: whoever hears that this server lives may send it something.
+        let pulse = pulse.map(|pulse| {
+            let (pulse_stop, stop) = bounded(0);
+            let thread = spawn("pulse", ended_tx.clone(), move || pulse.run(&stop));
+            Layer { stop: pulse_stop, thread }
+        });
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
         Ok(Self {
             addresses,
@@ -388,6 +445,7 @@ impl Daemon {
             registration,
             journal,
             changes,
+            pulse,
             tftp,
             vitals,
             _lock: lock,
@@ -440,6 +498,10 @@ impl Daemon {
         self.http.stop();
         if let Some(inventory) = self.inventory {
             inventory.stop();
+        }
+        // From here on nobody is given our boards.
+        if let Some(pulse) = self.pulse {
+            pulse.stop();
         }
         self.mozpool.stop();
         self.lifeguard.stop();
@@ -596,6 +658,20 @@ fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Resul
         log::warn!("{missing}");
     }
     Ok(Sockets { tftp, syslog, registration, http, ping })
+}
+
+/// A place among the daemons of a pool. A store of an older schema is brought up to date by one that has it for itself, for the
+/// programs that work with the older one would not know what they read.
+fn share(location: &Location, name: &str) -> Result<StoreLock, StoreError> {
+    if location.path().is_some_and(std::path::Path::exists) {
+        let (found, known) = location.schema()?;
+        if found < known {
+            let alone = location.lock()?;
+            drop(location.open()?);
+            drop(alone);
+        }
+    }
+    location.share(name)
 }
 
 /// What boards get when the store has no such PXE config.

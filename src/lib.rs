@@ -16,6 +16,7 @@ pub mod layers;
 pub mod logic;
 pub mod metrics;
 pub mod ports;
+pub mod seal;
 pub mod signals;
 pub mod sim;
 pub mod store;

@@ -21,6 +21,7 @@ pub mod logs;
 pub mod metrics;
 pub mod openapi;
 pub mod owner;
+mod peer;
 mod repair;
 pub mod reply;
 mod report;
@@ -35,6 +36,7 @@ pub mod vitals;
 use crate::clock::Timestamp;
 use crate::layers::inventory::Way;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
+use crate::layers::peers::Peers;
 use crate::logic::discovery::Rule;
 use crate::logic::ids::RequestId;
 use crate::store::Store;
@@ -96,6 +98,8 @@ pub struct Commands {
     pub inventory: Option<Way>,
     /// What the process consists of.
     pub vitals: Arc<Vitals>,
+    /// The other servers of the pool; `None`: this one is alone.
+    pub peers: Option<Peers>,
 }
 
 /// What a handler works with.
@@ -231,6 +235,10 @@ fn guarded<'a>(
         if elsewhere.is_some() || ctx.call.origin.is_some() { ctx.store.servers()? } else { Vec::new() };
     let origin = owner::check_origin(ctx.call, &servers);
     if let Some(owner) = elsewhere {
+        // Nobody answers there: whoever is sent to it waits in vain.
+        if ctx.commands.peers.as_ref().and_then(|p| p.peer(owner)).is_some_and(|p| p.gone) {
+            return Err(ApiError::OwnerGone { server: owner.to_owned() });
+        }
         let reply = owner::redirect(ctx.call, owner, &servers)?;
         return Ok(owner::allow(reply, origin.unwrap_or_default()));
     }

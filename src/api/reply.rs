@@ -115,6 +115,10 @@ pub enum ApiError {
     TooLarge { max: usize },
     /// A web page of somebody else wants to change something here.
     ForeignOrigin { origin: String },
+    /// A letter of another server that nobody of our pool has sealed.
+    WrongSeal,
+    /// What was asked for belongs to a server that nobody has heard of for long.
+    OwnerGone { server: String },
     /// Right in itself, but not now; in a sentence.
     Conflict { why: String },
     /// The inventory cannot be read, or says what cannot be; in a sentence.
@@ -165,7 +169,7 @@ impl ApiError {
                     400
                 }
             }
-            Self::ForeignOrigin { .. } => 403,
+            Self::ForeignOrigin { .. } | Self::WrongSeal => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
@@ -179,6 +183,7 @@ impl ApiError {
             | Self::NoAnswer { .. }
             | Self::Unavailable
             | Self::OwnerUnknown { .. }
+            | Self::OwnerGone { .. }
             | Self::DownloadsFull
             | Self::TransfersFull
             | Self::ReportsFull
@@ -214,6 +219,8 @@ impl ApiError {
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
             Self::OwnerUnknown { .. } => "owner_unknown",
+            Self::OwnerGone { .. } => "owner_gone",
+            Self::WrongSeal => "wrong_seal",
             Self::BadRange { .. } => "bad_range",
             Self::ConditionFailed => "condition_failed",
             Self::Internal => "internal",
@@ -288,6 +295,14 @@ impl fmt::Display for ApiError {
                 )
             }
             Self::Unavailable => f.write_str("the store does not answer; nothing was changed, try again"),
+            Self::WrongSeal => f.write_str(
+                "the letter's seal is wrong; all servers of the pool need the same secret in peers.secret_file",
+            ),
+            Self::OwnerGone { server } => write!(
+                f,
+                "this belongs to the imaging server {server}, which is gone; start Mozpool there, or give its devices to \
+                 another server"
+            ),
             Self::OwnerUnknown { server } => write!(
                 f,
                 "this belongs to the imaging server {server}, which has not made itself known; start Mozpool there"

@@ -9,8 +9,8 @@ use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, metrics, openapi,
-    repair, report, request, shapes,
+    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, metrics,
+    openapi, peer, repair, report, request, shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
@@ -306,6 +306,15 @@ pub const ROUTES: &[Route] = &[
     post("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")
         .named("sendRequestEvent", Requests).may_take(&shapes::REQUEST_EVENT).gives(DONE).fails(&[BAD_BODY]),
 
+    get("/api/server/list", Any, Plain(peer::servers), "The imaging servers of the pool, and which of them live.")
+        .named("listServers", Pool).gives(&[ok(&shapes::SERVERS)]),
+    post("/api/peer/letter", Any, Plain(peer::letter), "What another imaging server of the pool has to say; no call for clients.")
+        .named("takeLetter", Pool).takes(&shapes::LETTER).gives(&[ok(&shapes::LETTER_ANSWER)])
+        .fails(&[
+            (400, "The body is no JSON object, lacks a key, or the letter cannot be read."),
+            (403, "The letter's seal is wrong, or the page is a foreign one."),
+            (409, "This server is alone, or another one than the letter is for, or has another version."),
+        ]),
     get("/api/environment/list", Any, Plain(image::environments), "Environments that devices are in.")
         .named("listEnvironments", Pool).gives(&[ok(&shapes::ENVIRONMENTS)]),
     get("/api/image/list", Any, Plain(image::images), "Images that are not hidden.")

@@ -150,8 +150,9 @@ impl Shelf {
 
     /// Takes in what has changed.
     fn catch_up(&self, store: &mut dyn Store) -> store::Result<Mark> {
-        // A device's details name its hardware type.
-        let wanted = self.last(store, &[ChangeKind::Device, ChangeKind::HardwareType])?;
+        // A device's details name its hardware type, and say whether its imaging server lives.
+        let concerns = [ChangeKind::Device, ChangeKind::HardwareType, ChangeKind::Server];
+        let wanted = self.last(store, &concerns)?;
         {
             let kept = self.read();
             if let Some(seen) = kept.seen.filter(|seen| *seen >= wanted) {
@@ -170,7 +171,8 @@ impl Shelf {
             let page = store.changes(seen, PAGE)?;
             let last = page.changes.last().map_or(seen, |c| c.seq);
             let whole = u64::try_from(page.changes.len()) == Ok(last - seen);
-            let other_hardware = page.changes.iter().any(|c| c.kind == ChangeKind::HardwareType);
+            let other_hardware =
+                page.changes.iter().any(|c| matches!(c.kind, ChangeKind::HardwareType | ChangeKind::Server));
             if last == seen || !whole || other_hardware {
                 kept.empty(wanted.max(last));
                 continue;

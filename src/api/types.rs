@@ -7,7 +7,9 @@ mod boot;
 mod candidates;
 mod changes;
 mod inventory;
+pub mod peers;
 mod reports;
+mod servers;
 mod taken;
 
 pub use attempts::{AttemptBody, Attempts};
@@ -16,6 +18,7 @@ pub use candidates::*;
 pub use changes::*;
 pub use inventory::*;
 pub use reports::*;
+pub use servers::*;
 pub use taken::*;
 
 use super::time::{iso_micros, rfc3339};
@@ -141,6 +144,7 @@ pub struct DeviceDetails {
     tags: Vec<String>,
     next_image: Option<String>,
     state_since: String,
+    reachable: bool,
 }
 
 impl From<DeviceView> for DeviceDetails {
@@ -166,6 +170,7 @@ impl From<DeviceView> for DeviceDetails {
             tags: view.tags,
             next_image: view.next.map(|i| i.image.to_string()),
             state_since: rfc3339(view.state_since),
+            reachable: view.reachable,
         }
     }
 }

@@ -13,8 +13,8 @@ mod registration;
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
-pub use registration::Registration;
 pub use inventory::{Inventory, InventorySource};
+pub use registration::Registration;
 
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
@@ -59,6 +59,8 @@ pub struct Config {
     pub relays: Relays,
     /// Where the lab's devices are written down.
     pub inventory: Inventory,
+    /// The other imaging servers of the pool.
+    pub peers: Peers,
     /// What is logged, as `$RUST_LOG` writes it (which wins).
     pub log_filter: String,
 }
@@ -170,6 +172,19 @@ pub struct Relays {
     pub power_programs: Option<PathBuf>,
     /// How long one run of such a program may take.
     pub power_program_limit_s: u32,
+}
+
+/// The other imaging servers of the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peers {
+    /// The file with the secret that all servers of the pool know; `None`: this server is alone.
+    pub secret_file: Option<PathBuf>,
+    /// The store is asked so often what other servers have changed.
+    pub look_ms: u32,
+    /// This server says so often that it lives.
+    pub beat_s: u32,
+    /// A server that has not said so for so long is gone.
+    pub gone_after_s: u32,
 }
 
 impl Relays {
@@ -359,6 +374,20 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         power_program_limit_s: document.number(("relays", "power_program_limit_s"), 1..=25, 10),
     };
     let inventory = inventory::read(document);
+    let peers = Peers {
+        secret_file: document.value(
+            ("peers", "secret_file"),
+            None,
+            "is not an absolute path",
+            "one that begins with /, for example \"/etc/mozpool/peers.secret\", or \"\" for a server that is alone",
+            |v| empty_or(v, |path| Some(PathBuf::from(path)).filter(|p| p.is_absolute())),
+        ),
+        // A fifth of a second is less than a page takes to draw, and five small queries a second are nothing to a database.
+        look_ms: document.number(("peers", "look_ms"), 20..=10_000, 200),
+        beat_s: document.number(("peers", "beat_s"), 1..=60, 2),
+        // Three beats may be lost, and a commit may hang for two seconds.
+        gone_after_s: document.number(("peers", "gone_after_s"), 3..=600, 8),
+    };
     let log_filter = document.value(
         ("log", "filter"),
         "info".to_owned(),
@@ -385,6 +414,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         pxe,
         relays,
         inventory,
+        peers,
         log_filter,
     }
 }

@@ -15,6 +15,7 @@ use crate::logic::mozpool;
 use crate::logic::time::Timestamp;
 use crate::store::{AgentWords, Deletion, DeviceEdit, NewRequest, StoreError, Sync, Synced};
 use crossbeam_channel::Sender;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Messages that may wait for the *lifeguard* thread: a rack of 80 boards says ten things each while it images, and a burst
@@ -58,8 +59,28 @@ pub enum LifeguardCommand {
     Explain { device: DeviceName, reply: Reply<BootAnswer> },
     /// What would the device get if a PXE config had these contents, and it booted for `install`? Changes nothing.
     Draft { device: DeviceName, contents: String, install: Option<Install>, reply: Reply<DraftAnswer> },
+    /// Another server of the pool may have changed something that is kept in memory here.
+    LookAgain { look: Box<Look> },
     /// What there is changes: devices, hardware types, images, PXE configs, relay boards.
     Administer { change: Box<Administration>, dry_run: bool, reply: Reply<AdminAnswer> },
+}
+
+/// What may be other than it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// These devices.
+    pub devices: BTreeSet<DeviceName>,
+    /// Images, hardware types and PXE configs.
+    pub catalog: bool,
+    /// Anything.
+    pub all: bool,
+}
+
+impl Look {
+    /// Nothing.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty() && !self.catalog && !self.all
+    }
 }
 
 /// A change of what there is.
@@ -242,6 +263,21 @@ pub enum MozpoolNotice {
     DeviceFreed { device: DeviceName },
     /// What there is has changed: a request may find now what it did not find before.
     Administered,
+}
+
+/// What layers say to layers of another server of the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerMessage {
+    /// As [`LifeguardCommand::Prepare`]. What is to be installed the other server finds with the request, in the store.
+    Prepare { device: DeviceName, claim: Claim, epoch: Epoch, prepare: mozpool::Preparation },
+    /// As [`LifeguardCommand::Released`].
+    Released { device: DeviceName, request: RequestId },
+    /// As [`MozpoolNotice::Contacted`].
+    Contacted { request: RequestId, epoch: Epoch },
+    /// As [`MozpoolNotice::Refused`].
+    Refused { request: RequestId, epoch: Epoch, why: String },
+    /// As [`MozpoolNotice::Finished`].
+    Finished { request: RequestId, device: DeviceName, result: ImagingResult },
 }
 
 /// What the *bmm* thread hears.

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod lifeguard;
 pub mod messages;
 pub mod mozpool;
+pub mod peers;
 pub mod registration;
 pub mod supervise;
 pub mod syslog;

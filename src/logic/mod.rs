@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod lifeguard;
 pub mod machine;
 pub mod mozpool;
+pub mod peers;
 pub mod report;
 pub mod time;
 pub mod watch;

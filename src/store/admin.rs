@@ -137,6 +137,8 @@ pub(super) fn register_server<C: Conn>(
     const DOING: &str = "make this imaging server known";
     let ServerRow { name, url } = server;
     changes::telling(c, bell, DOING, |c, news| {
+        // A server that joins a pool says so behind this; one that is alone is not watched.
+        c.exec(sql::BEAT_FORGET, args![name]).doing(DOING)?;
         let old = servers(c)?.into_iter().find(|s| s.name == *name);
         let what = match old {
             Some(old) if old == *server => return Ok(((), Then::Commit)),

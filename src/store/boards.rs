@@ -5,7 +5,7 @@
 use super::cells::{Cells, readable};
 use super::conn::{Conn, Doing, Row, Then, args};
 use super::rows::FreeKind;
-use super::{Result, admin, logs, sql};
+use super::{Result, admin, devices, logs, sql};
 use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::mozpool::{Board, Kind};
 use std::collections::{HashMap, HashSet};
@@ -121,8 +121,9 @@ pub(super) fn all<C: Conn>(c: &mut C, limit: usize) -> Result<Vec<Board>> {
         let name: DeviceName = c.text("name")?.into();
         let (kind, _) = kinds.read(&mut c)?;
         let state = c.text("state")?;
-        let state = states.entry(state).or_insert_with_key(|s| s.as_str().into()).clone();
         let claimed_by = c.opt_int("claims.request_id")?.map(RequestId);
+        let state = devices::state_to_search(state, c.opt_text("server_heartbeats.server")?.is_none());
+        let state = states.entry(state).or_insert_with_key(|s| s.as_str().into()).clone();
         Ok(Board { name, kind, state, claimed_by })
     };
     Ok(readable(rows, read))

@@ -22,6 +22,8 @@ use crate::logic::time::Timestamp;
 use std::collections::HashSet;
 
 const READ: &str = "read devices";
+/// What searches say of a device whose imaging server is gone.
+const UNREACHABLE: &str = "unreachable";
 
 /// A device's row and what is joined to it.
 pub(super) struct Stored {
@@ -32,6 +34,8 @@ pub(super) struct Stored {
     pub(super) tags: Vec<String>,
     pub(super) comments: String,
     pub(super) inventory_id: i64,
+    /// Its imaging server lives, as far as is known.
+    pub(super) reachable: bool,
 }
 
 impl Stored {
@@ -45,6 +49,7 @@ impl Stored {
             tags: Vec::new(),
             comments: String::new(),
             inventory_id: 0,
+            reachable: true,
         }
     }
 
@@ -102,8 +107,9 @@ impl Stored {
             }
             _ => None,
         };
+        let reachable = c.opt_text("server_heartbeats.server")?.is_none();
         let record = DeviceRecord { machine, info, claim };
-        Ok(Self { record, state_name, id, processor, tags, comments, inventory_id })
+        Ok(Self { record, state_name, id, processor, tags, comments, inventory_id, reachable })
     }
 
     fn board(self, now: Timestamp) -> (Board, Candidate) {
@@ -119,7 +125,7 @@ impl Stored {
         let board = Board {
             name: machine.name.clone(),
             kind: kind.into(),
-            state: self.state_name.into(),
+            state: state_to_search(self.state_name, self.reachable).into(),
             claimed_by: claim.map(|c| c.request),
         };
         let recent_failures = machine.recent_failures(now);
@@ -144,6 +150,7 @@ impl Stored {
             boot: machine.boot,
             progress: machine.progress,
             comments: self.comments,
+            reachable: self.reachable,
             request: self.record.claim.map(|c| c.request),
         }
     }
@@ -168,6 +175,11 @@ impl Stored {
     }
 }
 
+/// A device whose imaging server is gone is ready for nobody.
+pub(super) fn state_to_search(state: String, reachable: bool) -> String {
+    if reachable || state != State::Ready.name() { state } else { UNREACHABLE.to_owned() }
+}
+
 /// After a device was made: its place among the free ones, and whether it is one.
 pub(super) fn enter_search<C: Conn>(c: &mut C, name: &DeviceName) -> std::result::Result<(), ConnError> {
     c.exec(sql::DEVICE_SET_LOT, args![place(name), name])?;
@@ -177,9 +189,11 @@ pub(super) fn enter_search<C: Conn>(c: &mut C, name: &DeviceName) -> std::result
 
 /// The same for all devices of a store that has not known it before.
 pub(super) fn begin_search<C: Conn>(c: &mut C) -> Result<()> {
+    const DOING: &str = "prepare the search for devices";
     for name in names(c)? {
-        enter_search(c, &name).doing("prepare the search for devices")?;
+        c.exec(sql::DEVICE_SET_LOT, args![place(&name), &name]).doing(DOING)?;
     }
+    c.exec(sql::DEVICES_BEGIN_FREE, &[]).doing(DOING)?;
     Ok(())
 }
 
@@ -286,7 +300,9 @@ pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
     let Some(row) = c.query_one(sql::DEVICE_NAMED, args![name]).doing(READ)? else { return Ok(None) };
     let mut cells = Cells::new("devices", row);
     let state = cells.text("state")?;
-    Ok(Some(Named { state, claimed_by: cells.opt_int("claims.request_id")?.map(RequestId) }))
+    let claimed_by = cells.opt_int("claims.request_id")?.map(RequestId);
+    let reachable = cells.opt_text("server_heartbeats.server")?.is_none();
+    Ok(Some(Named { state: state_to_search(state, reachable), claimed_by }))
 }
 
 pub(super) fn edit<C: Conn>(

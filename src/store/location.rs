@@ -173,6 +173,17 @@ impl Location {
         }
     }
 
+    /// Takes the right to use this store together with other daemons of a pool, as the server `name`.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Locked`] names the process that has the store for itself, or runs under this name.
+    pub fn share(&self, name: &str) -> Result<StoreLock> {
+        match &self.place {
+            Place::File(path) => StoreLock::share(path, name),
+            Place::Memory(_) | Place::Mysql(_) => Ok(StoreLock::not_needed()),
+        }
+    }
+
     /// The schema version that the store has and the one that this program will bring it to; changes nothing. For a look from
     /// outside, which must not upgrade a store under a daemon that runs.
     ///

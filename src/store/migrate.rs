@@ -35,6 +35,7 @@ steps! {
     "0005_attempts.sql" => |_| Ok(()),
     "0006_reports.sql" => spells::first,
     "0007_leases.sql" => |_| Ok(()),
+    "0008_peers.sql" => |_| Ok(()),
     "0009_candidates.sql" => |_| Ok(()),
 }
 

@@ -25,6 +25,7 @@ mod logs;
 mod migrate;
 mod mysql;
 mod outcomes;
+mod peers;
 mod requests;
 mod rows;
 mod search;
@@ -118,6 +119,11 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// The schema version that this program works with.
+pub fn schema_version() -> u32 {
+    migrate::known()
+}
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -315,6 +321,23 @@ pub trait Store: Send {
     fn relay_boards(&mut self) -> Result<Vec<RelayBoardRow>>;
     /// The imaging servers of the pool, by name.
     fn servers(&mut self) -> Result<Vec<ServerRow>>;
+
+    // Which servers of a pool live.
+
+    /// Makes this start of a registered server the one that counts; its boards can be had again.
+    fn join_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()>;
+    /// Says once more that this server lives. `None`: another start of it has joined since. `Some(true)`: others had taken it
+    /// for gone, and its boards can be had again.
+    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Option<bool>>;
+    /// Says that a server is gone whose count still stands at `beats`, and takes its boards from the search. False: it does
+    /// not, or this was said already.
+    fn declare_gone(&mut self, server: &str, beats: i64, at: Timestamp) -> Result<bool>;
+    /// This server leaves the pool in order: nobody is given its boards from here on.
+    fn leave_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()>;
+    /// The imaging servers, by name, with what is known of their lives.
+    fn pool(&mut self) -> Result<Vec<ServerSeen>>;
+    /// At most `limit` requests of servers that are gone which should have ended by `now`.
+    fn overdue_requests(&mut self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>>;
 
     // What reports are made of: row by row, for there may be a million.
 

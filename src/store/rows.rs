@@ -407,6 +407,8 @@ pub struct DeviceView {
     pub progress: Option<u8>,
     /// People's notes.
     pub comments: String,
+    /// Its imaging server lives, as far as is known: it can be worked with.
+    pub reachable: bool,
     /// The request that holds it.
     pub request: Option<RequestId>,
 }
@@ -482,4 +484,47 @@ pub struct ServerRow {
     pub name: String,
     /// Its API: `http://host:port`, no slash at the end.
     pub url: String,
+}
+
+/// One start of an imaging server, as it makes itself known to its pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The server's name.
+    pub server: String,
+    /// Tells this start from others.
+    pub instance: String,
+    /// When, by its own clock.
+    pub started: Timestamp,
+    /// The program's version.
+    pub version: String,
+    /// The schema version that it works with.
+    pub schema: u32,
+    /// The version of what servers say to each other.
+    pub protocol: u32,
+}
+
+/// Whether a server lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Liveliness {
+    /// Who it is.
+    pub beat: Beat,
+    /// When it said last that it lives, by its own clock.
+    pub last_seen: Timestamp,
+    /// Counts up while it lives.
+    pub beats: i64,
+    /// Somebody has seen the count stand still for long, or it has left.
+    pub gone: bool,
+}
+
+/// An imaging server as its pool sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSeen {
+    /// Unique name.
+    pub name: String,
+    /// Its API; empty until it has been started once.
+    pub url: String,
+    /// How many devices it has.
+    pub devices: u64,
+    /// Whether it lives; `None` for one that has joined no pool.
+    pub liveliness: Option<Liveliness>,
 }

@@ -11,9 +11,10 @@ macro_rules! select_devices {
             "d.processor, d.tags, d.comments, d.inventory_id, ",
             "d.state, d.epoch, d.state_since, d.deadline, d.counters, d.installed_image, d.installed_config, ",
             "d.next_image, d.next_config, d.boot_pxe_config, d.boot_config, d.vanished, d.self_testing, d.progress, d.failures, ",
-            "r.id, r.imaging_server ",
+            "r.id, r.imaging_server, b.server ",
             "FROM devices d LEFT JOIN hardware_types h ON h.id = d.hardware_id ",
             "LEFT JOIN claims c ON c.device_id = d.id LEFT JOIN requests r ON r.id = c.request_id ",
+            "LEFT JOIN server_heartbeats b ON b.server = d.imaging_server AND b.gone = 1 ",
             $($rest),*
         )
     };
@@ -44,13 +45,14 @@ pub(super) const DEVICE_ADDRESSES: &str =
     "SELECT name, fqdn FROM devices WHERE imaging_server = ? ORDER BY name";
 pub(super) const DEVICE_MACS: &str =
     "SELECT name, mac FROM devices WHERE imaging_server = ? AND mac IS NOT NULL ORDER BY name";
-pub(super) const DEVICE_NAMED: &str =
-    "SELECT d.state, c.request_id FROM devices d LEFT JOIN claims c ON c.device_id = d.id WHERE d.name = ?";
+pub(super) const DEVICE_NAMED: &str = "SELECT d.state, c.request_id, b.server FROM devices d LEFT JOIN claims c ON c.device_id = d.id \
+    LEFT JOIN server_heartbeats b ON b.server = d.imaging_server AND b.gone = 1 WHERE d.name = ?";
 pub(super) const ENVIRONMENTS: &str =
     "SELECT DISTINCT environment FROM devices WHERE environment <> '' ORDER BY environment";
 /// All devices as the census wants them.
-pub(super) const BOARDS: &str = "SELECT d.name, d.environment, d.hardware_id, d.processor, d.tags, d.state, c.request_id \
-    FROM devices d LEFT JOIN claims c ON c.device_id = d.id ORDER BY d.name LIMIT ?";
+pub(super) const BOARDS: &str = "SELECT d.name, d.environment, d.hardware_id, d.processor, d.tags, d.state, c.request_id, b.server \
+    FROM devices d LEFT JOIN claims c ON c.device_id = d.id \
+    LEFT JOIN server_heartbeats b ON b.server = d.imaging_server AND b.gone = 1 ORDER BY d.name LIMIT ?";
 
 // The search. Everything here is answered by the index `devices_free` alone, in which free devices of one kind stand together.
 /// The next kind after the given one: one step into the index, however many devices a kind has. The lot that is given is
@@ -73,15 +75,21 @@ macro_rules! mend_free {
         concat!(
             "UPDATE devices SET free_image = CASE WHEN state = 'ready' ",
             "AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) ",
+            "AND NOT EXISTS (SELECT 1 FROM server_heartbeats b WHERE b.server = devices.imaging_server AND b.gone = 1) ",
             "THEN COALESCE(installed_image, '') ELSE NULL END WHERE ",
             $($which,)*
             "(CASE WHEN state = 'ready' AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) ",
+            "AND NOT EXISTS (SELECT 1 FROM server_heartbeats b WHERE b.server = devices.imaging_server AND b.gone = 1) ",
             "THEN free_image IS NULL OR free_image <> COALESCE(installed_image, '') ELSE free_image IS NOT NULL END)"
         )
     };
 }
 pub(super) const DEVICE_MEND_FREE: &str = mend_free!("name = ? AND ");
 pub(super) const DEVICES_MEND_FREE: &str = mend_free!();
+/// The first time, in a schema that knows nothing of imaging servers that are gone.
+pub(super) const DEVICES_BEGIN_FREE: &str = "UPDATE devices SET free_image = CASE WHEN state = 'ready' \
+    AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.device_id = devices.id) THEN COALESCE(installed_image, '') ELSE NULL END";
+pub(super) const SERVER_MEND_FREE: &str = mend_free!("imaging_server = ? AND ");
 pub(super) const DEVICE_SET_LOT: &str = "UPDATE devices SET lot = ? WHERE name = ?";
 pub(super) const DEVICE_OF_CLAIM: &str =
     "SELECT d.name FROM claims c JOIN devices d ON d.id = c.device_id WHERE c.request_id = ?";
@@ -99,6 +107,8 @@ pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, im
 pub(super) const DEVICE_DESCRIBE: &str = "UPDATE devices SET fqdn = ?, mac = ?, imaging_server = ?, relay_info = ?, \
     environment = ?, hardware_id = ?, processor = ?, tags = ?, comments = ?, inventory_id = ? WHERE name = ?";
 pub(super) const DEVICE_RENAME: &str = "UPDATE devices SET name = ? WHERE name = ?";
+/// A device that gets another imaging server: what the old one decided on is stale from here on.
+pub(super) const DEVICE_HAND_OVER: &str = "UPDATE devices SET epoch = epoch + 1 WHERE name = ?";
 pub(super) const DEVICE_FORGET_MAC: &str = "UPDATE devices SET mac = NULL WHERE name = ?";
 pub(super) const DEVICE_OF_MAC: &str = "SELECT name FROM devices WHERE mac = ?";
 pub(super) const DEVICE_RELAYS: &str = "SELECT name, relay_info FROM devices WHERE relay_info <> ''";
@@ -117,7 +127,8 @@ pub(super) const REQUEST_MOVE: &str = "UPDATE requests SET state = ?, epoch = ?,
 pub(super) const REQUEST_HAS_EPOCH: &str = "SELECT id FROM requests WHERE id = ? AND epoch = ?";
 /// Takes a device for a request that has not moved. No row: it has moved, or the device is not `ready`.
 pub(super) const CLAIM_TAKE: &str = "INSERT INTO claims (request_id, device_id) \
-    SELECT r.id, d.id FROM requests r, devices d WHERE r.id = ? AND r.epoch = ? AND d.name = ? AND d.state = 'ready'";
+    SELECT r.id, d.id FROM requests r, devices d WHERE r.id = ? AND r.epoch = ? AND d.name = ? AND d.state = 'ready' \
+    AND NOT EXISTS (SELECT 1 FROM server_heartbeats b WHERE b.server = d.imaging_server AND b.gone = 1)";
 pub(super) const CLAIM_DROP: &str = "DELETE FROM claims WHERE request_id = ?";
 pub(super) const CLAIM_SET_RESULT: &str =
     "UPDATE claims SET imaging_result = ? WHERE device_id = (SELECT id FROM devices WHERE name = ?)";
@@ -247,6 +258,24 @@ pub(super) const SERVERS: &str = "SELECT name, url FROM imaging_servers ORDER BY
 pub(super) const SERVER_UPDATE: &str = "UPDATE imaging_servers SET url = ? WHERE name = ?";
 pub(super) const SERVER_INSERT: &str = "INSERT INTO imaging_servers (url, name) VALUES (?, ?)";
 pub(super) const SERVER: &str = "SELECT name FROM imaging_servers WHERE name = ?";
+pub(super) const POOL: &str = "SELECT s.name, s.url, b.instance, b.started, b.version, b.schema_version, b.protocol, b.last_seen, \
+    b.beats, b.gone FROM imaging_servers s LEFT JOIN server_heartbeats b ON b.server = s.name ORDER BY s.name";
+pub(super) const DEVICES_PER_SERVER: &str =
+    "SELECT imaging_server, COUNT(*) FROM devices GROUP BY imaging_server ORDER BY imaging_server";
+pub(super) const BEAT_FORGET: &str = "DELETE FROM server_heartbeats WHERE server = ?";
+pub(super) const BEAT_JOIN: &str = "INSERT INTO server_heartbeats (server, instance, started, last_seen, beats, version, \
+    schema_version, protocol, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
+pub(super) const BEAT: &str =
+    "UPDATE server_heartbeats SET last_seen = ?, beats = beats + 1 WHERE server = ? AND instance = ?";
+pub(super) const BEAT_BACK: &str =
+    "UPDATE server_heartbeats SET gone = 0 WHERE server = ? AND instance = ? AND gone = 1";
+pub(super) const BEAT_GONE: &str =
+    "UPDATE server_heartbeats SET gone = 1 WHERE server = ? AND beats = ? AND gone = 0";
+pub(super) const BEAT_LEAVE: &str =
+    "UPDATE server_heartbeats SET gone = 1 WHERE server = ? AND instance = ? AND gone = 0";
+/// Requests of servers that are gone, whose time is over.
+pub(super) const REQUESTS_OVERDUE: &str = "SELECT r.id FROM server_heartbeats b JOIN requests r ON r.imaging_server = b.server \
+    WHERE b.gone = 1 AND r.state <> 'closed' AND r.expires <= ? ORDER BY r.id LIMIT ?";
 pub(super) const RELAY_BOARDS: &str = "SELECT name, fqdn, imaging_server FROM relay_boards ORDER BY name";
 pub(super) const RELAY_BOARD: &str = "SELECT name, fqdn, imaging_server FROM relay_boards WHERE name = ?";
 pub(super) const RELAY_BOARD_INSERT: &str =

@@ -3,8 +3,8 @@
 use super::conn::Conn;
 use super::{
     Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit,
-    Result, Store, Sync, Synced, admin, apply, attempts, boards, candidates, changes, delete, devices, export,
-    inventory, leases, logs, outcomes, requests, rows::*, search, spells,
+    Result, Store, Sync, Synced, admin, apply, attempts, boards, candidates, changes, delete, devices,
+    export, inventory, leases, logs, outcomes, peers, requests, rows::*, search, spells,
 };
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
@@ -210,6 +210,25 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn servers(&mut self) -> Result<Vec<ServerRow>> {
         admin::servers(&mut self.conn)
+    }
+
+    fn join_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()> {
+        peers::join(&mut self.conn, &self.bell, me, at)
+    }
+    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Option<bool>> {
+        peers::beat(&mut self.conn, &self.bell, me, at)
+    }
+    fn declare_gone(&mut self, server: &str, beats: i64, at: Timestamp) -> Result<bool> {
+        peers::declare_gone(&mut self.conn, &self.bell, server, beats, at)
+    }
+    fn leave_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()> {
+        peers::leave(&mut self.conn, &self.bell, me, at)
+    }
+    fn pool(&mut self) -> Result<Vec<ServerSeen>> {
+        peers::pool(&mut self.conn)
+    }
+    fn overdue_requests(&mut self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>> {
+        peers::overdue(&mut self.conn, now, limit)
     }
 
     fn spells(&mut self, window: Window, take: &mut dyn FnMut(Spell<'_>)) -> Result<()> {

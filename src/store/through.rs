@@ -172,6 +172,12 @@ pass_on! {
     fn relay_board(name: &str) -> Option<RelayBoardRow>;
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
+    fn join_pool(me: &Beat, at: Timestamp) -> ();
+    fn beat(me: &Beat, at: Timestamp) -> Option<bool>;
+    fn declare_gone(server: &str, beats: i64, at: Timestamp) -> bool;
+    fn leave_pool(me: &Beat, at: Timestamp) -> ();
+    fn pool() -> Vec<ServerSeen>;
+    fn overdue_requests(now: Timestamp, limit: usize) -> Vec<RequestId>;
     fn spells(window: Window, take: &mut dyn FnMut(Spell<'_>)) -> ();
     fn failures(window: Window, take: &mut dyn FnMut(Failed<'_>)) -> ();
     fn outcomes(window: Window, take: &mut dyn FnMut(Outcome<'_>)) -> ();

@@ -31,7 +31,7 @@ fn a_device_is_made_changed_and_deleted() {
                 r#""imaging_server":"img1.lab","relay_info":"","state":"new","comments":"{}","image":null,"#,
                 r#""boot_config":"{{}}","environment":"{}","request_id":null,"hardware_type":"panda","#,
                 r#""hardware_model":"ES","processor":"","tags":["a","b"],"next_image":null,"#,
-                r#""state_since":"2026-11-22T11:49:06.581Z","mac":"{}","deadline":"2026-11-22T11:49:06.581Z","#,
+                r#""state_since":"2026-11-22T11:49:06.581Z","reachable":true,"mac":"{}","deadline":"2026-11-22T11:49:06.581Z","#,
                 r#""progress":null,"pxe_config":null,"attempt":null,"limit_s":0}}"#
             ),
             mac.0, comments, environment, mac.1

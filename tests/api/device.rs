@@ -25,11 +25,11 @@ fn devices_are_listed_by_name_or_with_all_about_them() {
             r#""mac_address":"0a0b0c0d0e01","imaging_server":"img1.lab","relay_info":"relay-1.lab:bank1:relay3","#,
             r#""state":"ready","comments":"good","image":"b2g","boot_config":"{\"b2gbase\":\"http://x/\"}","#,
             r#""environment":"production","request_id":1,"hardware_type":"panda","hardware_model":"ES","#,
-            r#""processor":"armv7","tags":["camera","wifi"],"next_image":null,"state_since":"2026-11-22T11:46:40.000Z"},"#,
+            r#""processor":"armv7","tags":["camera","wifi"],"next_image":null,"state_since":"2026-11-22T11:46:40.000Z","reachable":true},"#,
             r#"{"id":2,"name":"panda-0002","fqdn":"panda-0002.lab","inventory_id":0,"mac_address":"","#,
             r#""imaging_server":"img1.lab","relay_info":"","state":"b2g_downloading","comments":"","image":null,"#,
             r#""boot_config":"{}","environment":"tests","request_id":null,"hardware_type":"","hardware_model":"","#,
-            r#""processor":"","tags":[],"next_image":"b2g","state_since":"2026-11-22T11:46:40.000Z"},"#
+            r#""processor":"","tags":[],"next_image":"b2g","state_since":"2026-11-22T11:46:40.000Z","reachable":true},"#
         );
         assert!(answer.line().starts_with(first), "{details}: {}", answer.line());
     }

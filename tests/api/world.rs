@@ -208,6 +208,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
             bmm,
             inventory: Some(inventory),
             vitals: Arc::clone(&vitals),
+            peers: None,
         },
         recent,
         log_bell: Arc::default(),

@@ -18,6 +18,7 @@ mod mariadb;
 mod moving;
 mod odd_values;
 mod opening;
+mod peering;
 mod reading;
 mod reporting;
 mod searching;
@@ -353,6 +354,11 @@ macro_rules! on {
             changing::numbers_have_no_gap_whoever_writes,
             changing::pages_say_where_they_lie,
             changing::a_bell_knows_what_was_there_before,
+            peering::a_server_joins_beats_and_is_replaced_by_its_next_start,
+            peering::a_server_is_gone_only_if_its_count_stands_where_it_was_seen,
+            peering::the_boards_of_a_server_that_is_gone_are_nobodys,
+            peering::overdue_requests_are_those_of_servers_that_are_gone,
+            peering::a_device_that_gets_another_server_is_no_longer_its_old_ones,
             odd_values::devices_come_back_as_they_went,
             odd_values::requests_come_back_as_they_went,
             syncing::an_inventory_makes_changes_and_deletes,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Names of all free devices that fit, as the search finds them.
-fn free(store: &mut dyn Store, wanted: &Wanted) -> BTreeSet<DeviceName> {
+pub(crate) fn free(store: &mut dyn Store, wanted: &Wanted) -> BTreeSet<DeviceName> {
     let hardware = store.hardware_of_image(&wanted.install.image).unwrap();
     let kinds = store.free_kinds().unwrap();
     let fitting = kinds.iter().filter(|k| kind_fits(&k.kind, wanted, &hardware).is_ok());
@@ -17,7 +17,7 @@ fn free(store: &mut dyn Store, wanted: &Wanted) -> BTreeSet<DeviceName> {
 }
 
 /// … as the judge says, device by device.
-fn judged(store: &mut dyn Store, wanted: &Wanted) -> BTreeSet<DeviceName> {
+pub(crate) fn judged(store: &mut dyn Store, wanted: &Wanted) -> BTreeSet<DeviceName> {
     let hardware = store.hardware_of_image(&wanted.install.image).unwrap();
     let boards = store.boards(usize::MAX).unwrap();
     boards.into_iter().filter(|b| judge(b, wanted, &hardware).is_ok()).map(|b| b.name).collect()

@@ -181,6 +181,7 @@ pub const DEVICE_DETAILS: Shape = Shape {
         needed("tags", Kind::List(&Kind::Text), "What else it has."),
         needed("next_image", Kind::OrNull(&Kind::Text), "The image that is being installed."),
         needed("state_since", Kind::Time, "When it entered its state."),
+        needed("reachable", Kind::Bool, "Its imaging server lives; if not, nobody is given the device."),
     ],
     example: "",
 };

@@ -10,6 +10,7 @@ mod bodies;
 mod candidates;
 mod changes;
 mod inventory;
+mod peers;
 mod queries;
 mod reports;
 
@@ -20,5 +21,6 @@ pub use bodies::*;
 pub use candidates::*;
 pub use changes::*;
 pub use inventory::*;
+pub use peers::*;
 pub use queries::*;
 pub use reports::*;

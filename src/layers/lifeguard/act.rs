@@ -7,6 +7,9 @@ impl Lifeguard {
     pub(super) fn act(&mut self, decided: Decided, commit: DeviceCommit) {
         let Decided { device, before, mut effects, asker, .. } = decided;
         let Some(entry) = self.devices.get_mut(&device) else { return };
+        if let Asker::Request { request, epoch, .. } = &asker {
+            entry.order = Some((*request, *epoch));
+        }
         let old = std::mem::replace(&mut entry.machine, commit.next);
         let machine = &entry.machine;
         let (state, epoch) = (machine.state, machine.epoch);
@@ -54,7 +57,8 @@ impl Lifeguard {
                 BmmJob::Cancel { device: name }
             }
             Effect::Report { claim, result } => {
-                return self.notify(MozpoolNotice::Finished { request: claim.request, device: name, result });
+                let finished = MozpoolNotice::Finished { request: claim.request, device: name, result };
+                return self.notify_owner(&claim.server, finished);
             }
         };
         if let Err(TrySendError::Full(_)) = self.out.bmm.try_send(job) {
@@ -126,16 +130,34 @@ impl Lifeguard {
             (Asker::Nobody, _) => {}
             // Who asked may have stopped waiting.
             (Asker::Api(reply), answer) => drop(reply.send(answer)),
-            (Asker::Request { request, epoch, .. }, DeviceAnswer::Accepted { .. }) => {
-                self.notify(MozpoolNotice::Contacted { request, epoch });
+            (Asker::Request { request, server, epoch, .. }, DeviceAnswer::Accepted { .. }) => {
+                self.notify_owner(&server, MozpoolNotice::Contacted { request, epoch });
             }
-            (Asker::Request { request, epoch, .. }, DeviceAnswer::Ignored { why, .. }) => {
-                self.notify(MozpoolNotice::Refused { request, epoch, why: why.to_string() });
+            (Asker::Request { request, server, epoch, .. }, DeviceAnswer::Ignored { why, .. }) => {
+                let why = why.to_string();
+                self.notify_owner(&server, MozpoolNotice::Refused { request, epoch, why });
             }
             (Asker::Request { .. }, DeviceAnswer::UnknownDevice | DeviceAnswer::Unavailable { .. }) => {
                 log::warn!("device={device} could not be prepared now; its request asks again");
             }
         }
+    }
+
+    /// Tells the request layer of the server that owns the request.
+    pub(super) fn notify_owner(&self, server: &str, notice: MozpoolNotice) {
+        let Some(peers) = self.peers.as_ref().filter(|_| server != self.settings.server) else {
+            return self.notify(notice);
+        };
+        let message = match notice {
+            MozpoolNotice::Contacted { request, epoch } => PeerMessage::Contacted { request, epoch },
+            MozpoolNotice::Refused { request, epoch, why } => PeerMessage::Refused { request, epoch, why },
+            MozpoolNotice::Finished { request, device, result } => {
+                PeerMessage::Finished { request, device, result }
+            }
+            // What concerns no request of theirs they read from the store.
+            MozpoolNotice::DeviceFreed { .. } | MozpoolNotice::Administered => return,
+        };
+        peers.tell(server, message);
     }
 
     pub(super) fn notify(&self, notice: MozpoolNotice) {

@@ -132,6 +132,33 @@ impl Lifeguard {
         self.publish_default()
     }
 
+    /// Another server of the pool has changed something, perhaps.
+    pub(super) fn look_again(&mut self, look: &Look) {
+        let looked = if look.all { self.load_all_again() } else { self.load_some_again(look) };
+        if let Err(error) = looked {
+            self.fall_behind(&error);
+        }
+    }
+
+    fn load_some_again(&mut self, look: &Look) -> Result<(), StoreError> {
+        if look.catalog {
+            self.catalog = self.store.catalog()?;
+        }
+        let infos = |layer: &Self| -> Vec<Option<DeviceInfo>> {
+            look.devices.iter().map(|name| layer.devices.get(name).map(|e| e.info.clone())).collect()
+        };
+        let before = infos(self);
+        self.load_devices_again(&look.devices.iter().collect::<Vec<_>>())?;
+        if look.catalog {
+            self.publish_all();
+            self.publish_default()?;
+        }
+        if infos(self) != before {
+            self.tell_of_change();
+        }
+        Ok(())
+    }
+
     fn load_again(&mut self, change: &Administration) -> Result<(), StoreError> {
         self.catalog = self.store.catalog()?;
         match change {
@@ -188,15 +215,29 @@ impl Lifeguard {
     }
 
     /// A device that goes on as it is, with what is said of it now. Its machine's row is the one in memory: no one else
-    /// writes it.
+    /// writes it, as long as the device is ours. One that was another server's in between has another epoch.
     fn changed(&mut self, known: Entry, record: DeviceRecord) {
         let name = record.machine.name.clone();
-        let (machine, claim) = (known.machine, known.claim);
-        let entry = Entry { machine, claim, ..Entry::from(record) };
+        if record.machine.epoch != known.machine.epoch {
+            log::info!("device={name} was moved by another server; it goes on as it is stored");
+            self.devices.insert(name.clone(), known);
+            self.hand_out(&name, Effect::Cancel);
+            return self.adopt(record);
+        }
+        // Its request has let go of it, and that is on its way to us; or was, when the server that was to tell us died.
+        let stored = record.claim.as_ref().map(|c| c.request);
+        let left = known.claim.as_ref().map(|c| c.request).filter(|r| stored != Some(*r));
+        let Entry { machine, claim, off_since, order, left: left_before, .. } = known;
+        let entry = Entry { machine, claim, off_since, order, left: left_before, ..Entry::from(record) };
         let (rewired, same) = (entry.relay != known.relay, entry.info == known.info);
         self.devices.insert(name.clone(), entry);
         if rewired {
             self.requeue(&name);
+        }
+        if let (Some(request), true) = (left, self.peers.is_some()) {
+            let mut items = std::mem::take(&mut self.follow_ups);
+            self.released(name.clone(), request, &mut items);
+            self.follow_ups = items;
         }
         if !same && let Err(why) = self.publish(&name) {
             log::error!("device={name} no boot config: {why}");

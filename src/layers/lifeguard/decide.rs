@@ -153,7 +153,8 @@ impl Lifeguard {
 
     /// A request wants a device that is not `ready`. It may have asked before, and not have heard the answer.
     pub(super) fn answer_order(&mut self, device: &DeviceName, event: &Event, asker: Asker) {
-        let (Asker::Request { request, epoch, known }, Some(entry)) = (asker, self.devices.get(device))
+        let (Asker::Request { request, server, epoch, known }, Some(entry)) =
+            (asker, self.devices.get(device))
         else {
             return;
         };
@@ -165,12 +166,13 @@ impl Lifeguard {
                 cycling.contains(&machine.state) && !machine.self_testing
             }
         };
-        self.notify(if known && under_way {
+        let notice = if known && under_way {
             MozpoolNotice::Contacted { request, epoch }
         } else {
             let why = format!("it is in state {}", machine.state);
             MozpoolNotice::Refused { request, epoch, why }
-        });
+        };
+        self.notify_owner(&server, notice);
     }
 
     /// The store knows better, or somebody else moved the device: take what is stored.

@@ -13,10 +13,12 @@ mod orders;
 mod steps;
 
 use super::deadlines::Deadlines;
+use super::messages::PeerMessage;
 use super::messages::{
     AdminAnswer, Administration, BmmAnswer, BmmJob, BootAnswer, DeviceAnswer, DraftAnswer, JournalLine,
-    LIFEGUARD_QUEUE, LifeguardCommand, MozpoolNotice, Reply,
+    LIFEGUARD_QUEUE, LifeguardCommand, Look, MozpoolNotice, Reply,
 };
+use super::peers::Peers;
 use super::supervise::Exit;
 use crate::bmm::power::PowerAddress;
 use crate::boot::render::{LiveSystems, ServerValues};
@@ -114,6 +116,8 @@ pub struct Lifeguard {
     /// What acting on the last commit has shown, to be decided on next.
     follow_ups: Vec<Item>,
     steps: StepWatch,
+    /// The other servers of the pool; `None`: this one is alone.
+    peers: Option<Peers>,
     rule: Rule,
 }
 
@@ -125,6 +129,10 @@ struct Entry {
     relay: Option<PowerAddress>,
     /// Its power was taken away then, and is not back yet.
     off_since: Option<Timestamp>,
+    /// The order that was taken last: one that comes once more is not carried out again.
+    order: Option<(RequestId, Epoch)>,
+    /// The request that let go of it last: that is told by several ways.
+    left: Option<RequestId>,
 }
 
 impl From<DeviceRecord> for Entry {
@@ -136,7 +144,15 @@ impl From<DeviceRecord> for Entry {
                 .map_err(|e| log::warn!("device={} has no usable relay: {e}", record.machine.name))
                 .ok(),
         };
-        Self { machine: record.machine, info: record.info, claim: record.claim, relay, off_since: None }
+        Self {
+            machine: record.machine,
+            info: record.info,
+            claim: record.claim,
+            relay,
+            off_since: None,
+            order: None,
+            left: None,
+        }
     }
 }
 
@@ -153,6 +169,8 @@ enum Asker {
     /// `known`: the device layer knew of its claim before this order.
     Request {
         request: RequestId,
+        /// The imaging server that owns it.
+        server: Arc<str>,
         epoch: Epoch,
         known: bool,
     },
@@ -196,12 +214,18 @@ impl Lifeguard {
             behind: false,
             follow_ups: Vec::new(),
             steps,
+            peers: None,
             rule: Box::new(step),
         };
         for record in records {
             layer.adopt(record);
         }
         Ok(layer)
+    }
+
+    /// In a pool.
+    pub fn with_peers(self, peers: Peers) -> Self {
+        Self { peers: Some(peers), ..self }
     }
 
     /// Lets `rule` decide.

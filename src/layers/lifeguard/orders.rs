@@ -37,6 +37,9 @@ impl Lifeguard {
     }
 
     pub(super) fn command(&mut self, command: LifeguardCommand, items: &mut Vec<Item>) {
+        if self.peers.is_some() {
+            self.find_device_of(&command);
+        }
         match command {
             LifeguardCommand::Event { device, event, claim, reply } => {
                 if let (Some(claim), Some(entry)) = (claim, self.devices.get_mut(&device)) {
@@ -75,10 +78,37 @@ impl Lifeguard {
                 };
                 drop(reply.send(answer));
             }
+            LifeguardCommand::LookAgain { look } => self.look_again(&look),
             LifeguardCommand::Administer { change, dry_run, reply } => {
                 // Who asked may have stopped waiting.
                 drop(reply.send(self.administer(&change, dry_run)));
             }
+        }
+    }
+
+    /// A device that another server has just made, or given to us, may be asked for before we have heard of it.
+    fn find_device_of(&mut self, command: &LifeguardCommand) {
+        let (LifeguardCommand::Event { device, .. }
+        | LifeguardCommand::Prepare { device, .. }
+        | LifeguardCommand::Edit { device, .. }
+        | LifeguardCommand::Explain { device, .. }
+        | LifeguardCommand::Draft { device, .. }) = command
+        else {
+            return;
+        };
+        if !self.devices.contains_key(device) {
+            let look = Look { devices: [device.clone()].into(), ..Look::default() };
+            self.look_again(&look);
+        }
+        let install = match command {
+            LifeguardCommand::Prepare { install, .. } => install,
+            LifeguardCommand::Event { event: Event::Please(Ask::Image(install)), .. } => install,
+            _ => return,
+        };
+        let hardware = self.devices.get(device).and_then(|entry| entry.info.hardware);
+        let known = hardware.is_some_and(|h| self.catalog.matrix.contains_key(&(install.image.clone(), h)));
+        if !known && let Ok(catalog) = self.store.catalog() {
+            self.catalog = catalog;
         }
     }
 
@@ -108,10 +138,16 @@ impl Lifeguard {
         let request = claim.request;
         let Some(entry) = self.devices.get_mut(&device) else {
             let why = "this server does not have it".to_owned();
-            return self.notify(MozpoolNotice::Refused { request, epoch, why });
+            return self.notify_owner(&claim.server, MozpoolNotice::Refused { request, epoch, why });
         };
+        let server = claim.server.clone();
+        // An order may come twice: from another server, or because the answer to the first was lost.
+        if entry.order == Some((request, epoch)) {
+            return self.notify_owner(&server, MozpoolNotice::Contacted { request, epoch });
+        }
         let known = entry.claim.as_ref() == Some(&claim);
         entry.claim = Some(claim);
+        entry.left = None;
         let ask = match prepare {
             Preparation::PowerCycle => Ask::PowerCycle,
             Preparation::Image => Ask::Image(install),
@@ -119,7 +155,7 @@ impl Lifeguard {
         items.push(Item {
             device,
             event: Event::Please(ask),
-            asker: Asker::Request { request, epoch, known },
+            asker: Asker::Request { request, server, epoch, known },
         });
     }
 
@@ -130,7 +166,10 @@ impl Lifeguard {
                 "device={device} is held by another request; request {request} let go of it earlier"
             );
         }
-        entry.claim = None;
+        if entry.claim.is_none() && entry.left == Some(request) {
+            return;
+        }
+        (entry.claim, entry.left) = (None, Some(request));
         let policies = &self.settings.return_policies;
         let policy = policies.get(&entry.info.environment).copied().unwrap_or(self.settings.return_policy);
         if entry.machine.state == State::Ready && matches!(policy, ReturnPolicy::Check | ReturnPolicy::None) {

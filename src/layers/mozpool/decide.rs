@@ -115,8 +115,12 @@ impl Mozpool {
             log::info!("request={} {before} -> {} epoch={}", request.id, request.state, request.epoch);
         }
         for effect in effects {
+            // Taken out when the decision was made.
+            if matches!(effect, Effect::Find { .. }) {
+                continue;
+            }
+            let Some(effect) = self.hand_elsewhere(&request, effect) else { continue };
             let command = match effect {
-                // Taken out when the decision was made.
                 Effect::Find { .. } => continue,
                 Effect::Contact { epoch, device, prepare } => {
                     let claim = Claim { request: request.id, server: self.server.clone() };

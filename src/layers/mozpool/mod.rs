@@ -4,6 +4,7 @@
 //! device is part of the decision, so that a request which finds one at once claims it in the same commit.
 
 mod decide;
+mod elsewhere;
 mod orders;
 mod search;
 mod told;
@@ -13,9 +14,11 @@ use search::{Search, readable, same_json};
 use told::{Counted, Tried};
 
 use super::deadlines::Deadlines;
+use super::messages::PeerMessage;
 use super::messages::{
     CreateAnswer, LifeguardCommand, MozpoolCommand, MozpoolNotice, Reply, RequestAnswer, RequestEvent,
 };
+use super::peers::Peers;
 use super::supervise::Exit;
 use crate::clock::{Clock, StepWatch};
 use crate::logic::ids::{DeviceName, HardwareId, ImageName, RequestId};
@@ -76,7 +79,16 @@ pub struct Mozpool {
     tries: HashMap<RequestId, Tried>,
     rests_until: Option<Timestamp>,
     steps: StepWatch,
+    /// The other servers of the pool, and when their requests are looked at next; `None`: this server is alone.
+    pool: Option<Pool>,
     rule: Rule,
+}
+
+/// What the layer needs of the other servers.
+struct Pool {
+    peers: Peers,
+    /// When requests of servers that are gone are looked for.
+    look_at: Timestamp,
 }
 
 /// One thing to decide on, and who waits for the answer.
@@ -133,6 +145,7 @@ impl Mozpool {
             tries: HashMap::new(),
             rests_until: None,
             steps,
+            pool: None,
             rule: Box::new(step),
         };
         for mut record in records {
@@ -144,6 +157,12 @@ impl Mozpool {
             layer.keep(record.machine);
         }
         Ok(layer)
+    }
+
+    /// In a pool.
+    pub fn with_peers(self, peers: Peers) -> Self {
+        let look_at = self.clock.now();
+        Self { pool: Some(Pool { peers, look_at }), ..self }
     }
 
     /// Lets `rule` decide.
@@ -193,7 +212,9 @@ impl Mozpool {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
-        let first = self.deadlines.first()?;
+        let first = self.deadlines.first();
+        let look_at = self.pool.as_ref().map(|pool| pool.look_at);
+        let first = first.into_iter().chain(look_at).min()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
 
@@ -203,8 +224,11 @@ impl Mozpool {
         self.counted_in_batch = false;
         let now = self.clock.now();
         let due = self.due(now, &mut items);
+        // Requests of servers that are gone are ours for one batch.
+        let guests = self.take_in_overdue(now, &mut items);
         // Also when that failed: who asks for a board is answered.
         if let Err(error) = self.create(created, &mut items).and(due) {
+            guests.into_iter().for_each(|id| self.forget(id));
             return self.give_back(&error, now, items);
         }
         let mut batch = Batch::default();
@@ -227,7 +251,9 @@ impl Mozpool {
                 }
             }
         }
-        match self.commit(batch, now) {
+        let committed = self.commit(batch, now);
+        guests.into_iter().for_each(|id| self.forget(id));
+        match committed {
             Ok(stale) => {
                 for (request, outcome, asker) in askers {
                     let outcome = if stale.contains(&request) { Outcome::Overtaken } else { outcome };

@@ -50,6 +50,7 @@ impl<C: Conn> Apply<'_, C> {
         let row_name = || format!("device `{name}`");
         let mut diff = self.diff(Kind::Device, name, old.is_none())?;
         let fresh = diff.fresh;
+        let old_server = old.as_ref().map(|old| old.record.info.imaging_server.clone());
         let mut row = match (old, fqdn) {
             (Some(old), _) => old,
             (None, Some(fqdn)) => Stored::new(
@@ -108,6 +109,10 @@ impl<C: Conn> Apply<'_, C> {
             })?;
             if let Some(mac) = row.record.info.mac {
                 self.c.exec(sql::CANDIDATE_DELETE, args![mac.join("")]).doing(DOING)?;
+            }
+            if old_server.is_some_and(|old| old != row.record.info.imaging_server) {
+                self.c.exec(sql::DEVICE_HAND_OVER, args![name]).doing(DOING)?;
+                self.c.exec(sql::DEVICE_MEND_FREE, args![name]).doing(DOING)?;
             }
             spells::follow(self.c, name, Some(self.now), None)?;
             let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };

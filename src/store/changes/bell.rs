@@ -49,6 +49,11 @@ impl Bell {
         self.rung.notify_all();
     }
 
+    /// What the store has said when it was asked: others than this process have committed up to here.
+    pub fn heard(&self, last: &LastChanges) {
+        self.ring(last);
+    }
+
     /// These numbers are committed. Threads may say so in another order than they have committed in: the largest counts.
     pub(in crate::store) fn ring(&self, last: &LastChanges) {
         // Kinds first: whoever sees the number of all finds that of its kind.

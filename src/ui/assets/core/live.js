@@ -239,6 +239,9 @@ function apply(kind, change) {
     if (!known) return;
     const { was, was_assigned_device: _, ...fresh } = data;
     requests.set(data.id, { ...known, ...fresh });
+  } else if (kind === "server") {
+    // Whether its devices can be reached is told by no change of theirs.
+    for (const [name, device] of devices) if (device.imaging_server === data.name) reread(name);
   }
 }
 

@@ -6,8 +6,8 @@ import { href } from "../core/router.js";
 
 /** A device's state: colour, sign, words; its name as the API knows it on pointing. */
 export const deviceState = (device) =>
-  h("span", { class: ["state", `group-${groupOf(device)}`], title: `${device.state} (${groupTitle(groupOf(device))})` },
-    groupOf(device) === "used" ? "in use" : device.state === "ready" ? "free" : inWords(device.state));
+  h("span", { class: ["state", `group-${groupOf(device)}`], title: device.reachable === false ? `${device.state}; its imaging server ${device.imaging_server} is gone` : `${device.state} (${groupTitle(groupOf(device))})` },
+    device.reachable === false ? "unreachable" : groupOf(device) === "used" ? "in use" : device.state === "ready" ? "free" : inWords(device.state));
 
 /** A request's state. */
 export const requestState = (request) =>

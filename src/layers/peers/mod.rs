@@ -1,0 +1,220 @@
+//! The other imaging servers of the pool: who they are, whether they live, and what is sent to them.
+//!
+//! [`Pulse`] is a thread that says in the store that this server lives, and watches the others there. What machines here have to say
+//! to machines there goes into an order per peer, with a thread of its own, so that one that hangs delays no other. Nothing is
+//! kept for long: what finds no room or no ear is asked for again by the time limit of the state that waits for it.
+
+mod post;
+mod pulse;
+
+pub use pulse::Pulse;
+
+use super::messages::{MozpoolNotice, PeerMessage};
+use super::supervise::{Exit, spawn};
+use crate::clock::Clock;
+use crate::logic::ids::RequestId;
+use crate::logic::machine::Epoch;
+use crate::seal::Secret;
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// The version of what servers say to each other. Servers with another one are not spoken to.
+pub const PROTOCOL: u32 = 1;
+/// Messages that may wait for one peer: all devices of a large server change hands at once.
+const QUEUE: usize = 4096;
+/// Between two lines of the log about the same trouble.
+const LOG_AGAIN_MS: i64 = 60_000;
+
+/// What this server knows of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its API.
+    pub url: String,
+    /// Nobody has heard of it for long, or it has left.
+    pub gone: bool,
+    /// Why it is not spoken to: it speaks another version.
+    pub fault: Option<String>,
+}
+
+/// The way to the other servers; clones share it.
+#[derive(Clone)]
+pub struct Peers(Arc<Inner>);
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("own", &self.0.own).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    own: String,
+    schema: u32,
+    secret: Secret,
+    clock: Arc<dyn Clock>,
+    known: RwLock<BTreeMap<String, Peer>>,
+    lines: Mutex<HashMap<String, Sender<Posted>>>,
+    /// To our own requests.
+    notices: Sender<MozpoolNotice>,
+    ended: Sender<(String, Exit)>,
+    counts: Counts,
+    /// When a letter with a wrong seal was logged last, and how many came since.
+    refused_at: AtomicI64,
+    refused: AtomicU64,
+}
+
+/// A message and when it was given to us, by the steady clock.
+struct Posted {
+    at_ms: i64,
+    message: PeerMessage,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicU64,
+    repeated: AtomicU64,
+    dropped: AtomicU64,
+    received: AtomicU64,
+    late: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Peers {
+    /// For the server `own`, which works with this schema version. `notices` leads to its own requests.
+    pub fn new(
+        own: &str,
+        schema: u32,
+        secret: Secret,
+        clock: Arc<dyn Clock>,
+        notices: Sender<MozpoolNotice>,
+        ended: Sender<(String, Exit)>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            own: own.to_owned(),
+            schema,
+            secret,
+            clock,
+            known: RwLock::default(),
+            lines: Mutex::default(),
+            notices,
+            ended,
+            counts: Counts::default(),
+            refused_at: AtomicI64::new(i64::MIN),
+            refused: AtomicU64::new(0),
+        }))
+    }
+
+    /// This server's name.
+    pub fn own(&self) -> &str {
+        &self.0.own
+    }
+
+    /// The schema version that this server works with.
+    pub fn schema(&self) -> u32 {
+        self.0.schema
+    }
+
+    /// Another server, as far as it is known.
+    pub fn peer(&self, name: &str) -> Option<Peer> {
+        self.0.peer(name)
+    }
+
+    /// Takes in what the store says of all servers.
+    fn learn(&self, peers: BTreeMap<String, Peer>) {
+        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    /// Sends a message to another server, soon; or drops it, when too many wait.
+    pub fn tell(&self, server: &str, message: PeerMessage) {
+        let posted = Posted { at_ms: self.0.clock.steady_ms(), message };
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(server.to_owned()).or_insert_with(|| self.begin(server));
+        if let Err(TrySendError::Full(posted) | TrySendError::Disconnected(posted)) = line.try_send(posted) {
+            self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            log::warn!(
+                "too much waits for server {server}; dropped, a time limit asks again: {:?}",
+                posted.message
+            );
+        }
+    }
+
+    /// One of our requests cannot have its device prepared.
+    pub fn refuse(&self, request: RequestId, epoch: Epoch, why: String) {
+        self.0.refuse(request, epoch, why);
+    }
+
+    fn begin(&self, server: &str) -> Sender<Posted> {
+        let (line, posted) = bounded(QUEUE);
+        let (inner, name) = (Arc::downgrade(&self.0), server.to_owned());
+        // It ends with the last handle, so nobody joins it.
+        drop(spawn(&format!("peer-{server}"), self.0.ended.clone(), move || {
+            post::run(&inner, &name, &posted)
+        }));
+        line
+    }
+
+    /// Whether a server of the pool has sealed this letter. One that has not is counted, and named in the log now and then.
+    pub fn has_sealed(&self, letter: &str, seal: &str, from: &str) -> bool {
+        let inner = &self.0;
+        if inner.secret.has_sealed(letter, seal) {
+            return true;
+        }
+        inner.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let refused = inner.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let (now, last) = (inner.clock.steady_ms(), inner.refused_at.load(Ordering::Relaxed));
+        if now.saturating_sub(last) >= LOG_AGAIN_MS
+            && inner.refused_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            inner.refused.store(0, Ordering::Relaxed);
+            log::error!(
+                "peer={from} a letter with a wrong seal was refused ({refused} since this was said last); all servers of the \
+                 pool need the same secret in peers.secret_file"
+            );
+        }
+        false
+    }
+
+    /// A letter's message has come; `late`: it changes nothing any more.
+    pub fn heard(&self, late: bool) {
+        let counts = &self.0.counts;
+        if late { &counts.late } else { &counts.received }.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives a message from another server to our requests; false when there is no room.
+    pub fn notice(&self, notice: MozpoolNotice) -> bool {
+        self.0.notices.try_send(notice).is_ok()
+    }
+
+    /// What was counted, by name.
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        let Counts { sent, repeated, dropped, received, late, refused } = &self.0.counts;
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        let alive = known.values().filter(|p| !p.gone).count() as u64;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        vec![
+            ("alive", alive),
+            ("gone", known.len() as u64 - alive),
+            ("sent", read(sent)),
+            ("repeated", read(repeated)),
+            ("dropped", read(dropped)),
+            ("received", read(received)),
+            ("late", read(late)),
+            ("refused", read(refused)),
+        ]
+    }
+}
+
+impl Inner {
+    fn peer(&self, name: &str) -> Option<Peer> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn refuse(&self, request: RequestId, epoch: Epoch, why: String) {
+        // Without room the state's time limit asks again.
+        if self.notices.try_send(MozpoolNotice::Refused { request, epoch, why }).is_err() {
+            log::warn!("request={request} the request layer is full; the state's time limit asks again");
+        }
+    }
+}

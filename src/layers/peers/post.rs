@@ -1,0 +1,148 @@
+//! A *peer* thread: sends what waits for one other server, in its order, again and again until it is taken or too old.
+
+use super::{Inner, Posted};
+use crate::api::types::peers::{Answer, Envelope, Fate, Letter};
+use crate::layers::messages::PeerMessage;
+use crate::layers::supervise::Exit;
+use crossbeam_channel::Receiver;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Weak;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use ureq::Agent;
+
+/// Messages in one letter: some kilobytes each, so that a letter stays below what a body may have.
+const LETTER_MAX: usize = 32;
+/// A message that is so old has been given up by the state that waits for it (`contacting_lifeguard`, 30 s).
+const OLD_MS: i64 = 30_000;
+/// A connection to a server in the same lab takes a millisecond.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// All of one letter: its reader looks into the store for each message.
+const LETTER_LIMIT: Duration = Duration::from_secs(4);
+/// Tries after which a request looks for another board, rather than wait for a server that may be gone.
+const PREPARE_TRIES: u32 = 3;
+/// The rest after the first failure; it doubles with each, up to the other.
+const REST_MS: u64 = 100;
+const REST_MAX_MS: u64 = 2000;
+/// Longest answer: a word per message.
+const ANSWER_MAX: u64 = 64 << 10;
+
+/// Why a letter was not taken; a sentence for an operator.
+struct Unsent(String);
+
+pub(super) fn run(inner: &Weak<Inner>, server: &str, posted: &Receiver<Posted>) -> Exit {
+    let agent: Agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT_LIMIT))
+        .timeout_global(Some(LETTER_LIMIT))
+        .user_agent(concat!("mozpool/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut waiting: VecDeque<Posted> = VecDeque::new();
+    let mut failures = 0;
+    // What was logged of the trouble: another trouble is worth another line.
+    let mut told = String::new();
+    loop {
+        if waiting.is_empty() {
+            // The last handle is gone: the process stops.
+            let Ok(first) = posted.recv() else { return Exit::Stopped };
+            waiting.push_back(first);
+        }
+        waiting.extend(posted.try_iter().take(LETTER_MAX.saturating_sub(waiting.len())));
+        let Some(inner) = inner.upgrade() else { return Exit::Stopped };
+        inner.forget_old(server, &mut waiting);
+        if waiting.is_empty() {
+            continue;
+        }
+        let sent = inner.send(&agent, server, &waiting);
+        let rest_ms = match sent {
+            Ok(fates) => {
+                if failures > 0 {
+                    log::info!("server {server} takes letters again");
+                }
+                failures = 0;
+                told.clear();
+                let mut fates = fates.into_iter();
+                waiting.retain(|_| fates.next() == Some(Fate::Again));
+                if waiting.is_empty() { 0 } else { REST_MS }
+            }
+            Err(Unsent(why)) => {
+                inner.counts.repeated.fetch_add(1, Ordering::Relaxed);
+                failures += 1;
+                if told != why {
+                    log::warn!("server {server}: {why}; {} messages are sent again", waiting.len());
+                    told.clone_from(&why);
+                }
+                if failures >= PREPARE_TRIES {
+                    inner.give_up_orders(server, &why, &mut waiting);
+                }
+                (REST_MS << failures.min(10)).min(REST_MAX_MS)
+            }
+        };
+        // Nothing of the process may hang on a thread that rests.
+        drop(inner);
+        if rest_ms > 0 {
+            std::thread::sleep(Duration::from_millis(rest_ms / 2 + lot(rest_ms / 2)));
+        }
+    }
+}
+
+/// Half of each rest is drawn, so that servers which failed together do not come back together.
+fn lot(below: u64) -> u64 {
+    std::hash::RandomState::new().build_hasher().finish() % below.max(1)
+}
+
+impl Inner {
+    fn forget_old(&self, server: &str, waiting: &mut VecDeque<Posted>) {
+        let (now, before) = (self.clock.steady_ms(), waiting.len());
+        waiting.retain(|p| now - p.at_ms < OLD_MS);
+        let old = before - waiting.len();
+        if old > 0 {
+            self.counts.dropped.fetch_add(old as u64, Ordering::Relaxed);
+            log::warn!("{old} messages for server {server} have grown too old; time limits ask again");
+        }
+    }
+
+    /// Requests whose devices cannot be prepared look for others.
+    fn give_up_orders(&self, server: &str, why: &str, waiting: &mut VecDeque<Posted>) {
+        waiting.retain(|posted| match &posted.message {
+            PeerMessage::Prepare { claim, epoch, .. } => {
+                let why = format!("its imaging server {server} does not take orders: {why}");
+                self.refuse(claim.request, *epoch, why);
+                false
+            }
+            _ => true,
+        });
+    }
+
+    fn send(&self, agent: &Agent, server: &str, waiting: &VecDeque<Posted>) -> Result<Vec<Fate>, Unsent> {
+        let peer = self.peer(server).filter(|p| !p.url.is_empty());
+        let peer = peer.ok_or_else(|| Unsent("it has not made itself known".into()))?;
+        if let Some(fault) = peer.fault {
+            return Err(Unsent(fault));
+        }
+        let messages = waiting.iter().map(|p| (&p.message).into()).collect();
+        let letter = Letter::new(&self.own, server, super::PROTOCOL, self.schema, messages).text();
+        let envelope = Envelope { seal: self.secret.seal(&letter), letter };
+        let unsent = |e: ureq::Error| Unsent(format!("{} does not answer: {e}", peer.url));
+        let mut response = agent
+            .post(format!("{}/api/peer/letter", peer.url))
+            .content_type("application/json")
+            .send(envelope.text())
+            .map_err(unsent)?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(unsent)?;
+        if status != 200 {
+            let why: String = text.chars().take(300).collect();
+            return Err(Unsent(format!("{} refuses letters with {status}: {why}", peer.url)));
+        }
+        let fates = Answer::fates_of(&text).filter(|fates| fates.len() == waiting.len());
+        let fates = fates.ok_or_else(|| Unsent(format!("{} answers what is no answer", peer.url)))?;
+        let taken = fates.iter().filter(|f| **f != Fate::Again).count();
+        self.counts.sent.fetch_add(taken as u64, Ordering::Relaxed);
+        Ok(fates)
+    }
+}
