@@ -9,6 +9,8 @@ mod support;
 mod cluster;
 #[path = "database/copying.rs"]
 mod copying;
+#[path = "database/cutting.rs"]
+mod cutting;
 #[path = "support/mariadb.rs"]
 mod mariadb;
 #[path = "database/outage.rs"]

@@ -4,6 +4,7 @@
 //! that are done, and one that was done and not counted is found done. Who may do them is said in the same row, by name and for
 //! a time. A named lock of the database would not do: each node of a cluster has locks of its own.
 
+use super::problem::is_conflict;
 use super::{Beside, Mysql};
 use crate::store::conn::{Conn, ConnError, Doing, Row, Then, args};
 use crate::store::migrate::{DOING, Found, MYSQL, known};
@@ -50,6 +51,8 @@ const HELD_MS: i64 = 60_000;
 const WAIT: Duration = Duration::from_secs(150);
 /// … and how often they look.
 const LOOK: Duration = Duration::from_millis(100);
+/// For so long a statement that others push aside is made again.
+const AGAIN: Duration = Duration::from_secs(20);
 /// What the database says of a table, column, key or constraint that is there, and of one that is gone.
 const DONE_BEFORE: [u16; 5] = [1050, 1060, 1061, 1091, 1826];
 
@@ -63,8 +66,8 @@ pub(in crate::store) fn to_latest(conn: &mut Mysql) -> Result<()> {
     }
     let mut slow = Mysql::open_for_long(conn.reach.clone()).doing(DOING)?;
     let c = &mut slow;
-    c.say(CREATE, true).doing(DOING)?;
-    c.say(FIRST, true).doing(DOING)?;
+    define(c, CREATE, false).doing(DOING)?;
+    one_row(c, FIRST, &[])?;
     let host = nix::unistd::gethostname().unwrap_or_default();
     let n = HOLDERS.fetch_add(1, Ordering::Relaxed);
     let host: String = host.to_string_lossy().chars().take(64).collect();
@@ -130,11 +133,21 @@ fn steps(c: &mut Mysql, holder: &str) -> Result<()> {
     }
 }
 
-/// Runs DDL. `perhaps_done`: that it is done is no error.
+/// Runs DDL. `perhaps_done`: that it is done is no error. On a cluster one node's may push another's aside, which is made again.
 fn define(c: &mut Mysql, statement: &str, perhaps_done: bool) -> std::result::Result<(), ConnError> {
-    c.with(false, |conn| match conn.query_drop(statement) {
-        Err(mysql::Error::MySqlError(e)) if perhaps_done && DONE_BEFORE.contains(&e.code) => Ok(()),
-        done => done,
+    let until = Instant::now() + AGAIN;
+    c.with(false, |conn| {
+        loop {
+            match conn.query_drop(statement) {
+                Err(mysql::Error::MySqlError(e)) if perhaps_done && DONE_BEFORE.contains(&e.code) => {
+                    return Ok(());
+                }
+                Err(mysql::Error::MySqlError(e)) if is_conflict(e.code) && Instant::now() < until => {
+                    std::thread::sleep(LOOK);
+                }
+                done => return done,
+            }
+        }
     })
 }
 

@@ -43,6 +43,11 @@ const NOT_HERE: [u16; 10] = [
     4031, // ER_CLIENT_INTERACTION_TIMEOUT
 ];
 
+/// Another one was first.
+pub(super) fn is_conflict(code: u16) -> bool {
+    CONFLICTS.contains(&code)
+}
+
 /// Sorts an error of the node at `endpoint`, in words.
 pub(super) fn sort(endpoint: &str, error: &Error) -> Problem {
     if let Error::CodecError(e) = error
@@ -60,7 +65,7 @@ pub(super) fn sort(endpoint: &str, error: &Error) -> Problem {
     let text = |remedy: &str| format!("{endpoint}: {} (error {}){remedy}", said.message, said.code);
     let other = |remedy: &str| ConnError::Other(text(remedy));
     let left = match said.code {
-        code if CONFLICTS.contains(&code) => Left::Connection,
+        code if is_conflict(code) => Left::Connection,
         code if NOT_HERE.contains(&code) => Left::Nothing,
         _ => Left::All,
     };
