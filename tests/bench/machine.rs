@@ -27,20 +27,20 @@ fn value(file: &str, key: &str) -> Option<String> {
     line.split_whitespace().next().map(str::to_owned)
 }
 
-/// The file system of the longest mount point above `folder` and its device.
+/// The file system of the longest mount point above `folder`.
 fn disk(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let above = mounts.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
-        let (device, at, kind) = (words.next()?, words.next()?, words.next()?);
-        folder.starts_with(at).then_some((at.len(), device, kind))
+        let (_, at, kind) = (words.next()?, words.next()?, words.next()?);
+        folder.starts_with(at).then_some((at.len(), kind))
     });
-    match above.max_by_key(|(length, ..)| *length) {
-        Some((_, _, kind @ ("tmpfs" | "ramfs"))) => {
+    match above.max_by_key(|(length, _)| *length) {
+        Some((_, kind @ ("tmpfs" | "ramfs"))) => {
             format!("{kind}, which is NO DISK: figures of commits mean nothing")
         }
-        Some((_, device, kind)) => format!("{kind} ({device})"),
+        Some((_, kind)) => kind.to_owned(),
         None => "an unknown file system".into(),
     }
 }

@@ -5,9 +5,11 @@ are locked out, so that the list is long. It prints medians of several loads; no
 """
 
 import argparse
+import http.server
 import json
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -67,14 +69,29 @@ def new_context(browser):
     return browser.new_context(viewport={"width": 1280, "height": 860}, bypass_csp=True)
 
 
-def load_times(browser, rack, path):
+class Bare(http.server.BaseHTTPRequestHandler):
+    """A page with nothing but a word on it: what browser and machine take by themselves."""
+
+    def do_GET(self):
+        text = b"<!doctype html><title>Bare</title><main><h1>Bare</h1></main>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+def load_times(browser, address):
     """Milliseconds to the first and to the largest paint, and the longest task, for each of some loads; caches are warm."""
     context = new_context(browser)
     context.add_init_script(WATCH)
     figures = []
     for _ in range(LOADS + 1):
         page = context.new_page()
-        page.goto(f"{rack.url}/ui/{path}")
+        page.goto(address)
         page.locator("main h1").wait_for()
         page.wait_for_function("watched.paint.largest > 0")
         page.wait_for_timeout(700)
@@ -136,13 +153,16 @@ def main():
     with sync_playwright() as playwright, Rack(BOARDS) as rack:
         browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox", "--disable-gpu"])
         rack.until_at_rest_of("board-")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        bare = f"http://127.0.0.1:{server.server_port}/"
         for devices in given.devices:
             lengthen(rack, devices)
             print(f"\n{devices} devices    first paint   largest   longest task   (ms, medians of {LOADS} loads)")
-            for path in PAGES:
-                first, largest, longest = load_times(browser, rack, path)
-                results[f"{devices} {path or 'overview'}"] = [first, largest, longest]
-                print(f"  {path or 'overview':12}  {first:10.0f} {largest:9.0f} {longest:13.0f}", flush=True)
+            for name, address in [("a bare page", bare), *((path or "overview", f"{rack.url}/ui/{path}") for path in PAGES)]:
+                first, largest, longest = load_times(browser, address)
+                results[f"{devices} {name}"] = [first, largest, longest]
+                print(f"  {name:12}  {first:10.0f} {largest:9.0f} {longest:13.0f}", flush=True)
             median, most = update_times(browser, rack)
             results[f"{devices} update"] = [median, most]
             print(f"  a change is seen after {median:.0f} ms, at most {most:.0f} ms")

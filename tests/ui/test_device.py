@@ -40,9 +40,13 @@ def test_a_state_counts_down_to_its_deadline_and_tells_the_attempts_left(open_pa
     page = open_page("devices/board-002")
     expect(page.get_by_text(re.compile(r"checked again in \d"))).to_be_visible()
     # A board without power waits in this state for what does not come, until it is tried again.
-    rack.put_into("board-002", "start_self_test")
-    rack.call("device/board-002/power-off", {})
-    rack.until_state("board-002", "pxe_booting")
+    def stranded():
+        rack.put_into("board-002", "start_self_test")
+        rack.until_state("board-002", "pxe_booting")
+        rack.call("device/board-002/power-off", {})
+        return rack.device("board-002")["state"] == "pxe_booting"
+
+    wait_for("it to be off before it booted", stranded)
     expect(page.get_by_text(re.compile(r"^time is up in [0-9] s$"))).to_be_visible()
     allowed = rack.device("board-002")["attempt"]["allowed"]
     expect(page.get_by_text(f"1st of {allowed + 1} attempts")).to_be_visible()

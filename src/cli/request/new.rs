@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// With -- COMMAND it waits, runs COMMAND, keeps the board for as long as COMMAND runs, and gives it back whatever happens: when
 /// COMMAND ends, and on Ctrl-C, SIGQUIT, SIGTERM and SIGHUP, which COMMAND gets first. Where this is not the terminal's own, COMMAND
-/// has ten seconds to end then. It ends with COMMAND's exit status. COMMAND finds in its environment:
+/// has six seconds to end then. It ends with COMMAND's exit status. COMMAND finds in its environment:
 ///
 ///   MOZPOOL_DEVICE        the board's name
 ///   MOZPOOL_DEVICE_FQDN   its address
@@ -75,7 +75,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnLoss {
-    /// End it with SIGTERM, ten seconds later with SIGKILL; exit with 122
+    /// End it with SIGTERM, six seconds later with SIGKILL; exit with 122
     Term,
     /// Let it run, and say so
     Ignore,

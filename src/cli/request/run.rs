@@ -21,8 +21,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
-/// What a command gets to end after a signal, before it is killed: CI services wait for about as long before they kill us.
-const GRACE: Duration = Duration::from_secs(10);
+/// What a command gets to end after a signal, before it is killed. CI services kill us after ten seconds, and the board is given back in
+/// between.
+const GRACE: Duration = Duration::from_secs(6);
 
 /// What is to be run, and with what.
 pub(super) struct Job<'a> {
