@@ -65,8 +65,8 @@ fn tools() -> PathBuf {
     folder.join("bin")
 }
 
-/// Boards beside the one that every lab has, one without a relay and one in a state that nobody knows; and an image that wants
-/// nothing.
+/// Boards beside the one that every lab has, one without a relay and one in a state that nobody knows; an image that wants
+/// nothing; and an inventory with a board of another server.
 fn furnish(lab: &Lab) {
     let mut text = String::from(
         "[[image]]\nname = \"plain\"\nsecond_stage = \"write-image.sh\"\npxe = { \"test board\" = \"image\" }\n\
@@ -88,6 +88,13 @@ fn furnish(lab: &Lab) {
     let file = lab.path("more.toml");
     std::fs::write(&file, text).unwrap();
     run(mozpool(&lab.config()).args(["db", "import"]).arg(file), "the lab file is wrong");
+    let inventory = lab.path("inventory.toml");
+    let board = "[[device]]\nname = \"far\"\nfqdn = \"far\"\nmac = \"02:00:00:00:00:0f\"\nimaging_server = \"elsewhere\"\n\
+                 relay_info = \"relay-far:bank1:relay1\"\n";
+    std::fs::write(&inventory, board).unwrap();
+    let config = std::fs::read_to_string(lab.config()).unwrap();
+    let section = format!("[inventory]\nsource = \"files\"\npath = \"{}\"\n", inventory.display());
+    std::fs::write(lab.config(), config + &section).unwrap();
 }
 
 fn save_document(daemon: &Daemon, lab: &Lab) -> PathBuf {

@@ -11,5 +11,7 @@ mod lease;
 #[path = "inventory/sources.rs"]
 mod sources;
 mod support;
+#[path = "inventory/tls.rs"]
+mod tls;
 #[path = "inventory/web.rs"]
 mod web;

@@ -56,6 +56,8 @@ pub struct Inventory {
     pub password_file: Option<PathBuf>,
     /// The file with a token, in place of user and password.
     pub token_file: Option<PathBuf>,
+    /// The certificates that an `https` server may prove itself by; without it those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Devices on imaging servers whose names match from their beginning are not ours. A regular expression.
     pub ignore_devices_on_servers_re: String,
     /// Seconds between runs by itself; 0 for none.
@@ -98,13 +100,14 @@ pub(super) fn read(document: &mut Document<'_>) -> Inventory {
         at("url"),
         None,
         "is not the address of a web server",
-        "for example \"http://netbox.example.com\", without a user and a password",
+        "for example \"https://netbox.example.com\", without a user and a password",
         |v| empty_or(v, |text| web_address(text).then(|| text.to_owned())),
     );
     let filter = text(document, "filter", "tag=mozpool");
     let user = text(document, "user", "mozpool");
     let password_file = file(document, "password_file", "/etc/mozpool/inventory.password");
     let token_file = file(document, "token_file", "/etc/mozpool/inventory.token");
+    let ca_file = file(document, "ca_file", "/etc/mozpool/ca.pem");
     let ignore_devices_on_servers_re = document.value(
         at("ignore_devices_on_servers_re"),
         String::new(),
@@ -136,6 +139,7 @@ pub(super) fn read(document: &mut Document<'_>) -> Inventory {
         user,
         password_file,
         token_file,
+        ca_file,
         ignore_devices_on_servers_re,
         interval_s,
         interface,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// One call. An export of a large lab is made on demand, and takes its time.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -15,6 +16,11 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_MAX: u64 = 64 << 20;
 /// The longest secret.
 const SECRET_MAX: usize = 4096;
+
+/// Where systems keep the certificates that they trust: Debian's and its like, Red Hat's and its like. Where there is none of
+/// them, those that browsers trust are built in.
+const SYSTEM_CERTIFICATES: [&str; 2] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// The way to one inventory.
 pub(super) struct Web {
@@ -57,7 +63,12 @@ impl Web {
             }
             (None, None) => None,
         };
+        let tls = match base.starts_with("https://") {
+            true => TlsConfig::builder().root_certs(trusted(config.ca_file.as_deref())?).build(),
+            false => TlsConfig::default(),
+        };
         let agent = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -123,6 +134,24 @@ fn origin(url: &str) -> &str {
     let begin = url.find("://").map_or(0, |at| at + 3);
     let end = url[begin..].find(['/', '?', '#']).map_or(url.len(), |at| begin + at);
     &url[..end]
+}
+
+/// Whom an https server may be signed by.
+fn trusted(named: Option<&Path>) -> Result<RootCerts, SourceError> {
+    let system = || SYSTEM_CERTIFICATES.iter().map(Path::new).find(|path| path.exists());
+    let Some(path) = named.or_else(system) else { return Ok(RootCerts::WebPki) };
+    let failed = |why: String| SourceError::File { path: path.display().to_string(), why };
+    let text = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&text) {
+        if let PemItem::Certificate(certificate) = item.map_err(|e| failed(e.to_string()))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(failed("it has no certificate".into()));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 /// A file's first line; the rest of such a file is usually its end.

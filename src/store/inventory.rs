@@ -167,7 +167,7 @@ fn rename<C: Conn>(
     for (i, (old, new)) in plan.rename.iter().enumerate() {
         c.exec(sql::DEVICE_RENAME, args![new, aside(i)]).doing(DOING)?;
         c.exec(sql::DEVICE_SET_LOT, args![place(new), new]).doing(DOING)?;
-        spells::follow(c, new, Some(now), None)?;
+        spells::renamed(c, new)?;
         news.device(c, now, new, ChangeWhat::Created)?;
         let text = format!("device {new}: name {old} -> {new}");
         changes.push(Change { kind: Kind::Device.name(), name: new.to_string(), fate: Fate::Changed, text });

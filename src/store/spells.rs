@@ -177,6 +177,15 @@ pub(super) fn end<C: Conn>(c: &mut C, device: &str, at: Timestamp) -> Result<()>
     Ok(())
 }
 
+/// The device has another name now: the spell that it is in goes along, with its cause, and what came before stays where it was.
+pub(super) fn renamed<C: Conn>(c: &mut C, device: &str) -> Result<()> {
+    if let Some(Open { id, subject, .. }) = now(c, device)?.and_then(|now| now.spell) {
+        let subject = subject_id(c, &subject).doing(WRITE)?;
+        c.exec(sql::SPELL_SET_SUBJECT, args![subject, id]).doing(WRITE)?;
+    }
+    Ok(())
+}
+
 /// For a store that has not known spells before: each device has been as it is since it entered its state.
 pub(super) fn first<C: Conn>(c: &mut C) -> Result<()> {
     for name in devices::names(c)? {

@@ -396,6 +396,7 @@ pub(super) const SPELL_SUBJECT_DELETE_UNUSED: &str = "DELETE FROM spell_subjects
 pub(super) const SPELL_INSERT: &str = "INSERT INTO device_spells (subject_id, grp, state, request_id, since, until, cause, \
     detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 pub(super) const SPELL_END: &str = "UPDATE device_spells SET until = ? WHERE id = ?";
+pub(super) const SPELL_SET_SUBJECT: &str = "UPDATE device_spells SET subject_id = ? WHERE id = ?";
 pub(super) const DEVICE_SET_SPELL: &str = "UPDATE devices SET spell_id = ? WHERE name = ?";
 /// What reaches into a window; an index holds all of it.
 pub(super) const SPELLS: &str =

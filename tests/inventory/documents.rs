@@ -62,7 +62,7 @@ fn netbox_is_as_the_document_shows() {
     let token = lab.path("token");
     std::fs::write(&token, "0123abcd\n").unwrap();
     let config = block("toml inventory netbox")
-        .replace("http://netbox.example.com", &web.url())
+        .replace("https://netbox.example.com", &web.url())
         .replace("/etc/mozpool/netbox.token", token.to_str().unwrap());
     assert_eq!(run(&lab, &config, block("sh netbox")), block("text netbox"));
 }

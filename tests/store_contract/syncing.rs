@@ -105,11 +105,22 @@ pub(crate) fn a_device_goes_on_under_another_name(world: &World) {
     assert_eq!(device(&mut *store, "b1").state, State::LockedOut);
     let said = store.device_log("b2", None, None).unwrap();
     assert!(said.iter().any(|line| line.message == "hello"), "and its log");
-    let history = store.device_history("b2", 10).unwrap();
-    assert!(history.iter().any(|spell| spell.until == LASTS), "it is somebody from now on: {history:?}");
+    // One goes on under a name that nobody had, and what it is goes along.
+    let did = synced(
+        &mut *store,
+        &[
+            System { fqdn: "b1.example".into(), ..system(1, "c1") },
+            System { fqdn: "b2.example".into(), ..system(2, "b1") },
+        ],
+    );
+    assert_eq!(did, ["device c1: name b2 -> c1"]);
+    let lasts = |store: &mut dyn Store, name: &str| {
+        store.device_history(name, 10).unwrap().iter().filter(|spell| spell.until == LASTS).count()
+    };
+    assert_eq!((lasts(&mut *store, "c1"), lasts(&mut *store, "b1"), lasts(&mut *store, "b2")), (1, 1, 0));
     // It can be searched for, and claimed.
     let asker = request(&mut *store, "here");
-    assert_eq!(take(&mut *store, &asker, "b2"), Committed::Done);
+    assert_eq!(take(&mut *store, &asker, "c1"), Committed::Done);
 }
 
 pub(crate) fn what_somebody_needs_waits(world: &World) {
