@@ -188,6 +188,13 @@ impl Daemon {
             .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
         let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics =
+            Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
+        // What the threads do with the store is counted.
+        let open = {
+            let (location, metrics) = (location.clone(), Arc::clone(&metrics));
+            move || Ok::<_, StoreError>(counted(location.open()?, &metrics))
+        };
         let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
         let tftp_lost = Arc::new(AtomicU64::new(0));
         let history = tftp::History::new(lines_tx.clone(), clock.clone(), tftp_lost.clone());
@@ -209,13 +216,7 @@ impl Daemon {
             Some(_) => share(&location, &config.server.name)?,
             None => location.lock()?,
         };
-        let metrics =
-            Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
-        let open = {
-            let (location, metrics) = (location.clone(), Arc::clone(&metrics));
-            move || Ok::<_, StoreError>(counted(location.open()?, &metrics))
-        };
-        let mut store = open()?;
+        let mut store = location.open()?;
         let url = config.public_url(addresses.http);
         let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
         store.register_server(&row, SystemClock.now())?;

@@ -4,13 +4,14 @@
 //! methods are public: they are added to, never changed.
 
 use super::call::{Call, Verb, decode};
+use super::metrics;
 use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty, json, ok, one_of};
 use super::openapi::shape::{Kind, Shape};
 use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
 use super::reply::{Reply, Result};
 use super::{
-    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, metrics,
-    openapi, peer, repair, report, request, shapes,
+    Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, openapi,
+    peer, repair, report, request, shapes,
 };
 use crate::store::{DeviceView, RelayBoardRow, RequestView};
 
