@@ -66,7 +66,7 @@ impl Site {
             settings.push((section, key, value.clone()));
         }
         let mut text = String::new();
-        for section in ["server", "store", "http", "tftp", "syslog", "pxe", "relays"] {
+        for section in ["server", "store", "http", "tftp", "syslog", "registration", "pxe", "relays"] {
             text += &format!("[{section}]\n");
             for (_, key, value) in settings.iter().filter(|(s, _, _)| *s == section) {
                 text += &format!("{key} = {value}\n");
@@ -199,11 +199,17 @@ fn two_services_cannot_have_the_same_port() {
     // Nobody else binds a port of this address meanwhile: it is this test's own.
     site.changes.push(("http", "listen", "\"127.77.77.77:8080\"".into()));
     site.changes.push(("syslog", "tcp", "[\"127.77.77.77:8080\"]".into()));
+    site.changes.push(("registration", "enabled", "true".into()));
+    site.changes.push(("registration", "listen", "[\"127.77.77.77:8080\"]".into()));
     let (_, rows) = site.check();
     let bad = bad(&rows);
-    assert_eq!(bad.len(), 1, "{bad:#?}");
+    assert_eq!(bad.len(), 2, "{bad:#?}");
     assert!(bad[0].contains("syslog (syslog.tcp) cannot listen on tcp 127.77.77.77:8080"), "{bad:#?}");
     assert!(bad[0].contains("the port is taken by mozpool (pid "), "{bad:#?}");
+    assert!(
+        bad[1].contains("registration (registration.listen) cannot listen on tcp 127.77.77.77:8080"),
+        "{bad:#?}"
+    );
 }
 
 #[test]
