@@ -4,34 +4,36 @@
 //! waits for minutes, and one that gets a wrong answer boots the wrong system. Whatever ends unasked ends the daemon, with the
 //! name of what it was.
 
+mod inventory;
+mod sockets;
+
 use crate::api;
 use crate::api::events::Recent;
 use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
-use crate::bmm::PingSockets;
 use crate::boot::render::{RenderError, ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, InventorySource};
 use crate::layers::bmm::{self, BmmSettings};
 use crate::layers::changes::{self, Feed};
-use crate::layers::http::{self, HttpServer};
+use crate::layers::http;
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
-use crate::layers::inventory::{self, InventoryLayer};
 use crate::layers::journal::accept::Acceptance;
 use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
-use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, LifeguardCommand, MOZPOOL_QUEUE};
+use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::peers::{Peers, Pulse};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
 use crate::metrics::counted::counted;
-use crate::ports::{Protocol, explain_bind_error};
 use crate::seal::{BadSecret, Secret};
-use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
+use crate::store::{Location, ServerRow, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use inventory::Inventory;
+use sockets::bind;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,13 +45,8 @@ use std::time::Duration;
 const LOCAL_BOOT: &str = crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 /// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
 const ENDED_QUEUE: usize = 256;
-/// IPv4, UDP and TFTP headers: a packet is so much larger than its block.
-const HEADERS: u16 = 20 + 8 + 4;
 /// What downloads under way get before they are cut off. Boards resume them.
 const DOWNLOAD_GRACE: Duration = Duration::from_secs(2);
-/// What a run of the inventory gets before the process ends without it: time to give up its lease.
-const INVENTORY_GRACE: Duration = Duration::from_secs(2);
-
 /// Why the daemon could not start, or ended.
 #[derive(Debug)]
 pub enum DaemonError {
@@ -131,15 +128,6 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
         config.store_shown()
     );
     daemon.serve(&signals)
-}
-
-/// Everything bound, nothing running: what root may be needed for.
-struct Sockets {
-    tftp: Option<tftpd::Server>,
-    syslog: Option<syslogd::Server>,
-    registration: Option<registration::Server>,
-    http: HttpServer,
-    ping: PingSockets,
 }
 
 /// A running daemon.
@@ -533,132 +521,6 @@ impl Daemon {
         let bad = self.ended.try_iter().find(|(_, exit)| !matches!(exit, Exit::Stopped | Exit::Lost(_)));
         bad.map_or(Ok(()), |(thread, exit)| Err(DaemonError::Ended { thread, exit }))
     }
-}
-
-/// The thread that reads the inventory. It may be waiting for a server that does not answer: then the process ends without it,
-/// for all that it would still do is ask *lifeguard*, which is gone.
-struct Inventory {
-    stop: Sender<()>,
-    over: Receiver<()>,
-}
-
-impl Inventory {
-    fn start(
-        config: &Config,
-        store: Box<dyn Store>,
-        clock: Arc<dyn Clock>,
-        lifeguard: Sender<LifeguardCommand>,
-        ended: &Sender<(String, Exit)>,
-    ) -> (Self, inventory::Way) {
-        let book = Arc::new(inventory::Book::default());
-        let (stop, stop_rx) = bounded(0);
-        let (commands, commands_rx) = bounded(inventory::QUEUE);
-        let (over_tx, over) = bounded(0);
-        let settings =
-            inventory::Settings { server: config.server.name.clone(), inventory: config.inventory.clone() };
-        let layer = InventoryLayer::new(settings, store, clock, lifeguard, Arc::clone(&book));
-        let inbox = inventory::Inbox { stop: stop_rx.clone(), commands: commands_rx };
-        spawn("inventory", ended.clone(), move || {
-            let exit = layer.run(&inbox);
-            drop(over_tx);
-            exit
-        });
-        let inventory = config.inventory.clone();
-        (Self { stop, over }, inventory::Way { commands, stop: stop_rx, book, inventory })
-    }
-
-    fn stop(self) {
-        drop(self.stop);
-        let _ = self.over.recv_timeout(INVENTORY_GRACE);
-    }
-}
-
-impl Sockets {
-    fn addresses(&self) -> Addresses {
-        Addresses {
-            http: self.http.local_addr(),
-            tftp: self.tftp.as_ref().map(tftpd::Server::local_addrs).unwrap_or_default(),
-            syslog_udp: self.syslog.as_ref().map(syslogd::Server::udp_addrs).unwrap_or_default(),
-            syslog_tcp: self.syslog.as_ref().map(syslogd::Server::tcp_addrs).unwrap_or_default(),
-            registration: self
-                .registration
-                .as_ref()
-                .map(registration::Server::local_addrs)
-                .unwrap_or_default(),
-        }
-    }
-}
-
-fn bind(config: &Config, boot: &Arc<BootTable>, history: tftp::History) -> Result<Sockets, DaemonError> {
-    let taken = |service: &str, protocol, addr, source: &std::io::Error| {
-        DaemonError::Bind(explain_bind_error(service, protocol, addr, source))
-    };
-    let http = HttpServer::bind(config.http.listen)
-        .map_err(|e| taken("the API (http.listen)", Protocol::Tcp, e.addr, &e.source))?;
-    let tftp = if config.tftp.enabled {
-        let root = tftpd::Root::open(&config.tftp.root).map_err(|source| DaemonError::Folder {
-            setting: "tftp.root",
-            path: config.tftp.root.display().to_string(),
-            source: source.to_string(),
-        })?;
-        let source = tftp::BootSource { table: boot.clone(), root: Some(root), history };
-        let settings = tftpd::Config {
-            mtu: config.tftp.blksize_max.saturating_add(HEADERS),
-            max_windowsize: config.tftp.windowsize_max,
-            max_transfers: config.tftp.transfers_max,
-            single_port: config.tftp.single_port,
-            ..tftpd::Config::default()
-        };
-        if let Err(source) = settings.raise_open_files() {
-            log::warn!(
-                "cannot raise the limit of open files: {source}; many boards at once may be answered \"busy\""
-            );
-        }
-        let server =
-            tftpd::Server::bind(&config.tftp.listen, settings, source).map_err(|e| match e.address {
-                Some(addr) => taken("TFTP (tftp.listen)", Protocol::Udp, addr, &e.cause),
-                None => DaemonError::System { doing: "set up the TFTP server", source: e.cause },
-            })?;
-        Some(server)
-    } else {
-        None
-    };
-    let syslog = if config.syslog.enabled {
-        let settings = syslogd::Config {
-            udp: config.syslog.udp.clone(),
-            tcp: config.syslog.tcp.clone(),
-            limits: syslogd::Limits {
-                udp_buffer_bytes: (config.syslog.udp_buffer_mib as usize) << 20,
-                ..syslogd::Limits::default()
-            },
-        };
-        let server = syslogd::Server::bind(&settings).map_err(|e| match e {
-            syslogd::BindError::Udp(addr, source) => {
-                taken("syslog (syslog.udp)", Protocol::Udp, addr, &source)
-            }
-            syslogd::BindError::Tcp(addr, source) => {
-                taken("syslog (syslog.tcp)", Protocol::Tcp, addr, &source)
-            }
-            other => DaemonError::Bind(other.to_string()),
-        })?;
-        Some(server)
-    } else {
-        None
-    };
-    let registration = if config.registration.enabled {
-        let server = registration::Server::bind(&config.registration.listen).map_err(|e| match e.addr {
-            Some(addr) => taken("registration (registration.listen)", Protocol::Tcp, addr, &e.source),
-            None => DaemonError::System { doing: "set up the registration of agents", source: e.source },
-        })?;
-        Some(server)
-    } else {
-        None
-    };
-    let ping = PingSockets::open();
-    for missing in ping.missing() {
-        log::warn!("{missing}");
-    }
-    Ok(Sockets { tftp, syslog, registration, http, ping })
 }
 
 /// A place among the daemons of a pool. A store of an older schema is brought up to date by one that has it for itself, for the
