@@ -120,7 +120,7 @@ pub fn run(config: &Config) -> Result<(), DaemonError> {
     log::info!(
         "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}",
         config.server.name,
-        config.store_url
+        config.store_shown()
     );
     daemon.serve(&signals)
 }
@@ -363,7 +363,11 @@ impl Daemon {
             },
             recent,
             log_bell,
-            shelf: api::shelf::Shelf::new(location.bell(), peers.is_some(), clock.now()),
+            shelf: api::shelf::Shelf::new(
+                location.bell(),
+                peers.is_some() || location.is_shared(),
+                clock.now(),
+            ),
             clock,
             files: Some(files),
             served: Some(served),

@@ -120,6 +120,14 @@ fn what_is_set_arrives() {
     assert_eq!(config.log_filter, "warn,mozpool::layers=debug");
 }
 
+#[test]
+fn a_database_is_shown_without_its_password() {
+    let text = "[store]\nurl = \"mysql://mozpool:secret@db1,db2:3307/pool?tls=on\"\n";
+    let config = Config::parse(text, &host()).unwrap();
+    assert!(config.store_url.contains("secret"), "it is needed to get in");
+    assert_eq!(config.store_shown(), "mysql://mozpool@db1:3306,db2:3307/pool");
+}
+
 /// Text → its faults as the program prints them behind the file's name.
 #[rustfmt::skip]
 const FAULTS: &[(&str, &[&str])] = &[
@@ -150,9 +158,11 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[tftp]\nroot = \"tftp\"\n",
      &["2: tftp.root = \"tftp\" is not an absolute path; write one that begins with /, for example \"/srv/mozpool/tftp\""]),
     ("[store]\nurl = \"postgres://db\"\n",
-     &["2: store.url = \"postgres://db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
+     &["2: store.url = \"postgres://db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\", or \"mysql://USER@HOST/DATABASE?password_file=/FILE\""]),
+    ("[store]\nurl = \"mysql://u:secret@db\"\n",
+     &["2: store.url cannot be used: the database's address names no database of letters, digits, - and _; write mysql://USER:PASSWORD@HOST:PORT/DATABASE; docs/database.md has examples"]),
     ("[store]\nurl = \"mozpool.db\"\n",
-     &["2: store.url = \"mozpool.db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\""]),
+     &["2: store.url = \"mozpool.db\" is not a store that this program knows; write sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\", or \"mysql://USER@HOST/DATABASE?password_file=/FILE\""]),
     ("[server]\nname = \"two words\"\n",
      &["2: server.name = \"two words\" is not a host name; write letters, digits, - and ."]),
     ("[server]\naddress = \"0.0.0.0\"\nurl = \"pool.example.com\"\nuser = \"a b\"\n",

@@ -21,6 +21,21 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Import(ImportArgs),
+    Copy(CopyArgs),
+}
+
+/// Copy a whole store into an empty one of another kind: a SQLite file into a MariaDB, or back
+///
+/// Everything goes over: devices, requests, logs, history. Stop the daemons of both first. A copy that breaks off is begun anew
+/// when it is called again; until it has ended no daemon starts on the target. The configuration's store.url stays as it is.
+#[derive(Debug, clap::Args)]
+struct CopyArgs {
+    /// The store that is read, written as in store.url; give a password in a file (?password_file=/FILE), for others see arguments
+    #[arg(value_name = "FROM")]
+    from: String,
+    /// The empty store that is filled
+    #[arg(value_name = "TO")]
+    to: String,
 }
 
 /// Bring the store to what a lab file says: devices, hardware, images, PXE configs, relay boards
@@ -41,6 +56,8 @@ struct ImportArgs {
 pub enum DbError {
     /// The store refused.
     Store(StoreError),
+    /// The store refused an import, which the daemon could do as well.
+    Importing(StoreError),
     /// The configuration's store is none.
     Location(BadLocation),
     /// The lab file is wrong.
@@ -50,10 +67,10 @@ pub enum DbError {
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(error @ StoreError::Locked { .. }) => {
+            Self::Importing(error @ StoreError::Locked { .. }) => {
                 write!(f, "{error}; or import while it runs, with `mozpool lab import`")
             }
-            Self::Store(error) => error.fmt(f),
+            Self::Store(error) | Self::Importing(error) => error.fmt(f),
             Self::Location(error) => error.fmt(f),
             Self::Lab(error) => error.fmt(f),
         }
@@ -61,17 +78,48 @@ impl fmt::Display for DbError {
 }
 
 pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
-    let Command::Import(args) = &args.command;
-    let changes = import(args, config).map_err(Failure::Db)?;
-    print(&changes, args.dry_run).map_err(Failure::Output)
+    match &args.command {
+        Command::Import(args) => {
+            let changes = import(args, config).map_err(Failure::Db)?;
+            print(&changes, args.dry_run).map_err(Failure::Output)
+        }
+        Command::Copy(args) => {
+            let told = copy(args).map_err(Failure::Db)?;
+            std::io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::Output)
+        }
+    }
+}
+
+fn copy(args: &CopyArgs) -> Result<String, DbError> {
+    let place = |text: &str| text.parse::<Location>().map_err(DbError::Location);
+    let (from, to) = (place(&args.from)?, place(&args.to)?);
+    let mut told = String::new();
+    let mut done = || {
+        // Opening would make a file, and a copy of nothing.
+        if let Some(path) = from.path().filter(|path| !path.exists()) {
+            let why =
+                format!("{}: there is no such file; name the store that is to be copied", path.display());
+            return Err(StoreError::Refused { why });
+        }
+        let _locks = (from.lock()?, to.lock()?);
+        let mut all = 0;
+        from.copy_to(&to, &mut |table, rows| {
+            all += rows;
+            told += &format!("{table}: {rows} rows\n");
+        })?;
+        told += &format!("{all} rows copied from {from} to {to}\n");
+        Ok(())
+    };
+    done().map_err(DbError::Store)?;
+    Ok(told)
 }
 
 fn import(args: &ImportArgs, config: &Config) -> Result<Vec<Change>, DbError> {
     let lab = Lab::load(&args.file, &config.server.name).map_err(DbError::Lab)?;
     let location: Location = config.store_url.parse().map_err(DbError::Location)?;
-    let _lock = location.lock().map_err(DbError::Store)?;
-    let mut store = location.open().map_err(DbError::Store)?;
-    store.apply_lab(&lab, args.dry_run, SystemClock.now()).map_err(DbError::Store)
+    let _lock = location.lock().map_err(DbError::Importing)?;
+    let mut store = location.open().map_err(DbError::Importing)?;
+    store.apply_lab(&lab, args.dry_run, SystemClock.now()).map_err(DbError::Importing)
 }
 
 fn print(changes: &[Change], dry_run: bool) -> std::io::Result<()> {

@@ -103,6 +103,28 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// A text that may hold a password, so it is not shown when it is wrong: `read` says what is then, or nothing where the usual
+    /// words will do.
+    pub(super) fn private(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        default: &str,
+        is_not: &str,
+        write: &str,
+        read: impl FnOnce(&str) -> Result<String, Option<String>>,
+    ) -> String {
+        let Some(entry) = self.take(section, key, is_not, write) else { return default.to_owned() };
+        match entry.value.as_str().ok_or(None).and_then(read) {
+            Ok(value) => return value,
+            Err(None) => self.wrong(&entry, is_not, write),
+            Err(Some(why)) => {
+                let problem = format!("{} cannot be used: {why}", entry.name);
+                self.fault(&entry.span, problem, "docs/database.md has examples".into());
+            }
+        }
+        default.to_owned()
+    }
+
     /// A text that is parsed further.
     pub(super) fn parsed<T: FromStr>(
         &mut self,

@@ -15,7 +15,7 @@ pub use host::{AddressFrom, Host};
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
 use crate::logic::events::ReturnPolicy;
-use crate::store::Location;
+use crate::store::{BadLocation, Location};
 use document::Document;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,7 +35,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Who this server is.
     pub server: Server,
-    /// Where the state is kept, as [`Location`] reads it.
+    /// Where the state is kept, as [`Location`] reads it. It may hold a password: show the [`Location`].
     pub store_url: String,
     /// The API and the files that boards download.
     pub http: Http,
@@ -188,6 +188,11 @@ impl Relays {
 }
 
 impl Config {
+    /// Where the state is kept, without a password.
+    pub fn store_shown(&self) -> String {
+        self.store_url.parse::<Location>().map(|place| place.to_string()).unwrap_or_default()
+    }
+
     /// Reads the configuration: the file given by `--config`, else by `$MOZPOOL_CONFIG`, else the default one, which need not exist.
     ///
     /// # Errors
@@ -285,14 +290,17 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         "for example \"mozpool\"",
         |v| empty_or(v, |text| (!text.contains([':', '/', ' '])).then(|| text.to_owned())),
     );
-    let store_url = document.value(
+    let store_url = document.private(
         ("store", "url"),
-        "sqlite:/var/lib/mozpool/mozpool.db".to_owned(),
+        "sqlite:/var/lib/mozpool/mozpool.db",
         "is not a store that this program knows",
-        "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\"",
-        |v| {
-            let place = v.as_str()?.parse::<Location>().ok()?;
-            place.path().is_none_or(Path::is_absolute).then(|| place.to_string())
+        "sqlite: and an absolute path, for example \"sqlite:/var/lib/mozpool/mozpool.db\", or \"mysql://USER@HOST/DATABASE?password_file=/FILE\"",
+        |text| match text.parse::<Location>() {
+            // As it is written: what is shown of it has no password.
+            Ok(place) if place.is_shared() => Ok(text.to_owned()),
+            Ok(place) if place.path().is_none_or(Path::is_absolute) => Ok(place.to_string()),
+            Err(BadLocation::Mysql(why)) => Err(Some(why.to_string())),
+            _ => Err(None),
         },
     );
     let http = Http {

@@ -87,6 +87,8 @@ pub(super) enum ConnError {
     Reference(String),
     /// What lies on the disk is not a database of ours, or damaged.
     Corrupt(String),
+    /// A text is longer than its column holds.
+    TooLong(String),
     /// Everything else; the text says what and, where there is one, the remedy.
     Other(String),
 }
@@ -97,6 +99,9 @@ impl ConnError {
         match self {
             Self::Duplicate(why) | Self::Reference(why) => {
                 StoreError::Refused { why: format!("the store refused to {doing}: {why}") }
+            }
+            Self::TooLong(why) => {
+                StoreError::Refused { why: format!("the store failed to {doing}: {why}; make it shorter") }
             }
             Self::Corrupt(what) => StoreError::Corrupt { what },
             Self::Other(source) => StoreError::Unavailable { doing, source },
@@ -127,6 +132,10 @@ pub(super) enum Then {
 
 /// One connection. Statements are prepared once and kept, which is why their text is `'static`.
 pub(super) trait Conn: Send {
+    /// One statement that names all kinds of free devices, for a database that cannot step from one to the next by an index
+    /// (see `boards`).
+    const FREE_KINDS: Option<&'static str> = None;
+
     /// Runs a statement that answers nothing. Returns how many rows it *matched*, changed or not.
     fn exec(&mut self, sql: &'static str, args: &[Value]) -> std::result::Result<usize, ConnError>;
     /// Runs an `INSERT` of one row into a table that numbers its rows, and returns the number.
@@ -147,11 +156,12 @@ pub(super) trait Conn: Send {
     /// Takes it back. Never fails: a connection that cannot do even that has lost its transaction anyway.
     fn rollback(&mut self);
 
-    /// Does `work` in one transaction, which is taken back when `work` or the commit fails.
+    /// Does `work` in one transaction, which is taken back when `work` or the commit fails. A database in which others may win
+    /// runs it again from the beginning when they did, so it leaves nothing behind but what it returns.
     fn transaction<T>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&mut Self) -> Result<(T, Then)>,
+        mut work: impl FnMut(&mut Self) -> Result<(T, Then)>,
     ) -> Result<T>
     where
         Self: Sized,
@@ -179,7 +189,7 @@ pub(super) trait Conn: Send {
     fn transaction_soon<T>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&mut Self) -> Result<(T, Then)>,
+        work: impl FnMut(&mut Self) -> Result<(T, Then)>,
     ) -> Result<T>
     where
         Self: Sized,

@@ -2,11 +2,13 @@
 //!
 //! It knows the kinds of database by name and nothing of what they hold.
 
-use super::conn::Doing;
+use super::conn::{Conn, Doing};
+use super::copy::{self, Copied};
 use super::lock::StoreLock;
+use super::mysql::{self, Address, BadAddress, Mysql, Reach};
 use super::sqlite::Sqlite;
 use super::sqlstore::SqlStore;
-use super::{Bell, Result, Store, changes, migrate};
+use super::{Bell, Result, Store, StoreError, changes, migrate};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,8 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where a store is. Text form: `sqlite:PATH`, a plain `PATH`, or `sqlite::memory:`.
+/// Where a store is. Text form: `sqlite:PATH`, a plain `PATH`, `sqlite::memory:`, or
+/// `mysql://USER:PASSWORD@HOST:PORT,HOST2/DATABASE?KEY=VALUE&…`. It is shown without the password.
 #[derive(Debug, Clone)]
 pub struct Location {
     place: Place,
@@ -25,6 +28,7 @@ pub struct Location {
 enum Place {
     File(PathBuf),
     Memory(Arc<Memory>),
+    Mysql(Arc<Reach>),
 }
 
 /// A database in memory, kept alive by a connection of its own.
@@ -39,8 +43,8 @@ struct Memory {
 pub enum BadLocation {
     /// Nothing is written there.
     Empty,
-    /// MySQL or MariaDB. The text is not repeated: it may hold a password.
-    Mysql,
+    /// A MariaDB, but its address is wrong.
+    Mysql(BadAddress),
     /// Some other scheme.
     Scheme(String),
 }
@@ -49,12 +53,11 @@ impl fmt::Display for BadLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("no store is named; write sqlite:/PATH/TO/FILE"),
-            Self::Mysql => {
-                f.write_str("a store on MySQL or MariaDB is not in this build; write sqlite:/PATH/TO/FILE")
-            }
-            Self::Scheme(scheme) => {
-                write!(f, "there is no kind of store called `{scheme}`; write sqlite:/PATH/TO/FILE")
-            }
+            Self::Mysql(bad) => bad.fmt(f),
+            Self::Scheme(scheme) => write!(
+                f,
+                "there is no kind of store called `{scheme}`; write sqlite:/PATH/TO/FILE or mysql://USER:PASSWORD@HOST/DATABASE"
+            ),
         }
     }
 }
@@ -68,7 +71,9 @@ impl FromStr for Location {
         let scheme = |s: &str| s.len() > 1 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
         let path = match text.split_once(':') {
             Some(("sqlite", rest)) => rest.strip_prefix("//").filter(|r| r.starts_with('/')).unwrap_or(rest),
-            Some(("mysql" | "mariadb", _)) => return Err(BadLocation::Mysql),
+            Some(("mysql" | "mariadb", rest)) => {
+                return Address::parse(rest).map(Self::mysql).map_err(BadLocation::Mysql);
+            }
             Some((other, rest)) if scheme(other) && rest.starts_with("//") => {
                 return Err(BadLocation::Scheme(other.chars().take(20).collect()));
             }
@@ -87,6 +92,7 @@ impl fmt::Display for Location {
         match &self.place {
             Place::File(path) => write!(f, "sqlite:{}", path.display()),
             Place::Memory(_) => f.write_str("sqlite::memory:"),
+            Place::Mysql(reach) => reach.address.fmt(f),
         }
     }
 }
@@ -97,6 +103,7 @@ impl PartialEq for Location {
         match (&self.place, &other.place) {
             (Place::File(a), Place::File(b)) => a == b,
             (Place::Memory(a), Place::Memory(b)) => Arc::ptr_eq(a, b),
+            (Place::Mysql(a), Place::Mysql(b)) => a.address == b.address,
             _ => false,
         }
     }
@@ -131,23 +138,38 @@ impl Location {
         Self::of(Place::Memory(Arc::new(Memory { name, anchor: Mutex::new(None) })))
     }
 
+    fn mysql(address: Address) -> Self {
+        Self::of(Place::Mysql(Arc::new(Reach::new(address))))
+    }
+
+    /// Other processes write to it, too: the other servers of the pool. Who must hear of their changes looks into the store.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Mysql(_))
+    }
+
+    /// What is said to the database can be read by others on the way.
+    pub fn is_open_to_all(&self) -> bool {
+        matches!(&self.place, Place::Mysql(reach) if reach.address.is_open_to_all())
+    }
+
     /// The store's file, if it is one.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),
-            Place::Memory(_) => None,
+            Place::Memory(_) | Place::Mysql(_) => None,
         }
     }
 
     /// Takes the right to use this store: once per process, before [`Self::open`], and kept until the end. Commands that
-    /// write to a store beside the daemon need it as well, and so need the daemon stopped.
+    /// write to a store beside the daemon need it as well, and so need the daemon stopped. A MariaDB is for many, and nobody
+    /// takes it for himself.
     ///
     /// # Errors
     /// [`super::StoreError::Locked`] names the process that has it.
     pub fn lock(&self) -> Result<StoreLock> {
         match &self.place {
             Place::File(path) => StoreLock::take(path),
-            Place::Memory(_) => Ok(StoreLock::not_needed()),
+            Place::Memory(_) | Place::Mysql(_) => Ok(StoreLock::not_needed()),
         }
     }
 
@@ -158,7 +180,7 @@ impl Location {
     pub fn share(&self, name: &str) -> Result<StoreLock> {
         match &self.place {
             Place::File(path) => StoreLock::share(path, name),
-            Place::Memory(_) => Ok(StoreLock::not_needed()),
+            Place::Memory(_) | Place::Mysql(_) => Ok(StoreLock::not_needed()),
         }
     }
 
@@ -170,6 +192,7 @@ impl Location {
     pub fn schema(&self) -> Result<(u32, u32)> {
         let found = match &self.place {
             Place::File(path) => migrate::version(&mut Sqlite::open_file(path).doing("open")?)?,
+            Place::Mysql(reach) => mysql::version(&mut Mysql::open(reach.clone()).doing("open")?)?,
             // Made by this program, just now.
             Place::Memory(_) => migrate::known(),
         };
@@ -180,25 +203,103 @@ impl Location {
     /// threads may do so at once.
     ///
     /// # Errors
-    /// The text names the path and the remedy: no directory, no permission, not a database, disk full;
+    /// The text names the path and the remedy: no directory, no permission, not a database, disk full, no answer;
     /// [`super::StoreError::TooNew`] when a newer program has written it.
     pub fn open(&self) -> Result<Box<dyn Store>> {
         const OPEN: &str = "open";
-        let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut conn = match &self.place {
-            Place::File(path) => Sqlite::open_file(path).doing(OPEN)?,
-            Place::Memory(memory) => {
+        match &self.place {
+            Place::File(path) => self.open_sqlite(|| Sqlite::open_file(path).doing(OPEN)),
+            Place::Memory(memory) => self.open_sqlite(|| {
                 let mut anchor = memory.anchor.lock().unwrap_or_else(PoisonError::into_inner);
                 if anchor.is_none() {
                     *anchor = Some(Sqlite::open_memory(&memory.name).doing(OPEN)?);
                 }
-                Sqlite::open_memory(&memory.name).doing(OPEN)?
+                Sqlite::open_memory(&memory.name).doing(OPEN)
+            }),
+            Place::Mysql(reach) => {
+                let mut conn = Mysql::open(reach.clone()).doing(OPEN)?;
+                mysql::to_latest(&mut conn)?;
+                self.ready(conn)
             }
-        };
+        }
+    }
+
+    fn open_sqlite(&self, connect: impl FnOnce() -> Result<Sqlite>) -> Result<Box<dyn Store>> {
+        let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = connect()?;
         migrate::to_latest(&mut conn)?;
+        self.ready(conn)
+    }
+
+    fn ready<C: Conn + 'static>(&self, mut conn: C) -> Result<Box<dyn Store>> {
         self.bell.ring(&changes::last(&mut conn)?);
         Ok(Box::new(SqlStore::new(conn, self.bell.clone())))
     }
+}
+
+/// Copying a store into another one.
+impl Location {
+    /// Copies everything that is here into `to`, which must be empty; `tell` hears of each table and its rows. Nobody may use either
+    /// of them meanwhile: take their locks, and stop the daemons of a MariaDB.
+    ///
+    /// # Errors
+    /// The target is not empty, or this store is of an older schema. A copy that breaks off is begun anew by another call, and until
+    /// it has ended the target cannot be opened.
+    pub fn copy_to(&self, to: &Self, tell: &mut dyn FnMut(&str, u64)) -> Result<()> {
+        match &self.place {
+            Place::File(path) => {
+                let mut from = Sqlite::open_file(path).doing("open")?;
+                let found = migrate::version(&mut from)?;
+                self.copy_from(&mut from, found, to, tell)
+            }
+            Place::Mysql(reach) => {
+                let mut from = Mysql::open_for_long(reach.clone()).doing("open")?;
+                let found = mysql::version(&mut from)?;
+                self.copy_from(&mut from, found, to, tell)
+            }
+            Place::Memory(_) => Err(in_memory()),
+        }
+    }
+
+    fn copy_from<A: Copied>(
+        &self,
+        from: &mut A,
+        found: u32,
+        to: &Self,
+        tell: &mut dyn FnMut(&str, u64),
+    ) -> Result<()> {
+        if found < migrate::known() {
+            return Err(StoreError::Refused {
+                why: format!(
+                    "{self} has schema version {found} and this program {}; start the daemon on it once before you copy it",
+                    migrate::known()
+                ),
+            });
+        }
+        match &to.place {
+            Place::File(path) => {
+                let mut to = Sqlite::open_file(path).doing("open")?;
+                if !migrate::look(&mut to)?.is_half_of_this_version() {
+                    migrate::to_latest(&mut to)?;
+                    copy::is_unused(&mut to)?;
+                }
+                copy::copy(from, &mut to, tell)
+            }
+            Place::Mysql(reach) => {
+                let mut to = Mysql::open_for_long(reach.clone()).doing("open")?;
+                if !mysql::look(&mut to)?.is_half_of_this_version() {
+                    mysql::to_latest(&mut to)?;
+                    copy::is_unused(&mut to)?;
+                }
+                copy::copy(from, &mut to, tell)
+            }
+            Place::Memory(_) => Err(in_memory()),
+        }
+    }
+}
+
+fn in_memory() -> StoreError {
+    StoreError::Refused { why: "a store in memory cannot be copied; name a file or a database".into() }
 }
 
 /// Why a file cannot be used, with the remedy.
@@ -236,11 +337,20 @@ mod tests {
     }
 
     #[test]
-    fn other_databases_are_refused_without_repeating_a_password() {
-        let error = "mysql://mozpool:secret@db/mozpool".parse::<Location>().unwrap_err().to_string();
-        assert!(error.contains("not in this build") && !error.contains("secret"), "{error}");
+    fn what_names_no_store_is_refused_without_repeating_a_password() {
+        let error = "mysql://mozpool:secret@db/".parse::<Location>().unwrap_err();
+        assert!(matches!(error, BadLocation::Mysql(_)), "{error:?}");
+        assert!(!error.to_string().contains("secret"), "{error}");
         assert_eq!("postgres://x".parse::<Location>(), Err(BadLocation::Scheme("postgres".into())));
         assert_eq!("sqlite:".parse::<Location>(), Err(BadLocation::Empty));
+    }
+
+    #[test]
+    fn a_database_is_shown_without_its_password() {
+        let location: Location = "mysql://mozpool:secret@db,db2/pool?tls=on".parse().unwrap();
+        assert_eq!(location.to_string(), "mysql://mozpool@db:3306,db2:3306/pool");
+        assert!(!format!("{location:?}").contains("secret"));
+        assert!(location.is_shared() && !location.is_open_to_all() && location.path().is_none());
     }
 
     #[test]

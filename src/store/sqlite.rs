@@ -5,6 +5,7 @@
 //! IMMEDIATE` so that two writers meet at the beginning of a transaction, where waiting helps, and not in its middle.
 
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
+use super::copy::Copied;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -123,6 +124,35 @@ impl From<ValueRef<'_>> for Value {
     }
 }
 
+impl Copied for Sqlite {
+    const COLUMNS: &'static str = "SELECT m.name, c.name, c.pk FROM sqlite_master m, pragma_table_info(m.name) c \
+        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid";
+    const REFERENCES: &'static str = "SELECT m.name, f.\"table\" FROM sqlite_master m, pragma_foreign_key_list(m.name) f \
+        WHERE m.type = 'table'";
+    const NUMBERS: &'static str = "SELECT name, seq FROM sqlite_sequence";
+
+    fn begin_snapshot(&mut self) -> super::Result<()> {
+        // It begins with the first row that is read, and nobody else writes: a copy has the store's lock.
+        self.batch("BEGIN").doing("begin to read")
+    }
+
+    fn define(&mut self, sql: &str) -> super::Result<()> {
+        self.batch(sql).doing("prepare the copy")
+    }
+
+    fn set_number(&mut self, table: &str, given: i64) -> super::Result<()> {
+        const DOING: &str = "note which numbers are given";
+        let args = &[Value::from(given), Value::from(table)];
+        self.transaction(DOING, |c| {
+            if c.exec("UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?", args).doing(DOING)? == 0
+            {
+                c.exec("INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)", args).doing(DOING)?;
+            }
+            Ok(((), Then::Commit))
+        })
+    }
+}
+
 impl Conn for Sqlite {
     fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<usize, ConnError> {
         let run = || self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(args));
@@ -183,7 +213,7 @@ impl Conn for Sqlite {
     fn transaction_soon<T>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&mut Self) -> super::Result<(T, Then)>,
+        work: impl FnMut(&mut Self) -> super::Result<(T, Then)>,
     ) -> super::Result<T> {
         // In WAL mode a commit that is not synchronous goes to the log file without a wait for the disk, and the next one that
         // is, of any connection, syncs the whole file (sqlite.org/pragma.html#pragma_synchronous).

@@ -220,7 +220,8 @@ pub(crate) fn a_claimed_device_keeps_its_server(world: &World) {
     take(&mut *store, &first, "panda-1");
     let moved = lab("[[device]]\nname = 'panda-1'\nimaging_server = 'other'");
     let error = store.apply_lab(&moved, false, T0).unwrap_err().to_string();
-    assert!(error.contains("panda-1`, imaging_server: request 1 holds the device"), "{error}");
+    let want = format!("panda-1`, imaging_server: request {} holds the device", first.id);
+    assert!(error.contains(&want), "{error}");
     let held = load_request(&mut *store, first.id);
     store.commit_requests(&[claim_commit(&held, ClaimChange::Drop("panda-1".into()))]).unwrap();
     assert_eq!(apply(&mut *store, &moved), ["device panda-1: imaging_server here -> other"]);

@@ -12,6 +12,8 @@ mod claiming;
 mod deleting;
 mod exporting;
 mod logging;
+#[path = "../support/mariadb.rs"]
+mod mariadb;
 mod moving;
 mod odd_values;
 mod opening;
@@ -28,6 +30,8 @@ use mozpool::logic::machine::Epoch;
 use mozpool::logic::mozpool::{ClaimChange, Request, Wanted};
 use mozpool::logic::time::Timestamp;
 use mozpool::store::{Committed, DeviceCommit, Location, NewRequest, RequestCommit, Store};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const T0: Timestamp = Timestamp(1_700_000_000_000);
@@ -103,16 +107,60 @@ state = "ready"
 struct World {
     location: Location,
     dir: Option<TempDir>,
+    database: Option<(&'static mariadb::Server, String)>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some((server, database)) = &self.database {
+            server.sql(&format!("DROP DATABASE {database}"));
+        }
+    }
+}
+
+/// Three nodes of one cluster, and a server each.
+type Cluster = (Vec<mariadb::galera::Node>, Vec<mariadb::Server>);
+
+/// The cluster of this process.
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let nodes = mariadb::galera::nodes(3);
+        let servers = mariadb::galera::start(&nodes);
+        servers[0].sql("CREATE USER mozpool@'%'; GRANT ALL ON *.* TO mozpool@'%'");
+        (nodes, servers)
+    })
 }
 
 impl World {
     fn file() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { location: Location::sqlite(dir.path().join("mozpool.db")), dir: Some(dir) }
+        Self { location: Location::sqlite(dir.path().join("mozpool.db")), dir: Some(dir), database: None }
     }
 
     fn memory() -> Self {
-        Self { location: Location::memory(), dir: None }
+        Self { location: Location::memory(), dir: None, database: None }
+    }
+
+    /// A database of its own in the MariaDB of this process.
+    fn mariadb() -> Self {
+        let server = mariadb::Server::shared();
+        let database = server.database();
+        let location = server.url(&database).parse().unwrap();
+        Self { location, dir: None, database: Some((server, database)) }
+    }
+
+    /// A database of its own in the cluster of this process. Each prefers another node.
+    fn galera() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let (nodes, servers) = cluster();
+        let first = NEXT.fetch_add(1, Ordering::Relaxed);
+        let server = &servers[first % servers.len()];
+        let database = server.database();
+        let hosts = nodes.iter().cycle().skip(first % nodes.len()).take(nodes.len());
+        let hosts: Vec<_> = hosts.map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let location = format!("mysql://mozpool@{}/{database}", hosts.join(",")).parse().unwrap();
+        Self { location, dir: None, database: Some((server, database)) }
     }
 
     fn open(&self) -> Box<dyn Store> {
@@ -319,3 +367,5 @@ macro_rules! on {
 
 on!(sqlite_file, crate::World::file());
 on!(sqlite_memory, crate::World::memory());
+on!(mariadb_alone, crate::World::mariadb());
+on!(mariadb_in_a_cluster, crate::World::galera());

@@ -48,6 +48,15 @@ pub struct Lab {
 impl Lab {
     /// One device `board-1` at 127.0.0.1, ready, on bank 1 relay 1; an image `web` whose systems listen on a port.
     pub fn new() -> Self {
+        Self::with_store(None)
+    }
+
+    /// The same, with its store there.
+    pub fn on(url: &str) -> Self {
+        Self::with_store(Some(url))
+    }
+
+    fn with_store(url: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for name in ["files/second-stages", "files/images", "tftp"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder in the temporary one");
@@ -58,7 +67,9 @@ impl Lab {
             .expect("a fake relay board");
         let check = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let lab = Self { folder, relays, check };
-        std::fs::write(lab.config(), lab.config_text()).expect("the configuration");
+        let in_folder = format!("sqlite:{}", lab.path("mozpool.db").display());
+        let text = lab.config_text(url.unwrap_or(&in_folder));
+        std::fs::write(lab.config(), text).expect("the configuration");
         let file = lab.path("lab.toml");
         std::fs::write(&file, lab.lab_text()).expect("the lab file");
         let output = mozpool(&lab.config()).args(["db", "import"]).arg(file).output().expect("mozpool runs");
@@ -76,7 +87,7 @@ impl Lab {
         self.path("mozpool.toml")
     }
 
-    fn config_text(&self) -> String {
+    fn config_text(&self, store: &str) -> String {
         let path = |name: &str| self.path(name).display().to_string();
         format!(
             r#"
@@ -84,7 +95,7 @@ impl Lab {
 name = "s1"
 address = "127.0.0.1"
 [store]
-url = "sqlite:{store}"
+url = "{store}"
 [http]
 listen = "127.0.0.1:0"
 files = "{files}"
@@ -97,7 +108,6 @@ tcp = ["127.0.0.1:0"]
 [relays]
 rest_ms = 0
 "#,
-            store = path("mozpool.db"),
             files = path("files"),
             tftp = path("tftp"),
         )

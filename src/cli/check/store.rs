@@ -20,6 +20,9 @@ pub(super) struct Stored {
 
 /// Looks at the store: findings, the pid of a daemon that has it, and what it holds.
 pub(super) fn look(location: &Location, server: &str) -> (Vec<Finding>, Option<u32>, Option<Stored>) {
+    if location.is_shared() {
+        return look_at_database(location, server);
+    }
     let Some(path) = location.path() else {
         return (
             vec![Finding::warn("it is in memory", "everything is forgotten when the daemon ends")],
@@ -54,6 +57,27 @@ pub(super) fn look(location: &Location, server: &str) -> (Vec<Finding>, Option<u
     }
 }
 
+/// A database is nobody's alone: whoever else uses it, it can be looked at.
+fn look_at_database(location: &Location, server: &str) -> (Vec<Finding>, Option<u32>, Option<Stored>) {
+    let mut findings = Vec::new();
+    if location.is_open_to_all() {
+        findings.push(Finding::warn(
+            format!("{location}: what is said to it can be read on the way"),
+            "give the database a certificate and write ca=/FILE or tls=on behind its address",
+        ));
+    }
+    match read(location, server) {
+        Ok((finding, stored)) => {
+            findings.push(finding);
+            (findings, None, stored)
+        }
+        Err(error) => {
+            findings.push(Finding::fail(error, ""));
+            (findings, None, None)
+        }
+    }
+}
+
 fn not_made_yet(path: &Path) -> Finding {
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
@@ -74,6 +98,9 @@ fn not_made_yet(path: &Path) -> Finding {
 fn read(location: &Location, server: &str) -> Result<(Finding, Option<Stored>), StoreError> {
     let (found, known) = location.schema()?;
     if found < known {
+        if found == 0 && location.is_shared() {
+            return Ok((Finding::ok(format!("{location} is empty; the daemon will make its tables")), None));
+        }
         let what = format!("{location} has schema version {found}; the daemon will bring it to {known}");
         return Ok((Finding::warn(what, "back it up before you start the daemon"), None));
     }

@@ -78,6 +78,9 @@ pub struct Mozpool {
     /// Of requests that wait: what their logs say of the search.
     tries: HashMap<RequestId, Tried>,
     rests_until: Option<Timestamp>,
+    /// The store may have made requests whose numbers never came back, because the answer was lost: they are looked for when it
+    /// answers again.
+    adrift: bool,
     steps: StepWatch,
     /// The other servers of the pool, and when their requests are looked at next; `None`: this server is alone.
     pool: Option<Pool>,
@@ -144,17 +147,13 @@ impl Mozpool {
             pool_size: None,
             tries: HashMap::new(),
             rests_until: None,
+            adrift: false,
             steps,
             pool: None,
             rule: Box::new(step),
         };
-        for mut record in records {
-            // No deadline is further away than its state's time limit, unless the clock was ahead when it was stored.
-            let limit_s = def(record.machine.state).wait_s;
-            if let (Some(at), Some(limit_s)) = (record.machine.deadline, limit_s) {
-                record.machine.deadline = Some(at.min(now.plus_s(limit_s)));
-            }
-            layer.keep(record.machine);
+        for record in records {
+            layer.take_up(record.machine, now);
         }
         Ok(layer)
     }
@@ -163,6 +162,32 @@ impl Mozpool {
     pub fn with_peers(self, peers: Peers) -> Self {
         let look_at = self.clock.now();
         Self { pool: Some(Pool { peers, look_at }), ..self }
+    }
+
+    /// A request as it was stored: no deadline is further away than its state's time limit, unless the clock was ahead then.
+    fn take_up(&mut self, mut machine: Request, now: Timestamp) {
+        if let (Some(at), Some(limit_s)) = (machine.deadline, def(machine.state).wait_s) {
+            machine.deadline = Some(at.min(now.plus_s(limit_s)));
+        }
+        self.keep(machine);
+    }
+
+    /// Takes up requests that were made after all although nobody here was told.
+    fn look_for_those_adrift(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if !self.adrift {
+            return Ok(());
+        }
+        for record in self.store.load_requests(&self.server)? {
+            let id = record.machine.id;
+            if !self.requests.contains_key(&id) {
+                log::warn!(
+                    "request={id} was made although its asker was told that the store failed; it is looked after"
+                );
+                self.take_up(record.machine, now);
+            }
+        }
+        self.adrift = false;
+        Ok(())
     }
 
     /// Lets `rule` decide.
@@ -212,9 +237,13 @@ impl Mozpool {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
-        let first = self.deadlines.first();
         let look_at = self.pool.as_ref().map(|pool| pool.look_at);
-        let first = first.into_iter().chain(look_at).min()?;
+        let first = match self.deadlines.first().into_iter().chain(look_at).min() {
+            Some(first) => first,
+            // It rests, and looks then.
+            None if self.adrift => self.rests_until?,
+            None => return None,
+        };
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
 
@@ -346,6 +375,7 @@ impl Mozpool {
             return Ok(());
         }
         self.rests_until = None;
+        self.look_for_those_adrift(now)?;
         for request in self.deadlines.due(now, BATCH_MAX) {
             let Some(machine) = self.requests.get(&request) else { continue };
             let (state, assigned, wanted) = (machine.state, machine.assigned.clone(), machine.wanted.clone());
@@ -386,6 +416,7 @@ impl Mozpool {
                 for reply in replies {
                     let _ = reply.send(CreateAnswer::Unavailable { why: error.to_string() });
                 }
+                self.adrift = true;
                 return Err(error);
             }
         };

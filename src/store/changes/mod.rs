@@ -143,7 +143,7 @@ pub(super) fn telling<C: Conn, T>(
     c: &mut C,
     bell: &Bell,
     doing: &'static str,
-    work: impl FnOnce(&mut C, &mut News) -> Result<(T, Then)>,
+    mut work: impl FnMut(&mut C, &mut News) -> Result<(T, Then)>,
 ) -> Result<T> {
     let (value, last) = c.transaction(doing, |c| {
         let mut news = News::default();

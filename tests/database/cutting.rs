@@ -1,0 +1,157 @@
+//! What becomes of a transaction whose connection is cut: before its `COMMIT`, and behind it.
+//!
+//! A forwarder stands between the store and the database and reads along. It cuts once, where it is told to.
+
+use crate::mariadb::Server;
+use crate::support::{Daemon, LIMIT, Lab, wait_for};
+use crate::{T0, at_port, comments, free_port, lab, location};
+use mozpool::store::{DeviceEdit, StoreError};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// Where to cut: at the first statement with `cue` in it, or at the `COMMIT` that follows it in that connection, which the database
+/// gets and answers, and nobody hears of that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cut {
+    At(&'static str),
+    BehindCommitAfter(&'static str),
+}
+
+struct Forwarder {
+    port: u16,
+    cut: Arc<Mutex<Option<Cut>>>,
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+impl Forwarder {
+    fn to(database: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cut: Arc<Mutex<Option<Cut>>> = Arc::default();
+        let wanted = Arc::clone(&cut);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", database)) else { continue };
+                let wanted = Arc::clone(&wanted);
+                std::thread::spawn(move || forward(client, server, &wanted));
+            }
+        });
+        Self { port, cut }
+    }
+
+    fn cut(&self, cut: Cut) {
+        *self.cut.lock().unwrap() = Some(cut);
+    }
+
+    /// It has cut what it was to cut.
+    fn is_done(&self) -> bool {
+        self.cut.lock().unwrap().is_none()
+    }
+}
+
+fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<Cut>>) {
+    let (mut answers, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    // Held while a cut waits for the database's answer, which must not go on then.
+    let gate = Arc::new(Mutex::new(()));
+    let held = Arc::clone(&gate);
+    let (heard_tx, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = answers.read(&mut bytes) {
+            let _ = heard_tx.send(());
+            drop(held.lock());
+            if to_client.write_all(&bytes[..n]).is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown(Shutdown::Both);
+    });
+    let mut cued = false;
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(n @ 1..) = client.read(&mut bytes) {
+        let said = &bytes[..n];
+        let cut = wanted.lock().unwrap().clone();
+        match cut {
+            Some(Cut::At(cue)) if has(said, cue) => {
+                *wanted.lock().unwrap() = None;
+                break;
+            }
+            Some(Cut::BehindCommitAfter(cue)) => {
+                cued |= has(said, cue);
+                if cued && has(said, "COMMIT") {
+                    let _no_answer = gate.lock().unwrap();
+                    while heard.try_recv().is_ok() {}
+                    server.write_all(said).unwrap();
+                    heard.recv().unwrap();
+                    *wanted.lock().unwrap() = None;
+                    client.shutdown(Shutdown::Both).unwrap();
+                    break;
+                }
+            }
+            _ => {}
+        }
+        if server.write_all(said).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+/// A database with a forwarder before it, and the address by way of that.
+fn world() -> (Server, Forwarder, String) {
+    let port = free_port();
+    let server = Server::own(&at_port(port));
+    server.sql(
+        "CREATE DATABASE pool; CREATE USER mozpool@'127.0.0.1'; GRANT ALL ON pool.* TO mozpool@'127.0.0.1'",
+    );
+    let forwarder = Forwarder::to(port);
+    let url = format!("mysql://mozpool@127.0.0.1:{}/pool", forwarder.port);
+    (server, forwarder, url)
+}
+
+#[test]
+fn a_transaction_without_its_commit_is_made_again_and_one_with_it_is_not() {
+    let (_server, forwarder, url) = world();
+    let mut store = location(&url).open().unwrap();
+    store.apply_lab(&lab(), false, T0).unwrap();
+    let last = store.last_changes().unwrap().all;
+
+    forwarder.cut(Cut::At("UPDATE change_counts"));
+    // It is prepared once per connection, and this one has it.
+    let mut store = location(&url).open().unwrap();
+    assert!(store.edit_device("panda-1", &DeviceEdit::Comments("once".into()), T0).unwrap());
+    assert!(forwarder.is_done(), "it was cut, and nobody noticed");
+    assert_eq!((comments(&mut *store).as_str(), store.last_changes().unwrap().all), ("once", last + 1));
+
+    forwarder.cut(Cut::BehindCommitAfter("START TRANSACTION"));
+    let edit = DeviceEdit::Comments("perhaps".into());
+    let error = store.edit_device("panda-1", &edit, T0).unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    assert!(forwarder.is_done());
+    assert_eq!(
+        (comments(&mut *store).as_str(), store.last_changes().unwrap().all),
+        ("perhaps", last + 2),
+        "once"
+    );
+}
+
+#[test]
+fn a_request_whose_number_never_came_is_looked_after() {
+    let (server, forwarder, url) = world();
+    let lab = Lab::on(&url);
+    let daemon = Daemon::start(&lab.config(), LIMIT);
+    forwarder.cut(Cut::BehindCommitAfter("INSERT INTO requests"));
+    let body = json!({ "assignee": "ci", "duration": 3600, "image": "web", "url": "http://x/image" });
+    let (status, said) = daemon.call("POST", "device/any/request", Some(body));
+    assert_eq!((status, forwarder.is_done()), (503, true), "{said}");
+    wait_for("the request to have its board", || {
+        (server.sql("SELECT state FROM pool.requests") == "pending").then_some(())
+    });
+    assert_eq!(server.sql("SELECT COUNT(*) FROM pool.claims"), "1");
+}
