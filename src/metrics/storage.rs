@@ -29,6 +29,15 @@ const WRITES: &[&str] = &[
     "mend_free",
     "apply_lab",
     "delete",
+    "note_candidates",
+    "ignore_candidate",
+    "sync_inventory",
+    "take_lease",
+    "give_up_lease",
+    "join_pool",
+    "beat",
+    "declare_gone",
+    "leave_pool",
 ];
 /// What all that only reads is called.
 const READ: &str = "read";
