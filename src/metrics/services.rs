@@ -31,6 +31,23 @@ const ROWS: &[Row] = &[
     ("journal", "waiting", M::JournalWaiting, &[]),
     ("journal", "bytes", M::JournalBytes, &[]),
     ("journal", "bytes_dropped", M::JournalDeleted, &[]),
+    ("journal", "candidates", M::Sightings, &["noted"]),
+    ("journal", "candidates_lost", M::Sightings, &["lost"]),
+    ("registration", "registered", M::Registrations, &["registered"]),
+    ("registration", "refused", M::Registrations, &["refused"]),
+    ("registration", "limited", M::Registrations, &["limited"]),
+    ("registration", "connections_refused", M::Registrations, &["no_room"]),
+    ("registration", "timed_out", M::Registrations, &["timed_out"]),
+    ("inventory", "runs", M::InventoryRuns, &[]),
+    ("inventory", "failed", M::InventoryFailures, &[]),
+    ("pulse", "alive", M::Peers, &["alive"]),
+    ("pulse", "gone", M::Peers, &["gone"]),
+    ("pulse", "sent", M::PeerMessages, &["sent"]),
+    ("pulse", "repeated", M::PeerMessages, &["repeated"]),
+    ("pulse", "dropped", M::PeerMessages, &["dropped"]),
+    ("pulse", "received", M::PeerMessages, &["received"]),
+    ("pulse", "late", M::PeerMessages, &["late"]),
+    ("pulse", "refused", M::PeerMessages, &["refused"]),
     ("tftp", "requests", M::TftpRequests, &[]),
     ("tftp", "requests_repeated", M::TftpRepeated, &[]),
     ("tftp", "refused", M::TftpRefused, &["request"]),
@@ -77,8 +94,23 @@ pub fn show<'c>(page: &mut Page, part: &str, counters: impl IntoIterator<Item = 
 mod tests {
     use super::*;
     use crate::bmm::power::PowerCounts;
-    use crate::layers::{journal, tftp};
+    use crate::clock::SystemClock;
+    use crate::layers::peers::Peers;
+    use crate::layers::{inventory, journal, registration, tftp};
+    use crate::seal::Secret;
+    use crossbeam_channel::bounded;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
+
+    fn peers() -> Peers {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "a secret of a pool").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let (notices, ended) = (bounded(1).0, bounded(1).0);
+        Peers::new("s", 1, Secret::read(&file).unwrap(), Arc::new(SystemClock), notices, ended)
+    }
 
     /// Whoever adds a counter adds its row above.
     #[test]
@@ -87,6 +119,9 @@ mod tests {
         let parts = [
             ("bmm", PowerCounts::default().rows()),
             ("journal", journal::Stats::default().rows()),
+            ("registration", registration::Stats::default().rows()),
+            ("inventory", inventory::Book::default().rows()),
+            ("pulse", peers().rows()),
             ("tftp", tftp::counters(&tftpd::Stats::default(), &AtomicU64::new(0))),
             (
                 "syslog",

@@ -124,6 +124,13 @@ families! {
     JournalBytes: Gauge "mozpool_journal_stored_bytes" [] "Bytes of text of what boards say, in the store.";
     JournalDeleted: Counter "mozpool_journal_deleted_bytes_total" [] "Bytes of what boards say that were deleted because there were more than may be.";
 
+    Sightings: Counter "mozpool_candidate_sightings_total" ["result"] "Times that boards which are no devices turned to this server: noted, or lost because there were too many.";
+    Registrations: Counter "mozpool_registrations_total" ["result"] "Agents that connected to register their board, by how that ended.";
+    InventoryRuns: Counter "mozpool_inventory_runs_total" [] "Runs of the inventory on this server.";
+    InventoryFailures: Counter "mozpool_inventory_failures_total" [] "Runs of the inventory that failed.";
+    Peers: Gauge "mozpool_peers" ["state"] "Other imaging servers of the pool, alive or gone.";
+    PeerMessages: Counter "mozpool_peer_messages_total" ["what"] "Messages between imaging servers: sent, repeated and dropped by this one; received, late and refused here.";
+
     HttpRequests: Counter "mozpool_http_requests_total" ["method", "route", "status"] "Calls that were answered, by the route's pattern.";
     HttpSeconds: Histogram "mozpool_http_request_duration_seconds" ["method", "route"] "How long calls took until their answer was sent; downloads and those that wait on purpose are left out.";
     HttpBytes: Counter "mozpool_http_response_bytes_total" ["method", "route"] "Bytes of answers' bodies.";

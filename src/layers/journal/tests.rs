@@ -99,7 +99,10 @@ impl LogStore for Fake {
     }
     fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
         assert_eq!(keep, CANDIDATES_KEPT);
-        self.put(seen.iter().map(|c| format!("! {} {} {}", c.mac, c.imaging_server, c.seen)).collect())?;
+        // A line for each time: whether those of one moment come together is the threads' affair.
+        let times = |c: &CandidateRow| usize::try_from(c.seen).unwrap();
+        let line = |c: &CandidateRow| format!("! {} {}", c.mac, c.imaging_server);
+        self.put(seen.iter().flat_map(|c| std::iter::repeat_n(line(c), times(c))).collect())?;
         Ok(seen.to_vec())
     }
     fn log_bytes(&mut self) -> Result<u64> {
@@ -259,7 +262,9 @@ fn a_board_that_is_no_device_is_noted_and_a_devices_agent_speaks_in_its_log() {
     assert_eq!(
         written,
         [
-            "! 04:04:04:04:04:04 imaging-1 3",
+            "! 04:04:04:04:04:04 imaging-1",
+            "! 04:04:04:04:04:04 imaging-1",
+            "! 04:04:04:04:04:04 imaging-1",
             "panda-1 agent agent registered from 10.0.0.7, os linux, command port 7",
         ],
         "once each, although the store failed at first"
