@@ -1,7 +1,7 @@
 //! How a database is reached, and what an operator is told when it is not.
 
 use crate::mariadb::{Server, take_over};
-use crate::support::wait_for;
+use crate::support::{Lab, mozpool, wait_for};
 use crate::{T0, at_port, comments, free_port, lab, location, open_error};
 use mozpool::store::{DeviceEdit, StoreError};
 use std::process::Command;
@@ -205,4 +205,30 @@ fn what_is_said_to_a_database_can_be_kept_from_others() {
         assert!(error.contains(want), "{host}{query}: {error}");
     }
     url("127.0.0.1", "?tls=unverified").open().unwrap();
+}
+
+#[test]
+fn a_check_says_what_is_wrong_with_the_database() {
+    let server = Server::shared();
+    let database = server.database();
+    let lab = Lab::on(&server.url(&database));
+    let rows = || {
+        let out = mozpool(&lab.config()).arg("check").output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        text.lines().filter(|line| line.contains("store")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    let good = rows();
+    assert!(good.contains("schema version") && good.contains("1 devices"), "{good}");
+    let nobody = free_port();
+    for (url, want) in [
+        (server.url("nowhere"), "CREATE DATABASE it"),
+        (format!("mysql://u:secret@127.0.0.1:{nobody}/d"), "it cannot be reached"),
+        (server.url(&server.database()), "is empty; the daemon will make its tables"),
+    ] {
+        let text = std::fs::read_to_string(lab.config()).unwrap();
+        let line = text.lines().find(|l| l.starts_with("url = ")).unwrap();
+        std::fs::write(lab.config(), text.replace(line, &format!("url = \"{url}\""))).unwrap();
+        let said = rows();
+        assert!(said.contains(want) && !said.contains("secret"), "{url}: {said}");
+    }
 }

@@ -283,6 +283,7 @@ macro_rules! on {
             moving::a_result_lies_with_the_claim,
             moving::notes_are_changed_and_the_machine_is_not,
             moving::writers_wait_for_each_other,
+            moving::what_a_writer_reads_stays_so_until_it_commits,
             claiming::requests_are_numbered_in_order,
             claiming::a_request_for_what_is_not_there_is_refused_whole,
             claiming::a_device_is_claimed_once,

@@ -2,7 +2,8 @@
 
 use crate::*;
 use mozpool::logic::events::ImagingResult;
-use mozpool::store::DeviceEdit;
+use mozpool::store::{DeviceEdit, ServerRow};
+use std::sync::Barrier;
 
 pub(crate) fn a_commit_is_seen_by_every_connection(world: &World) {
     let mut store = world.with_lab();
@@ -109,4 +110,24 @@ pub(crate) fn writers_wait_for_each_other(world: &World) {
         }
     });
     assert!(world.open().device("panda-1").unwrap().unwrap().comments.ends_with(", 24"));
+}
+
+pub(crate) fn what_a_writer_reads_stays_so_until_it_commits(world: &World) {
+    let mut store = world.open();
+    let before = store.last_changes().unwrap().all;
+    for round in 0..10 {
+        // Each looks whether it is there, and makes it if it is not.
+        let row = ServerRow { name: format!("s{round}"), url: "http://s:1".into() };
+        let start = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut store = world.open();
+                    start.wait();
+                    store.register_server(&row, T0).unwrap();
+                });
+            }
+        });
+    }
+    assert_eq!(store.last_changes().unwrap().all, before + 10, "each was made once");
 }
