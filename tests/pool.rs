@@ -1,5 +1,7 @@
 //! Several imaging servers with one store: each answers for all, and everybody learns what others did.
 
+#[path = "support/mariadb.rs"]
+mod mariadb;
 mod support;
 #[path = "pool/world.rs"]
 mod world;
@@ -141,6 +143,27 @@ fn no_board_twice(at: &Daemon) {
         }
     }
     assert!(holders.values().all(|h| h.len() == 1), "{holders:?}");
+}
+
+#[test]
+fn three_servers_on_a_mariadb_serve_each_others_requests_and_outlive_one() {
+    let pool = Pool::on_mariadb(3, 1);
+    let (s1, s2, s3) = (pool.serve(1), pool.serve(2), pool.serve(3));
+    let id = request(&s1, Some("s2"), 600);
+    assert_eq!(board_of(&s3, id), "s2-b1");
+    play(&s2, "s2-b1");
+    s1.wait_for_request(id, "ready");
+    let brief = request(&s3, Some("s1"), 6);
+    assert_eq!(board_of(&s3, brief), "s1-b1");
+    s3.kill();
+    s2.wait_for_request(brief, "closed");
+    wait_for_device(&s1, "s3-b1", "unreachable", |d| d["reachable"] == false);
+    wait_for_device(&s1, "s1-b1", "free", |d| d["request_id"].is_null());
+    import(&s2, "[[device]]\nname = \"s3-b1\"\nimaging_server = \"s1\"\n");
+    wait_for_device(&s2, "s3-b1", "reachable at its new server", |d| d["reachable"] == true);
+    let moved = request(&s2, Some("s3"), 600);
+    assert_eq!(board_of(&s1, moved), "s3-b1");
+    no_board_twice(&s2);
 }
 
 #[test]

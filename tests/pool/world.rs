@@ -13,6 +13,8 @@ use tempfile::TempDir;
 /// A store, a relay board per server, and what the boards' installed systems answer on.
 pub struct Pool {
     pub folder: TempDir,
+    /// Where the store is.
+    pub store: String,
     pub relays: Vec<FakeBoard>,
     pub check: TcpListener,
 }
@@ -21,6 +23,18 @@ impl Pool {
     /// Servers `s1` to `sN` with `boards` ready boards each, called `s1-b1` and so on; nothing runs.
     pub fn of(servers: usize, boards: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = format!("sqlite:{}", folder.path().join("mozpool.db").display());
+        Self::on(store, folder, servers, boards)
+    }
+
+    /// The same on a MariaDB.
+    pub fn on_mariadb(servers: usize, boards: usize) -> Self {
+        let server = super::mariadb::Server::shared();
+        let store = server.url(&server.database());
+        Self::on(store, tempfile::tempdir().expect("a temporary folder"), servers, boards)
+    }
+
+    fn on(store: String, folder: TempDir, servers: usize, boards: usize) -> Self {
         for name in ["files/second-stages", "tftp"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder in the temporary one");
         }
@@ -29,7 +43,7 @@ impl Pool {
         let board = || FakeBoard::start("127.0.0.1:0".parse().expect("an address"), FakeSettings::default());
         let relays = (0..servers).map(|_| board().expect("a fake relay board")).collect();
         let check = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let pool = Self { folder, relays, check };
+        let pool = Self { folder, store, relays, check };
         pool.secret("secret", "a secret of this pool's own");
         for n in 1..=servers {
             pool.configure(n, "secret");
@@ -66,7 +80,7 @@ impl Pool {
 name = "s{n}"
 address = "127.0.0.1"
 [store]
-url = "sqlite:{store}"
+url = "{store}"
 [http]
 listen = "127.0.0.1:0"
 files = "{files}"
@@ -84,7 +98,7 @@ look_ms = 50
 beat_s = 1
 gone_after_s = 3
 "#,
-            store = path("mozpool.db"),
+            store = self.store,
             files = path("files"),
             tftp = path("tftp"),
             secret = path(secret),
