@@ -45,12 +45,17 @@ impl fmt::Display for Holder {
     }
 }
 
+/// How often the tables are read before nobody has the port. The kernel hands them out a page at a time and finds its
+/// place again by counting (`seq_file`), so a socket is passed over when one before it is closed meanwhile.
+const LOOKS: usize = 5;
+
 /// Who has the port that somebody would need to listen on `addr`.
 pub fn who_holds(addr: SocketAddr, protocol: Protocol) -> Option<Holder> {
-    let socket = ["", "6"].into_iter().find_map(|family| {
+    let look = |family| {
         let table = fs::read_to_string(format!("/proc/net/{protocol}{family}")).ok()?;
         parse(&table, protocol).into_iter().find(|s| s.is_in_the_way_of(addr))
-    })?;
+    };
+    let socket = (0..LOOKS).find_map(|_| ["", "6"].into_iter().find_map(look))?;
     Some(Holder { process: process_with(socket.inode), uid: socket.uid })
 }
 

@@ -165,7 +165,12 @@ def test_the_boot_timeline_grows_while_a_board_boots_and_ends_with_a_verdict(ope
     expect(timeline.get_by_text("live/vmlinuz", exact=True)).to_be_visible()
     rack.until_state("board-006", "ready")
     expect(timeline).to_contain_text("went well")
-    attempt = rack.call("device/board-006/attempts?limit=1")["attempts"][0]
+    # What the self-test said last is stored a moment after the state that follows it.
+    def heard_out():
+        attempt = rack.call("device/board-006/attempts?limit=1")["attempts"][0]
+        return "all tests passed" in str(attempt["steps"]) and attempt
+
+    attempt = wait_for("the last words of the self-test", heard_out)
     expect(steps_of(page)).to_have_count(len(attempt["steps"]))
     for step in attempt["steps"]:
         expect(timeline).to_contain_text(step["what"])

@@ -29,7 +29,11 @@ const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 const isFile = (step) => step.kind === "tftp" || step.kind === "http";
 /** A state is told when it begins, all else when it is over. */
 const beginOf = (step) => (step.kind === "state" ? step.at_ms : Math.max(0, step.at_ms - (step.took_ms ?? 0)));
-const what = (attempt) => `${PURPOSES[attempt.purpose] ?? attempt.purpose}${attempt.image ? ` ${attempt.image}` : ""}`;
+function what({ purpose, image }) {
+  const words = PURPOSES[purpose] ?? purpose;
+  // A self-test is the installation of an image of that name.
+  return image && image !== words ? `${words} ${image}` : words;
+}
 const outcome = (attempt) => OUTCOMES[attempt.outcome] ?? [attempt.outcome, "out"];
 
 /** The timeline of a device. Gives `{element, close()}`. */
