@@ -2,13 +2,15 @@
 
 #[path = "support/mariadb.rs"]
 mod mariadb;
+#[path = "pool/standing.rs"]
+mod standing;
 mod support;
 #[path = "pool/world.rs"]
 mod world;
 
 use mozpool::clock::{Clock, SystemClock};
 use mozpool::seal::Secret;
-use mozpool::store::{Location, ServerRow};
+use mozpool::store::{Instead, Joined, Location, ServerRow};
 use serde_json::Value;
 use serde_json::json;
 use std::collections::HashMap;
@@ -348,10 +350,8 @@ fn a_server_of_another_version_is_named_and_not_spoken_to() {
     let mut newer = store.pool().expect("it answers").remove(0).liveliness.expect("s1 has joined").beat;
     (newer.server, newer.instance, newer.protocol) = ("s2".into(), "newer".into(), 2);
     let now = SystemClock.now();
-    store
-        .register_server(&ServerRow { name: "s2".into(), url: "http://127.0.0.1:9".into() }, now)
-        .expect("registered");
-    store.join_pool(&newer, now).expect("joined");
+    let row = ServerRow { name: "s2".into(), url: "http://127.0.0.1:9".into() };
+    assert_eq!(store.join_pool(&row, &newer, &Instead::Anybody, now).expect("it answers"), Joined::Done);
     let fault = wait_for("its fault to be seen", || {
         let fault = s1.get("server/list")["servers"][1]["fault"].clone();
         fault.as_str().map(str::to_owned)

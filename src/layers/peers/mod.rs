@@ -4,10 +4,11 @@
 //! to machines there goes into an order per peer, with a thread of its own, so that one that hangs delays no other. Nothing is
 //! kept for long: what finds no room or no ear is asked for again by the time limit of the state that waits for it.
 
+mod joining;
 mod post;
 mod pulse;
 
-pub use pulse::Pulse;
+pub use pulse::{Place, Pulse};
 
 use super::messages::{MozpoolNotice, PeerMessage};
 use super::supervise::{Exit, spawn};
