@@ -269,6 +269,21 @@ fn a_server_with_another_secret_is_refused_and_named_once() {
     pool.secret("other", "a secret of somebody else's");
     pool.configure(2, "other");
     let (s1, s2) = (pool.serve(1), pool.serve(2));
+    let pulse = |at: &Daemon, counter: &str| {
+        let services = at.get("health")["services"].clone();
+        let pulse = services.as_array().expect("services").iter().find(|s| s["name"] == "pulse").cloned();
+        pulse.expect("it runs")["counters"][counter].clone()
+    };
+    // Both find out by themselves, before a board is needed, and say so where people look.
+    for (at, other) in [(&s1, 1), (&s2, 0)] {
+        let fault = wait_for("the fault to be seen", || {
+            let fault = at.get("server/list")["servers"][other]["fault"].clone();
+            fault.as_str().map(str::to_owned)
+        });
+        assert!(fault.contains("refuses letters with 403: ") && fault.contains("secret"), "{fault}");
+        assert!(!fault.contains("\"error\""), "{fault}");
+        assert_eq!((pulse(at, "alive"), pulse(at, "faulty")), (json!(0), json!(1)));
+    }
     let id = request(&s1, Some("s2"), 600);
     wait_for("the order to be refused", || {
         let log = s1.get(&format!("request/{id}/log")).to_string();
@@ -285,6 +300,15 @@ fn a_server_with_another_secret_is_refused_and_named_once() {
     let told = |l: &String| l.contains("server s2:") && l.contains("403");
     wait_for("the writer to log it", || s1.said().iter().any(told).then_some(()));
     assert_eq!(s2.get("device/s2-b1/state")["state"], "ready", "nothing was done to the board");
+    // The right one heals it, at both ends.
+    assert!(s2.terminate().success());
+    pool.configure(2, "secret");
+    let s2 = pool.serve(2);
+    for at in [&s1, &s2] {
+        wait_for("the fault to go", || (pulse(at, "faulty") == 0 && pulse(at, "alive") == 1).then_some(()));
+        let servers = at.get("server/list")["servers"].clone();
+        assert!(servers.as_array().expect("two").iter().all(|s| s["fault"].is_null()), "{servers}");
+    }
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Pulse {
             if before.is_some_and(|b| b.gone) && !gone {
                 log::info!("server {name} is there again");
             }
-            known.insert(name, Peer { url, gone, fault });
+            known.insert(name, Peer { url, gone, fault, start: life.beat.instance });
         }
         self.silences.retain(|name, _| known.contains_key(name));
         peers.learn(known);
