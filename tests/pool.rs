@@ -236,6 +236,46 @@ fn requests_of_a_server_that_is_gone_run_out_and_their_boards_are_free_again() {
 }
 
 #[test]
+fn requests_of_a_server_that_is_gone_are_renewed_and_returned_by_others() {
+    let pool = Pool::of(3, 1);
+    // It lives, and says so so rarely that the others take it for gone: what it knows of its requests grows old.
+    pool.variant(1, "s1.toml", "beat_s = 1", "beat_s = 60");
+    let (s2, s3) = (pool.serve(2), pool.serve(3));
+    // The last, for it looks at the others as rarely.
+    let s1 = pool.serve(1);
+    let [lasting, done] = ["s2", "s3"].map(|place| request(&s1, Some(place), 600));
+    board_of(&s1, lasting);
+    board_of(&s1, done);
+    wait_for_device(&s2, "s1-b1", "unreachable", |d| d["reachable"] == false);
+    let expires = |at: &Daemon| at.get(&format!("request/{lasting}/details"))["expires"].clone();
+    let before = expires(&s2);
+    let answer = wait_for("s2 to see it gone", || {
+        let answer = ask(&s2, "POST", &format!("request/{lasting}/renew"), "{\"duration\": 3600}");
+        (answer.0 != 307).then_some(answer)
+    });
+    assert_eq!(answer.0, 204, "{answer:?}");
+    let renewed = expires(&s2);
+    assert!(renewed.as_str() > before.as_str(), "{before} {renewed}");
+    // Whatever device layer has the board hears of its end.
+    let answer = ask(&s2, "POST", &format!("request/{done}/return"), "{\"who\": \"ci\"}");
+    assert_eq!(answer.0, 204, "{answer:?}");
+    assert_eq!(s3.get(&format!("request/{done}/status"))["state"], "closed");
+    wait_for_device(&s2, "s3-b1", "free", |d| d["request_id"].is_null());
+    assert_eq!(ask(&s2, "POST", &format!("request/{done}/renew"), "{\"duration\": 60}").0, 409);
+    let event = ask(&s2, "POST", &format!("request/{lasting}/event/find_device"), "{}");
+    assert_eq!((event.0, &event.2["error"]["code"]), (503, &json!("owner_gone")), "all else is its own");
+    // What it knew is stale: it writes nothing over what the others did, reads it, and goes on from there.
+    let renew = |body: &str| ask(&s1, "POST", &format!("request/{lasting}/renew"), body).0;
+    assert_eq!(renew("{\"duration\": 60}"), 503);
+    assert_eq!(expires(&s1), renewed);
+    assert_eq!(renew("{\"duration\": 60}"), 204);
+    assert!(expires(&s3).as_str() < renewed.as_str());
+    assert_eq!(ask(&s1, "POST", &format!("request/{done}/return"), "{}").0, 503, "it learns of this, too");
+    assert_eq!(ask(&s1, "POST", &format!("request/{done}/return"), "{}").0, 204);
+    no_board_twice(&s3);
+}
+
+#[test]
 fn a_device_that_moves_is_handed_over() {
     let pool = Pool::of(2, 1);
     let (s1, s2) = (pool.serve(1), pool.serve(2));
