@@ -31,6 +31,8 @@ pub struct FreeKind {
 /// A device as its layer loads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceRecord {
+    /// Row number: another one under the same name is another device.
+    pub id: i64,
     /// Its machine.
     pub machine: Device,
     /// What it is.

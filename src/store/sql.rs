@@ -107,6 +107,8 @@ pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, im
 pub(super) const DEVICE_DESCRIBE: &str = "UPDATE devices SET fqdn = ?, mac = ?, imaging_server = ?, relay_info = ?, \
     environment = ?, hardware_id = ?, processor = ?, tags = ?, comments = ?, inventory_id = ? WHERE name = ?";
 pub(super) const DEVICE_RENAME: &str = "UPDATE devices SET name = ? WHERE name = ?";
+/// What was decided on whoever had the name before is stale from here on.
+pub(super) const DEVICE_BEGIN_EPOCH: &str = "UPDATE devices SET epoch = ? WHERE name = ?";
 /// A device that gets another imaging server: what the old one decided on is stale from here on.
 pub(super) const DEVICE_HAND_OVER: &str = "UPDATE devices SET epoch = epoch + 1 WHERE name = ?";
 pub(super) const DEVICE_FORGET_MAC: &str = "UPDATE devices SET mac = NULL WHERE name = ?";

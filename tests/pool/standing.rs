@@ -1,7 +1,8 @@
 //! Who may work with a database: one daemon of a name, none alone beside others, and none of two schemas.
 
-use crate::support::{Daemon, LIMIT};
-use crate::world::Pool;
+use crate::support::{Daemon, LIMIT, mozpool, wait_for};
+use crate::world::{Pool, board_of, play, request, wait_for_state};
+use serde_json::json;
 
 /// Longer than any test takes: who waited for it would be caught.
 const FOR_EVER: &str = "gone_after_s = 600";
@@ -98,4 +99,41 @@ fn a_schema_is_not_changed_under_daemons_that_do_not_know_it() {
     assert!(says(&said, &wanted), "{said:?}");
     let text = pool.refused("s2.toml", &["serve"]);
     assert!(text.contains("install the newer program again"), "{text}");
+}
+
+#[test]
+fn an_import_beside_daemons_on_a_database_is_heard_by_them() {
+    let pool = Pool::on_mariadb(2, 1);
+    let (s1, s2) = (pool.serve(1), pool.serve(2));
+    let held = request(&s1, Some("s2"), 600);
+    assert_eq!(board_of(&s1, held), "s2-b1");
+    let import = |text: &str| {
+        let file = pool.path("more.toml");
+        std::fs::write(&file, text).expect("a file");
+        mozpool(&pool.config(1)).args(["db", "import"]).arg(file).output().expect("mozpool runs")
+    };
+    // A new device, and one that moves in the middle of its work: both servers go on with what is stored.
+    s1.post("device/s1-b1/event/please_image", json!({"image": "web", "boot_config": {}}));
+    wait_for_state(&s1, "s1-b1", "pxe_booting");
+    let moved = "[[device]]\nname = \"s1-b1\"\nimaging_server = \"s2\"\n";
+    let done = import(&(moved.to_owned() + &pool.device("late", 2, 7, "new")));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let file = "pxelinux.cfg/01-02-00-00-00-01-01";
+    wait_for("the old server to let go", || s1.fetch(file).is_err().then_some(()));
+    wait_for("the new one to take it up", || s2.fetch(file).is_ok().then_some(()));
+    play(&s2, "s1-b1");
+    wait_for_state(&s1, "s1-b1", "ready");
+    wait_for_state(&s1, "late", "pc_power_cycling");
+    // One that somebody has stays.
+    let refused = import("[[device]]\nname = \"s2-b1\"\nimaging_server = \"s1\"\n");
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && text.contains("request 1"), "{text}");
+
+    // A daemon that is alone with its database hears of it, too.
+    assert!(s1.terminate().success() && s2.terminate().success());
+    pool.variant(2, "alone.toml", "secret_file", "#");
+    let alone = Daemon::start(&pool.path("alone.toml"), LIMIT);
+    let done = import(&pool.device("later", 2, 6, "new"));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    wait_for_state(&alone, "later", "pc_power_cycling");
 }

@@ -367,6 +367,8 @@ macro_rules! on {
             odd_values::requests_come_back_as_they_went,
             syncing::an_inventory_makes_changes_and_deletes,
             syncing::a_device_goes_on_under_another_name,
+            syncing::what_was_decided_on_who_had_a_name_before_is_stale,
+            syncing::a_claimed_device_is_not_moved_by_an_inventory,
             syncing::what_somebody_needs_waits,
             syncing::an_inventory_that_cannot_be_changes_nothing,
             syncing::a_lease_is_lost_by_time_and_not_before,
