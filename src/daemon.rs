@@ -24,7 +24,7 @@ use crate::layers::journal::{self, Journal};
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
-use crate::layers::peers::{Peers, Pulse};
+use crate::layers::peers::{self, Peers, Pulse};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
@@ -207,7 +207,11 @@ impl Daemon {
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
         let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
-        store.register_server(&row, SystemClock.now())?;
+        // One that is alone with a file has its lock. With a database others may be, even without knowing it.
+        let joins = secret.is_some() || location.is_shared();
+        if !joins {
+            store.register_server(&row, SystemClock.now())?;
+        }
         let values = server_values(config, &addresses);
         if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
             let text = render(&local.name, &local.contents, &sample_values(&values))
@@ -225,11 +229,14 @@ impl Daemon {
             Peers::new(&config.server.name, schema, secret, clock.clone(), notices, ended)
         });
         // Before the layers load: they must know who lives.
-        let pulse = peers.clone().map(|peers| {
-            let beat_s = config.peers.beat_s;
-            // Fewer lost beats than that are no news.
-            let gone_after_s = config.peers.gone_after_s.max(3 * beat_s);
-            Pulse::join(location.open()?, clock.clone(), peers, beat_s, gone_after_s)
+        let pulse = joins.then(|| {
+            let place = peers::Place {
+                server: row,
+                every_s: config.peers.beat_s,
+                gone_after_s: config.peers.gone_after_s,
+                has_lock: lock.is_held(),
+            };
+            Pulse::join(location.open()?, clock.clone(), peers.clone(), &place)
         });
         let pulse = pulse.transpose()?;
         // One answer per job at most is under way at a time, plus "started" and news of relay boards.
@@ -370,18 +377,18 @@ impl Daemon {
         };
         let counted = peers.clone();
         let vitals = vitals
-            .with("pulse", peers.is_some(), vec![])
+            .with("pulse", pulse.is_some(), vec![])
             .counting(move || counted.as_ref().map(Peers::rows).unwrap_or_default());
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(open()?, location.bell(), recent.clone())?;
-        let feed = match &peers {
-            Some(_) => feed.shared(changes::Sharing {
+        let feed = match joins {
+            true => feed.shared(changes::Sharing {
                 look: Duration::from_millis(config.peers.look_ms.into()),
                 lifeguard: lifeguard_tx.clone(),
                 mozpool: notices_tx,
             }),
-            None => feed,
+            false => feed,
         };
         let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
         let parts = http::Parts {
@@ -401,11 +408,7 @@ impl Daemon {
             },
             recent,
             log_bell,
-            shelf: api::shelf::Shelf::new(
-                location.bell(),
-                peers.is_some() || location.is_shared(),
-                clock.now(),
-            ),
+            shelf: api::shelf::Shelf::new(location.bell(), joins, clock.now()),
             clock,
             files: Some(files),
             served: Some(served),

@@ -2,13 +2,15 @@
 
 #[path = "support/mariadb.rs"]
 mod mariadb;
+#[path = "pool/standing.rs"]
+mod standing;
 mod support;
 #[path = "pool/world.rs"]
 mod world;
 
 use mozpool::clock::{Clock, SystemClock};
 use mozpool::seal::Secret;
-use mozpool::store::{Location, ServerRow};
+use mozpool::store::{Instead, Joined, Location, ServerRow};
 use serde_json::Value;
 use serde_json::json;
 use std::collections::HashMap;
@@ -234,6 +236,46 @@ fn requests_of_a_server_that_is_gone_run_out_and_their_boards_are_free_again() {
 }
 
 #[test]
+fn requests_of_a_server_that_is_gone_are_renewed_and_returned_by_others() {
+    let pool = Pool::of(3, 1);
+    // It lives, and says so so rarely that the others take it for gone: what it knows of its requests grows old.
+    pool.variant(1, "s1.toml", "beat_s = 1", "beat_s = 60");
+    let (s2, s3) = (pool.serve(2), pool.serve(3));
+    // The last, for it looks at the others as rarely.
+    let s1 = pool.serve(1);
+    let [lasting, done] = ["s2", "s3"].map(|place| request(&s1, Some(place), 600));
+    board_of(&s1, lasting);
+    board_of(&s1, done);
+    wait_for_device(&s2, "s1-b1", "unreachable", |d| d["reachable"] == false);
+    let expires = |at: &Daemon| at.get(&format!("request/{lasting}/details"))["expires"].clone();
+    let before = expires(&s2);
+    let answer = wait_for("s2 to see it gone", || {
+        let answer = ask(&s2, "POST", &format!("request/{lasting}/renew"), "{\"duration\": 3600}");
+        (answer.0 != 307).then_some(answer)
+    });
+    assert_eq!(answer.0, 204, "{answer:?}");
+    let renewed = expires(&s2);
+    assert!(renewed.as_str() > before.as_str(), "{before} {renewed}");
+    // Whatever device layer has the board hears of its end.
+    let answer = ask(&s2, "POST", &format!("request/{done}/return"), "{\"who\": \"ci\"}");
+    assert_eq!(answer.0, 204, "{answer:?}");
+    assert_eq!(s3.get(&format!("request/{done}/status"))["state"], "closed");
+    wait_for_device(&s2, "s3-b1", "free", |d| d["request_id"].is_null());
+    assert_eq!(ask(&s2, "POST", &format!("request/{done}/renew"), "{\"duration\": 60}").0, 409);
+    let event = ask(&s2, "POST", &format!("request/{lasting}/event/find_device"), "{}");
+    assert_eq!((event.0, &event.2["error"]["code"]), (503, &json!("owner_gone")), "all else is its own");
+    // What it knew is stale: it writes nothing over what the others did, reads it, and goes on from there.
+    let renew = |body: &str| ask(&s1, "POST", &format!("request/{lasting}/renew"), body).0;
+    assert_eq!(renew("{\"duration\": 60}"), 503);
+    assert_eq!(expires(&s1), renewed);
+    assert_eq!(renew("{\"duration\": 60}"), 204);
+    assert!(expires(&s3).as_str() < renewed.as_str());
+    assert_eq!(ask(&s1, "POST", &format!("request/{done}/return"), "{}").0, 503, "it learns of this, too");
+    assert_eq!(ask(&s1, "POST", &format!("request/{done}/return"), "{}").0, 204);
+    no_board_twice(&s3);
+}
+
+#[test]
 fn a_device_that_moves_is_handed_over() {
     let pool = Pool::of(2, 1);
     let (s1, s2) = (pool.serve(1), pool.serve(2));
@@ -267,6 +309,21 @@ fn a_server_with_another_secret_is_refused_and_named_once() {
     pool.secret("other", "a secret of somebody else's");
     pool.configure(2, "other");
     let (s1, s2) = (pool.serve(1), pool.serve(2));
+    let pulse = |at: &Daemon, counter: &str| {
+        let services = at.get("health")["services"].clone();
+        let pulse = services.as_array().expect("services").iter().find(|s| s["name"] == "pulse").cloned();
+        pulse.expect("it runs")["counters"][counter].clone()
+    };
+    // Both find out by themselves, before a board is needed, and say so where people look.
+    for (at, other) in [(&s1, 1), (&s2, 0)] {
+        let fault = wait_for("the fault to be seen", || {
+            let fault = at.get("server/list")["servers"][other]["fault"].clone();
+            fault.as_str().map(str::to_owned)
+        });
+        assert!(fault.contains("refuses letters with 403: ") && fault.contains("secret"), "{fault}");
+        assert!(!fault.contains("\"error\""), "{fault}");
+        assert_eq!((pulse(at, "alive"), pulse(at, "faulty")), (json!(0), json!(1)));
+    }
     let id = request(&s1, Some("s2"), 600);
     wait_for("the order to be refused", || {
         let log = s1.get(&format!("request/{id}/log")).to_string();
@@ -283,6 +340,15 @@ fn a_server_with_another_secret_is_refused_and_named_once() {
     let told = |l: &String| l.contains("server s2:") && l.contains("403");
     wait_for("the writer to log it", || s1.said().iter().any(told).then_some(()));
     assert_eq!(s2.get("device/s2-b1/state")["state"], "ready", "nothing was done to the board");
+    // The right one heals it, at both ends.
+    assert!(s2.terminate().success());
+    pool.configure(2, "secret");
+    let s2 = pool.serve(2);
+    for at in [&s1, &s2] {
+        wait_for("the fault to go", || (pulse(at, "faulty") == 0 && pulse(at, "alive") == 1).then_some(()));
+        let servers = at.get("server/list")["servers"].clone();
+        assert!(servers.as_array().expect("two").iter().all(|s| s["fault"].is_null()), "{servers}");
+    }
 }
 
 #[test]
@@ -348,10 +414,8 @@ fn a_server_of_another_version_is_named_and_not_spoken_to() {
     let mut newer = store.pool().expect("it answers").remove(0).liveliness.expect("s1 has joined").beat;
     (newer.server, newer.instance, newer.protocol) = ("s2".into(), "newer".into(), 2);
     let now = SystemClock.now();
-    store
-        .register_server(&ServerRow { name: "s2".into(), url: "http://127.0.0.1:9".into() }, now)
-        .expect("registered");
-    store.join_pool(&newer, now).expect("joined");
+    let row = ServerRow { name: "s2".into(), url: "http://127.0.0.1:9".into() };
+    assert_eq!(store.join_pool(&row, &newer, &Instead::Anybody, now).expect("it answers"), Joined::Done);
     let fault = wait_for("its fault to be seen", || {
         let fault = s1.get("server/list")["servers"][1]["fault"].clone();
         fault.as_str().map(str::to_owned)

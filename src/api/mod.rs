@@ -230,13 +230,18 @@ fn guarded<'a>(
     if !route.guarded() {
         return handler(ctx);
     }
-    let elsewhere = owner.filter(|o| route.owner != Owner::Any && *o != ctx.settings.server_name);
+    let is_gone = |o: &str| ctx.commands.peers.as_ref().and_then(|p| p.peer(o)).is_some_and(|p| p.gone);
+    let elsewhere = owner.filter(|o| {
+        route.owner != Owner::Any
+            && *o != ctx.settings.server_name
+            && !(route.owner == Owner::RequestServerWhileThere && is_gone(o))
+    });
     let servers =
         if elsewhere.is_some() || ctx.call.origin.is_some() { ctx.store.servers()? } else { Vec::new() };
     let origin = owner::check_origin(ctx.call, &servers);
     if let Some(owner) = elsewhere {
         // Nobody answers there: whoever is sent to it waits in vain.
-        if ctx.commands.peers.as_ref().and_then(|p| p.peer(owner)).is_some_and(|p| p.gone) {
+        if is_gone(owner) {
             return Err(ApiError::OwnerGone { server: owner.to_owned() });
         }
         let reply = owner::redirect(ctx.call, owner, &servers)?;

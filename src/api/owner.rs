@@ -17,6 +17,8 @@ pub enum Owner {
     DeviceServer,
     /// The server that took the request in the path.
     RequestServer,
+    /// The same; every one, while that server is gone.
+    RequestServerWhileThere,
     /// The imaging server of the relay board in the path.
     BoardServer,
 }

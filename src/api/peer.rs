@@ -18,7 +18,7 @@ pub(super) fn servers(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let own = &ctx.settings.server_name;
     let peers = ctx.commands.peers.as_ref();
     let servers = ctx.store.pool()?.into_iter().map(|seen| {
-        let fault = peers.and_then(|p| p.peer(&seen.name)).and_then(|p| p.fault);
+        let fault = peers.and_then(|p| p.fault(&seen.name));
         let is_us = seen.name == *own;
         ServerBody::new(seen, is_us, fault)
     });
@@ -72,6 +72,7 @@ fn hear(ctx: &mut Ctx<'_>, peers: &Peers, message: PeerMessage) -> Result<Fate> 
     };
     let tell_requests = |notice| Ok(if peers.notice(notice) { Fate::Taken } else { Fate::Again });
     match message {
+        PeerMessage::Hello => Ok(Fate::Taken),
         PeerMessage::Prepare { device, claim, epoch, prepare } => {
             let Some(request) = ctx.store.request(claim.request)? else { return Ok(Fate::Late) };
             let machine = request.machine;

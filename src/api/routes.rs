@@ -7,7 +7,7 @@ use super::call::{Call, Verb, decode};
 use super::metrics;
 use super::openapi::about::{About, Fails, Gives, Media, Query, Tag, Takes, empty, json, ok, one_of};
 use super::openapi::shape::{Kind, Shape};
-use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer};
+use super::owner::Owner::{self, Any, BoardServer, DeviceServer, RequestServer, RequestServerWhileThere};
 use super::reply::{Reply, Result};
 use super::{
     Answer, Ctx, admin, attempts, bmm, candidate, device, events, health, image, inventory, logs, openapi,
@@ -297,10 +297,10 @@ pub const ROUTES: &[Route] = &[
         .named("getRequest", Requests).gives(&[ok(&shapes::REQUEST_DETAILS)]),
     get("/api/request/{request}/log", Any, Request(request::log), "All log lines.")
         .named("getRequestLog", Requests).gives(&[ok(&shapes::LOG)]),
-    post("/api/request/{request}/renew", RequestServer, Request(request::renew), "Keeps the device for so many seconds from now.")
+    post("/api/request/{request}/renew", RequestServerWhileThere, Request(request::renew), "Keeps the device for so many seconds from now.")
         .named("renewRequest", Requests).takes(&shapes::RENEWAL).gives(&[empty(204, "It ends later.")])
         .fails(&[BAD_BODY, (409, "The request has ended.")]),
-    post("/api/request/{request}/return", RequestServer, Request(request::close), "Gives the device back.")
+    post("/api/request/{request}/return", RequestServerWhileThere, Request(request::close), "Gives the device back.")
         .named("returnRequest", Requests).reads(&shapes::RETURN).gives(&[empty(204, "The request has ended, now or earlier.")]),
     get("/api/request/{request}/event/{event}", RequestServer, Request(request::event), "Something happened to a request.")
         .named("sendRequestEventByGet", Requests).gives(DONE).fails(&[BAD_BODY]),
@@ -606,7 +606,7 @@ mod tests {
             let fits = match route.owner {
                 Owner::Any => true,
                 Owner::DeviceServer => matches!(route.run, Run::Device(_)),
-                Owner::RequestServer => matches!(route.run, Run::Request(_)),
+                Owner::RequestServer | Owner::RequestServerWhileThere => matches!(route.run, Run::Request(_)),
                 Owner::BoardServer => matches!(route.run, Run::Board(_)),
             };
             assert!(fits, "{}", route.path);

@@ -1,6 +1,7 @@
 //! `mozpool db`: work on the store while the daemon is stopped.
 //!
-//! It refuses a store that a daemon holds: the layers keep their devices in memory and would not see the change.
+//! It refuses a SQLite file that a daemon holds: the layers keep their devices in memory and would not see the change. Daemons on a
+//! database hear of it, as they hear of each other.
 
 use super::Failure;
 use crate::clock::{Clock, SystemClock};

@@ -278,6 +278,8 @@ pub enum PeerMessage {
     Refused { request: RequestId, epoch: Epoch, why: String },
     /// As [`MozpoolNotice::Finished`].
     Finished { request: RequestId, device: DeviceName, result: ImagingResult },
+    /// Do you take letters from here? Nothing else.
+    Hello,
 }
 
 /// What the *bmm* thread hears.

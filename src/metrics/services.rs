@@ -41,6 +41,7 @@ const ROWS: &[Row] = &[
     ("inventory", "runs", M::InventoryRuns, &[]),
     ("inventory", "failed", M::InventoryFailures, &[]),
     ("pulse", "alive", M::Peers, &["alive"]),
+    ("pulse", "faulty", M::Peers, &["faulty"]),
     ("pulse", "gone", M::Peers, &["gone"]),
     ("pulse", "sent", M::PeerMessages, &["sent"]),
     ("pulse", "repeated", M::PeerMessages, &["repeated"]),

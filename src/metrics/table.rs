@@ -128,7 +128,7 @@ families! {
     Registrations: Counter "mozpool_registrations_total" ["result"] "Agents that connected to register their board, by how that ended.";
     InventoryRuns: Counter "mozpool_inventory_runs_total" [] "Runs of the inventory on this server.";
     InventoryFailures: Counter "mozpool_inventory_failures_total" [] "Runs of the inventory that failed.";
-    Peers: Gauge "mozpool_peers" ["state"] "Other imaging servers of the pool, alive or gone.";
+    Peers: Gauge "mozpool_peers" ["state"] "Other imaging servers of the pool: alive, faulty (alive, and no letters reach it), gone.";
     PeerMessages: Counter "mozpool_peer_messages_total" ["what"] "Messages between imaging servers: sent, repeated and dropped by this one; received, late and refused here.";
 
     HttpRequests: Counter "mozpool_http_requests_total" ["method", "route", "status"] "Calls that were answered, by the route's pattern.";

@@ -3,6 +3,7 @@
 //! Read by all; written here only where a daemon makes itself known. Everything else is written by `apply`.
 
 use super::cells::{Cells, readable};
+use super::changes::News;
 use super::conn::{Conn, Doing, Row, Then, args};
 use super::rows::{ImageRow, PxeConfigRow, RelayBoardRow, ServerRow};
 use super::{Bell, ChangeKind, ChangeWhat, Result, changes, sql};
@@ -11,6 +12,7 @@ use crate::logic::ids::{HardwareId, ImageName, PxeConfigName};
 use crate::logic::time::Timestamp;
 
 const READ: &str = "read images, hardware types and PXE configs";
+const REGISTER: &str = "make this imaging server known";
 
 /// A hardware type with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,22 +136,27 @@ pub(super) fn register_server<C: Conn>(
     server: &ServerRow,
     at: Timestamp,
 ) -> Result<()> {
-    const DOING: &str = "make this imaging server known";
-    let ServerRow { name, url } = server;
-    changes::telling(c, bell, DOING, |c, news| {
-        // A server that joins a pool says so behind this; one that is alone is not watched.
-        c.exec(sql::BEAT_FORGET, args![name]).doing(DOING)?;
-        let old = servers(c)?.into_iter().find(|s| s.name == *name);
-        let what = match old {
-            Some(old) if old == *server => return Ok(((), Then::Commit)),
-            Some(_) => ChangeWhat::Changed,
-            None => ChangeWhat::Created,
-        };
-        // Its row may be there and not be readable.
-        if c.exec(sql::SERVER_UPDATE, args![url, name]).doing(DOING)? == 0 {
-            c.exec(sql::SERVER_INSERT, args![url, name]).doing(DOING)?;
-        }
-        news.thing(at, ChangeKind::Server, name, what);
+    changes::telling(c, bell, REGISTER, |c, news| {
+        // A server that joins a pool says so instead; one that is alone is not watched.
+        c.exec(sql::BEAT_FORGET, args![&server.name]).doing(REGISTER)?;
+        known(c, news, server, at)?;
         Ok(((), Then::Commit))
     })
+}
+
+/// Writes a server's row, within a transaction.
+pub(super) fn known<C: Conn>(c: &mut C, news: &mut News, server: &ServerRow, at: Timestamp) -> Result<()> {
+    let ServerRow { name, url } = server;
+    let old = servers(c)?.into_iter().find(|s| s.name == *name);
+    let what = match old {
+        Some(old) if old == *server => return Ok(()),
+        Some(_) => ChangeWhat::Changed,
+        None => ChangeWhat::Created,
+    };
+    // Its row may be there and not be readable.
+    if c.exec(sql::SERVER_UPDATE, args![url, name]).doing(REGISTER)? == 0 {
+        c.exec(sql::SERVER_INSERT, args![url, name]).doing(REGISTER)?;
+    }
+    news.thing(at, ChangeKind::Server, name, what);
+    Ok(())
 }

@@ -43,7 +43,7 @@ impl Stored {
     pub(super) fn new(machine: Device, info: DeviceInfo) -> Self {
         Self {
             state_name: machine.state.name().into(),
-            record: DeviceRecord { machine, info, claim: None },
+            record: DeviceRecord { id: 0, machine, info, claim: None },
             id: 0,
             processor: String::new(),
             tags: Vec::new(),
@@ -108,12 +108,12 @@ impl Stored {
             _ => None,
         };
         let reachable = c.opt_text("server_heartbeats.server")?.is_none();
-        let record = DeviceRecord { machine, info, claim };
+        let record = DeviceRecord { id, machine, info, claim };
         Ok(Self { record, state_name, id, processor, tags, comments, inventory_id, reachable })
     }
 
     fn board(self, now: Timestamp) -> (Board, Candidate) {
-        let DeviceRecord { machine, info, claim } = self.record;
+        let DeviceRecord { machine, info, claim, .. } = self.record;
         let kind = Kind {
             environment: info.environment,
             hardware: info.hardware,

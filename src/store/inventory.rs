@@ -52,7 +52,11 @@ pub(super) fn sync<C: Conn>(
     now: Timestamp,
 ) -> Result<Synced> {
     changes::telling(c, bell, DOING, |c, news| {
-        let known: Vec<Known> = devices::all(c)?.into_iter().map(known).collect();
+        let stored = devices::all(c)?;
+        // Greater than any that somebody may decide on, of whatever device had a name before.
+        let fresh = stored.iter().map(|s| s.record.machine.epoch).max().unwrap_or_default().next();
+        let fresh = fresh.0.cast_signed();
+        let known: Vec<Known> = stored.into_iter().map(known).collect();
         let boards = admin::relay_boards(c)?.into_iter().filter_map(|b| {
             Some(KnownBoard { key: board_key(&b.fqdn)?, name: b.name, imaging_server: b.imaging_server })
         });
@@ -71,6 +75,9 @@ pub(super) fn sync<C: Conn>(
         }
         rename(c, news, &plan, &known, now, &mut done.changes)?;
         done.changes.extend(apply::within(c, news, &lab(&sync.wanted, &plan), now)?);
+        for name in plan.delete.iter().chain(plan.rename.iter().map(|(_, new)| new)) {
+            c.exec(sql::DEVICE_BEGIN_EPOCH, args![fresh, name]).doing(DOING)?;
+        }
         for name in &plan.drop {
             done.changes.extend(delete::within(c, news, &Deletion::RelayBoard(name.clone()), now)?);
         }

@@ -27,6 +27,11 @@ impl StoreLock {
         Self { file: None, _shared: None }
     }
 
+    /// As long as this is held, nobody else has the store, or works with it under the same name.
+    pub fn is_held(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Takes the lock of the store at `store`: `<store>.lock`.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ steps! {
     "0007_leases.sql" => |_| Ok(()),
     "0008_peers.sql" => |_| Ok(()),
     "0009_candidates.sql" => |_| Ok(()),
+    "0010_processes.sql" => |_| Ok(()),
 }
 
 /// The version this program knows.

@@ -26,6 +26,7 @@ mod migrate;
 mod mysql;
 mod outcomes;
 mod peers;
+mod process;
 mod requests;
 mod rows;
 mod search;
@@ -47,6 +48,7 @@ pub use leases::Lease;
 pub use location::{BadLocation, Location};
 pub use lock::StoreLock;
 pub use mysql::BadAddress;
+pub use process::Process;
 pub use rows::*;
 
 use crate::lab::{Change as LabChange, Kind, Lab, LabError};
@@ -324,11 +326,18 @@ pub trait Store: Send {
 
     // Which servers of a pool live.
 
-    /// Makes this start of a registered server the one that counts; its boards can be had again.
-    fn join_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()>;
-    /// Says once more that this server lives. `None`: another start of it has joined since. `Some(true)`: others had taken it
-    /// for gone, and its boards can be had again.
-    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Option<bool>>;
+    /// Makes a server known, and this start of it the one that counts; its boards can be had again. Not while somebody stands
+    /// in its way who is not among those that it comes `instead` of: those are said to be gone, if they still stand as they
+    /// were seen.
+    fn join_pool(
+        &mut self,
+        server: &ServerRow,
+        me: &Beat,
+        instead: &Instead,
+        at: Timestamp,
+    ) -> Result<Joined>;
+    /// Says once more that this server lives, if it is still the one that counts and the schema is its own.
+    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Beaten>;
     /// Says that a server is gone whose count still stands at `beats`, and takes its boards from the search. False: it does
     /// not, or this was said already.
     fn declare_gone(&mut self, server: &str, beats: i64, at: Timestamp) -> Result<bool>;

@@ -12,6 +12,7 @@ use crate::logic::machine::Counters;
 use crate::logic::mozpool::{Kind, Request, Wanted};
 use crate::logic::report::Group;
 use crate::logic::time::Timestamp;
+use crate::store::Process;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct FreeKind {
 /// A device as its layer loads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceRecord {
+    /// Row number: another one under the same name is another device.
+    pub id: i64,
     /// Its machine.
     pub machine: Device,
     /// What it is.
@@ -499,8 +502,48 @@ pub struct Beat {
     pub version: String,
     /// The schema version that it works with.
     pub schema: u32,
-    /// The version of what servers say to each other.
+    /// The version of what servers say to each other; [`Beat::ALONE`] for one that has no secret to say it with.
     pub protocol: u32,
+    /// Who it is.
+    pub process: Process,
+    /// For how long its count may stand still before it counts as gone.
+    pub limit_ms: i64,
+}
+
+impl Beat {
+    /// Works with the store alone.
+    pub const ALONE: u32 = 0;
+}
+
+/// Whom a start of a server may come instead of, although they have not left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// Whoever it is: a lock says that they have ended.
+    Anybody,
+    /// Servers by name, while their count stands where it was seen: they are known to have ended, or have been silent for long.
+    Of(Vec<(String, i64)>),
+}
+
+/// What became of a start of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// It is the one that counts.
+    Done,
+    /// These stand in its way: another start under its name, and where one of the two works alone, any other server.
+    Taken(Vec<ServerSeen>),
+}
+
+/// What became of a beat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beaten {
+    /// It was counted.
+    Counted,
+    /// It was counted; others had taken the server for gone, and its boards can be had again.
+    Back,
+    /// Another start of the server has joined since, if there is still one.
+    Replaced(Option<Box<ServerSeen>>),
+    /// The store has been brought to this newer schema.
+    Outdated(u32),
 }
 
 /// Whether a server lives.

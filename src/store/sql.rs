@@ -107,6 +107,8 @@ pub(super) const DEVICE_INSERT: &str = "INSERT INTO devices (name, fqdn, mac, im
 pub(super) const DEVICE_DESCRIBE: &str = "UPDATE devices SET fqdn = ?, mac = ?, imaging_server = ?, relay_info = ?, \
     environment = ?, hardware_id = ?, processor = ?, tags = ?, comments = ?, inventory_id = ? WHERE name = ?";
 pub(super) const DEVICE_RENAME: &str = "UPDATE devices SET name = ? WHERE name = ?";
+/// What was decided on whoever had the name before is stale from here on.
+pub(super) const DEVICE_BEGIN_EPOCH: &str = "UPDATE devices SET epoch = ? WHERE name = ?";
 /// A device that gets another imaging server: what the old one decided on is stale from here on.
 pub(super) const DEVICE_HAND_OVER: &str = "UPDATE devices SET epoch = epoch + 1 WHERE name = ?";
 pub(super) const DEVICE_FORGET_MAC: &str = "UPDATE devices SET mac = NULL WHERE name = ?";
@@ -258,13 +260,15 @@ pub(super) const SERVERS: &str = "SELECT name, url FROM imaging_servers ORDER BY
 pub(super) const SERVER_UPDATE: &str = "UPDATE imaging_servers SET url = ? WHERE name = ?";
 pub(super) const SERVER_INSERT: &str = "INSERT INTO imaging_servers (url, name) VALUES (?, ?)";
 pub(super) const SERVER: &str = "SELECT name FROM imaging_servers WHERE name = ?";
-pub(super) const POOL: &str = "SELECT s.name, s.url, b.instance, b.started, b.version, b.schema_version, b.protocol, b.last_seen, \
-    b.beats, b.gone FROM imaging_servers s LEFT JOIN server_heartbeats b ON b.server = s.name ORDER BY s.name";
+pub(super) const POOL: &str = "SELECT s.name, s.url, b.instance, b.started, b.version, b.schema_version, b.protocol, b.host, \
+    b.process, b.life, b.limit_ms, b.last_seen, b.beats, b.gone FROM imaging_servers s LEFT JOIN server_heartbeats b ON b.server = s.name ORDER BY s.name";
 pub(super) const DEVICES_PER_SERVER: &str =
     "SELECT imaging_server, COUNT(*) FROM devices GROUP BY imaging_server ORDER BY imaging_server";
 pub(super) const BEAT_FORGET: &str = "DELETE FROM server_heartbeats WHERE server = ?";
 pub(super) const BEAT_JOIN: &str = "INSERT INTO server_heartbeats (server, instance, started, last_seen, beats, version, \
-    schema_version, protocol, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
+    schema_version, protocol, host, process, life, limit_ms, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+/// One row, in every kind of database.
+pub(super) const SCHEMA_VERSION: &str = "SELECT version FROM schema_version";
 pub(super) const BEAT: &str =
     "UPDATE server_heartbeats SET last_seen = ?, beats = beats + 1 WHERE server = ? AND instance = ?";
 pub(super) const BEAT_BACK: &str =

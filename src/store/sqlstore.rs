@@ -212,10 +212,16 @@ impl<C: Conn> Store for SqlStore<C> {
         admin::servers(&mut self.conn)
     }
 
-    fn join_pool(&mut self, me: &Beat, at: Timestamp) -> Result<()> {
-        peers::join(&mut self.conn, &self.bell, me, at)
+    fn join_pool(
+        &mut self,
+        server: &ServerRow,
+        me: &Beat,
+        instead: &Instead,
+        at: Timestamp,
+    ) -> Result<Joined> {
+        peers::join(&mut self.conn, &self.bell, server, me, instead, at)
     }
-    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Option<bool>> {
+    fn beat(&mut self, me: &Beat, at: Timestamp) -> Result<Beaten> {
         peers::beat(&mut self.conn, &self.bell, me, at)
     }
     fn declare_gone(&mut self, server: &str, beats: i64, at: Timestamp) -> Result<bool> {

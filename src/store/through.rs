@@ -172,8 +172,8 @@ pass_on! {
     fn relay_board(name: &str) -> Option<RelayBoardRow>;
     fn relay_boards() -> Vec<RelayBoardRow>;
     fn servers() -> Vec<ServerRow>;
-    fn join_pool(me: &Beat, at: Timestamp) -> ();
-    fn beat(me: &Beat, at: Timestamp) -> Option<bool>;
+    fn join_pool(server: &ServerRow, me: &Beat, instead: &Instead, at: Timestamp) -> Joined;
+    fn beat(me: &Beat, at: Timestamp) -> Beaten;
     fn declare_gone(server: &str, beats: i64, at: Timestamp) -> bool;
     fn leave_pool(me: &Beat, at: Timestamp) -> ();
     fn pool() -> Vec<ServerSeen>;

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A store, a relay board per server, and what the boards' installed systems answer on.
@@ -54,6 +55,33 @@ impl Pool {
         let output = output.expect("mozpool runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         pool
+    }
+
+    /// Runs statements in its MariaDB's database.
+    pub fn sql(&self, text: &str) -> String {
+        let name = self.store.split(['/', '?']).nth(3).expect("a database");
+        super::mariadb::Server::shared().sql(&format!("USE {name}; {text}"))
+    }
+
+    /// What a command says that is refused, by its configuration's name. One that is not is an error, and so is one that hangs.
+    pub fn refused(&self, config: &str, words: &[&str]) -> String {
+        let mut command = Command::new("timeout");
+        command.arg(LIMIT.as_secs().to_string()).arg(env!("CARGO_BIN_EXE_mozpool")).env_remove("RUST_LOG");
+        let output = command.arg("--config").arg(self.path(config)).args(words).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code().is_some_and(|code| code != 0 && code < 124),
+            "{}: {text}",
+            output.status
+        );
+        text
+    }
+
+    /// Another configuration, made of that of a server.
+    pub fn variant(&self, n: usize, name: &str, what: &str, by: &str) {
+        let text = std::fs::read_to_string(self.config(n)).expect("it is there");
+        assert!(text.contains(what), "{text}");
+        std::fs::write(self.path(name), text.replace(what, by)).expect("a file");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -123,6 +123,57 @@ pub(crate) fn a_device_goes_on_under_another_name(world: &World) {
     assert_eq!(take(&mut *store, &asker, "c1"), Committed::Done);
 }
 
+pub(crate) fn what_was_decided_on_who_had_a_name_before_is_stale(world: &World) {
+    let mut store = world.with_lab();
+    synced(&mut *store, &[system(1, "b1"), system(2, "b2")]);
+    let (one, two) = (device(&mut *store, "b1"), device(&mut *store, "b2"));
+    assert_eq!(one.epoch, two.epoch, "nothing but their names tells them apart");
+    let late = |of: &Device| {
+        let next = Device { state: State::SelfTestRunning, epoch: of.epoch.next(), ..of.clone() };
+        [device_commit(next, of.epoch)]
+    };
+    let swapped = [
+        System { fqdn: "b1.example".into(), ..system(1, "b2") },
+        System { fqdn: "b2.example".into(), ..system(2, "b1") },
+    ];
+    assert_eq!(synced(&mut *store, &swapped).len(), 2);
+    for old in [&one, &two] {
+        assert_eq!(store.commit_devices(&late(old)).unwrap(), [Committed::Stale], "{}", old.name);
+    }
+    // The same for another device under the name of one that goes.
+    let old = device(&mut *store, "b1");
+    let other = System { inventory_id: "3".into(), ..swapped[1].clone() };
+    assert_eq!(synced(&mut *store, &[swapped[0].clone(), other]), ["device b1: deleted", "device b1: new"]);
+    assert_ne!(device(&mut *store, "b1").epoch, old.epoch);
+    assert_eq!(store.commit_devices(&late(&old)).unwrap(), [Committed::Stale]);
+}
+
+pub(crate) fn a_claimed_device_is_not_moved_by_an_inventory(world: &World) {
+    let mut store = world.with_lab();
+    // On a relay board of its own: one of two servers would disturb the other.
+    let apart = |n, name| System { relay_info: format!("relay-{n}.lab:bank1:relay1"), ..system(n, name) };
+    synced(&mut *store, &[apart(1, "b1"), apart(2, "b2")]);
+    put(&mut *store, "b1", State::Ready);
+    put(&mut *store, "b2", State::Ready);
+    let asks = request(&mut *store, "here");
+    assert_eq!(take(&mut *store, &asks, "b1"), Committed::Done);
+    let moved = |n, name| System { imaging_server: "other".into(), ..apart(n, name) };
+    let (held, free) = (device(&mut *store, "b1"), device(&mut *store, "b2"));
+    let did = synced(&mut *store, &[moved(1, "b1"), moved(2, "b2")]);
+    assert!(did.contains(&format!("b1 changes: request {} holds it", asks.id)), "{did:?}");
+    assert!(did.contains(&"device b2: imaging_server here -> other".to_owned()), "{did:?}");
+    assert_eq!(device(&mut *store, "b1").epoch, held.epoch, "it is left alone");
+    // The other one is handed over: what its old server decided is stale.
+    let next = Device { state: State::SelfTestRunning, epoch: free.epoch.next(), ..free.clone() };
+    assert_eq!(store.commit_devices(&[device_commit(next, free.epoch)]).unwrap(), [Committed::Stale]);
+    let here: Vec<String> =
+        store.load_devices("here").unwrap().iter().map(|d| d.machine.name.to_string()).collect();
+    assert!(here.contains(&"b1".to_owned()) && !here.contains(&"b2".to_owned()), "{here:?}");
+    let did = synced(&mut *store, &[moved(2, "b2")]);
+    assert_eq!(did, [format!("b1 goes: request {} holds it", asks.id)], "nor deleted");
+    assert!(store.device("b1").unwrap().is_some());
+}
+
 pub(crate) fn what_somebody_needs_waits(world: &World) {
     let mut store = world.with_lab();
     synced(&mut *store, &[system(1, "b1"), system(2, "b2"), system(3, "b3")]);

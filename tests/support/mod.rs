@@ -264,6 +264,14 @@ impl Daemon {
         wait_for("the daemon to end", || self.child.try_wait().expect("it is our child"))
     }
 
+    /// Waits until it ends by itself; how, and all that it has said.
+    pub fn ends(mut self) -> (ExitStatus, Vec<String>) {
+        let ended =
+            wait_for("the daemon to end by itself", || self.child.try_wait().expect("it is our child"));
+        self.hears.take().expect("it is joined here only").join().expect("it only reads");
+        (ended, self.said())
+    }
+
     /// A call of the API; its status and JSON.
     pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://{}/api/{path}", self.http);

@@ -114,7 +114,7 @@ fn owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Any => "any",
         Owner::DeviceServer => "device",
-        Owner::RequestServer => "request",
+        Owner::RequestServer | Owner::RequestServerWhileThere => "request",
         Owner::BoardServer => "relay board",
     }
 }

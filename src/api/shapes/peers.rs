@@ -24,7 +24,11 @@ const SERVER: Shape = Shape {
             "The version of what it says to other servers.",
         ),
         needed("devices", Kind::Whole(0, None), "How many devices it has."),
-        needed("fault", Kind::OrNull(&Kind::Text), "Why the server that answers does not speak to it."),
+        needed(
+            "fault",
+            Kind::OrNull(&Kind::Text),
+            "Why the server that answers cannot work with it although it lives: another version, another secret, no answer.",
+        ),
     ],
     example: "",
 };

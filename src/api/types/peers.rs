@@ -49,6 +49,8 @@ pub enum Message {
     Refused { request: i64, epoch: u64, why: String },
     /// An installation ended.
     Finished { request: i64, device: String, result: String },
+    /// Somebody wants to know whether letters arrive.
+    Hello {},
 }
 
 /// What became of a message.
@@ -127,6 +129,7 @@ impl From<&PeerMessage> for Message {
                 device: device.to_string(),
                 result: result.name().to_owned(),
             },
+            PeerMessage::Hello => Self::Hello {},
         }
     }
 }
@@ -155,6 +158,7 @@ impl Message {
                 device: device.into(),
                 result: ImagingResult::parse(&result)?,
             },
+            Self::Hello {} => PeerMessage::Hello,
         })
     }
 }
@@ -176,6 +180,7 @@ mod tests {
                 device: "b1".into(),
                 result: ImagingResult::FailedBadImage,
             },
+            PeerMessage::Hello,
         ] {
             let text = Letter::new("s1", "s2", 1, 8, vec![(&message).into()]).text();
             let letter = Letter::read(&text).unwrap();

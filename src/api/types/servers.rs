@@ -27,7 +27,7 @@ pub struct ServerBody {
 }
 
 impl ServerBody {
-    /// As the store has it. `is_us`: it is the one that answers. `fault`: why it is not spoken to.
+    /// As the store has it. `is_us`: it is the one that answers. `fault`: why it cannot be worked with.
     pub fn new(seen: ServerSeen, is_us: bool, fault: Option<String>) -> Self {
         let ServerSeen { name, url, devices, liveliness } = seen;
         let life = liveliness.as_ref();

@@ -218,8 +218,9 @@ impl Lifeguard {
     /// writes it, as long as the device is ours. One that was another server's in between has another epoch.
     fn changed(&mut self, known: Entry, record: DeviceRecord) {
         let name = record.machine.name.clone();
-        if record.machine.epoch != known.machine.epoch {
-            log::info!("device={name} was moved by another server; it goes on as it is stored");
+        if (record.id, record.machine.epoch) != (known.id, known.machine.epoch) {
+            let why = if record.id == known.id { "was moved by another server" } else { "is another device" };
+            log::info!("device={name} {why}; it goes on as it is stored");
             self.devices.insert(name.clone(), known);
             self.hand_out(&name, Effect::Cancel);
             return self.adopt(record);

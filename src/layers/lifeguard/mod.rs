@@ -123,6 +123,8 @@ pub struct Lifeguard {
 
 #[derive(Debug)]
 struct Entry {
+    /// Its row's number.
+    id: i64,
     machine: Device,
     info: DeviceInfo,
     claim: Option<Claim>,
@@ -145,6 +147,7 @@ impl From<DeviceRecord> for Entry {
                 .ok(),
         };
         Self {
+            id: record.id,
             machine: record.machine,
             info: record.info,
             claim: record.claim,

@@ -30,7 +30,11 @@ impl Mozpool {
                 }
                 Step::Moved(moved) => {
                     outcome = Outcome::Moved { state: moved.next.state };
-                    let Moved { next, claim, mut log, device_log, effects } = *moved;
+                    let Moved { mut next, claim, mut log, device_log, effects } = *moved;
+                    // Its server may come back with what it knew: whatever is done here makes that stale.
+                    if batch.guests.contains(&request) && next.epoch == expected {
+                        next.epoch = expected.next();
+                    }
                     if let Some(said) = said.take() {
                         log.splice(0..0, self.log_try(request, &said, next.state, now));
                     }
@@ -59,7 +63,7 @@ impl Mozpool {
     /// Commits and acts; says which requests have been moved by somebody else. An error means that nothing was written:
     /// what goes wrong after the first commit is left to time limits.
     pub(super) fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<HashSet<RequestId>, StoreError> {
-        let Batch { mut commits, mut effects, .. } = batch;
+        let Batch { mut commits, mut effects, guests, .. } = batch;
         let mut stale = HashSet::new();
         for round in 0..=CLAIM_TRIES {
             if commits.is_empty() {
@@ -73,7 +77,7 @@ impl Mozpool {
                     return Ok(stale);
                 }
             };
-            let mut again = Batch::default();
+            let mut again = Batch { guests: guests.clone(), ..Batch::default() };
             for ((commit, effects), outcome) in commits.into_iter().zip(effects).zip(outcomes) {
                 let id = commit.next.id;
                 match outcome {

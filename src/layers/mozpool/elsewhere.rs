@@ -48,6 +48,43 @@ impl Mozpool {
         None
     }
 
+    /// Requests of servers that are gone, which somebody wants to renew or to return here. Their server may come back in this moment:
+    /// one commit finds the row as it was read, and the other reads it again.
+    pub(super) fn take_in_asked(&mut self, now: Timestamp, items: &mut Vec<Item>) -> Vec<RequestId> {
+        let mut guests = Vec::new();
+        if self.pool.is_none() {
+            return guests;
+        }
+        let mut failed = None;
+        for Item { request, asker, .. } in &*items {
+            if !matches!(asker, Asker::Api(_)) || self.requests.contains_key(request) {
+                continue;
+            }
+            match readable(self.store.request(*request)) {
+                Ok(Some(view)) if *view.server != *self.server && view.machine.state != State::Closed => {
+                    log::info!(
+                        "request={request} of server {}, which is gone, is looked after here",
+                        view.server
+                    );
+                    self.requests.insert(*request, view.machine);
+                    guests.push(*request);
+                }
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            // Who asked is told that the store failed, rather than that there is no such request.
+            let unread = |item: &Item| {
+                matches!(item.asker, Asker::Api(_)) && !self.requests.contains_key(&item.request)
+            };
+            let (unread, rest) = std::mem::take(items).into_iter().partition(unread);
+            *items = rest;
+            self.give_back(&error, now, unread);
+        }
+        guests
+    }
+
     /// Requests of servers that are gone, whose time is over: they are ended here, and are not kept. Several servers may do
     /// so at once, and their owner may come back in this moment: one commit finds the row as it was read.
     pub(super) fn take_in_overdue(&mut self, now: Timestamp, items: &mut Vec<Item>) -> Vec<RequestId> {

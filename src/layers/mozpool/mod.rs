@@ -115,6 +115,8 @@ struct Batch {
     /// One per commit.
     effects: Vec<Vec<Effect>>,
     search: Search,
+    /// Requests of servers that are gone: ours for this batch alone.
+    guests: HashSet<RequestId>,
 }
 
 impl Mozpool {
@@ -251,13 +253,14 @@ impl Mozpool {
         let now = self.clock.now();
         let due = self.due(now, &mut items);
         // Requests of servers that are gone are ours for one batch.
-        let guests = self.take_in_overdue(now, &mut items);
+        let mut guests = self.take_in_overdue(now, &mut items);
+        guests.extend(self.take_in_asked(now, &mut items));
         // Also when that failed: who asks for a board is answered.
         if let Err(error) = self.create(created, &mut items).and(due) {
             guests.into_iter().for_each(|id| self.forget(id));
             return self.give_back(&error, now, items);
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch { guests: guests.iter().copied().collect(), ..Batch::default() };
         // Those who have waited see a device before those who have just come.
         // When what there is has changed, so may have what anybody did not find before.
         let freed = if look_again { None } else { Some(freed.as_slice()) };

@@ -4,10 +4,11 @@
 //! to machines there goes into an order per peer, with a thread of its own, so that one that hangs delays no other. Nothing is
 //! kept for long: what finds no room or no ear is asked for again by the time limit of the state that waits for it.
 
+mod joining;
 mod post;
 mod pulse;
 
-pub use pulse::Pulse;
+pub use pulse::{Place, Pulse};
 
 use super::messages::{MozpoolNotice, PeerMessage};
 use super::supervise::{Exit, spawn};
@@ -19,7 +20,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The version of what servers say to each other. Servers with another one are not spoken to.
 pub const PROTOCOL: u32 = 1;
@@ -37,6 +38,8 @@ pub struct Peer {
     pub gone: bool,
     /// Why it is not spoken to: it speaks another version.
     pub fault: Option<String>,
+    /// Tells one start of it from another.
+    pub start: String,
 }
 
 /// The way to the other servers; clones share it.
@@ -56,6 +59,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     known: RwLock<BTreeMap<String, Peer>>,
     lines: Mutex<HashMap<String, Sender<Posted>>>,
+    /// Why the last letter to a server was not taken.
+    untaken: Mutex<BTreeMap<String, String>>,
     /// To our own requests.
     notices: Sender<MozpoolNotice>,
     ended: Sender<(String, Exit)>,
@@ -98,6 +103,7 @@ impl Peers {
             clock,
             known: RwLock::default(),
             lines: Mutex::default(),
+            untaken: Mutex::default(),
             notices,
             ended,
             counts: Counts::default(),
@@ -121,9 +127,26 @@ impl Peers {
         self.0.peer(name)
     }
 
-    /// Takes in what the store says of all servers.
+    /// Why another server cannot be worked with although it lives: its version, or that it took no letter when one was sent last.
+    pub fn fault(&self, name: &str) -> Option<String> {
+        let peer = self.0.peer(name).filter(|peer| !peer.gone)?;
+        peer.fault.or_else(|| self.0.untaken().get(name).cloned())
+    }
+
+    /// Takes in what the store says of all servers. Those that are new, and those that took no letter, are asked whether they take
+    /// one: nobody is to find out about a wrong secret when a board is needed.
     fn learn(&self, peers: BTreeMap<String, Peer>) {
-        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = peers;
+        let before = std::mem::replace(
+            &mut *self.0.known.write().unwrap_or_else(PoisonError::into_inner),
+            peers.clone(),
+        );
+        for (name, peer) in peers.iter().filter(|(_, peer)| !peer.gone && peer.fault.is_none()) {
+            let is_new =
+                before.get(name).is_none_or(|b| b.gone || b.fault.is_some() || b.start != peer.start);
+            if is_new || self.0.untaken().contains_key(name) {
+                self.tell(name, PeerMessage::Hello);
+            }
+        }
     }
 
     /// Sends a message to another server, soon; or drops it, when too many wait.
@@ -190,12 +213,14 @@ impl Peers {
     /// What was counted, by name.
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
         let Counts { sent, repeated, dropped, received, late, refused } = &self.0.counts;
-        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-        let alive = known.values().filter(|p| !p.gone).count() as u64;
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let lives = known.values().filter(|p| !p.gone).count() as u64;
+        let faulty = known.keys().filter(|name| self.fault(name).is_some()).count() as u64;
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         vec![
-            ("alive", alive),
-            ("gone", known.len() as u64 - alive),
+            ("alive", lives - faulty),
+            ("faulty", faulty),
+            ("gone", known.len() as u64 - lives),
             ("sent", read(sent)),
             ("repeated", read(repeated)),
             ("dropped", read(dropped)),
@@ -209,6 +234,10 @@ impl Peers {
 impl Inner {
     fn peer(&self, name: &str) -> Option<Peer> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn untaken(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refuse(&self, request: RequestId, epoch: Epoch, why: String) {

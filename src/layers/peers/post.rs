@@ -62,6 +62,7 @@ pub(super) fn run(inner: &Weak<Inner>, server: &str, posted: &Receiver<Posted>) 
             Ok(fates) => {
                 if failures > 0 {
                     log::info!("server {server} takes letters again");
+                    inner.untaken().remove(server);
                 }
                 failures = 0;
                 told.clear();
@@ -75,6 +76,7 @@ pub(super) fn run(inner: &Weak<Inner>, server: &str, posted: &Receiver<Posted>) 
                 if told != why {
                     log::warn!("server {server}: {why}; {} messages are sent again", waiting.len());
                     told.clone_from(&why);
+                    inner.untaken().insert(server.to_owned(), why.clone());
                 }
                 if failures >= PREPARE_TRIES {
                     inner.give_up_orders(server, &why, &mut waiting);
@@ -90,6 +92,13 @@ pub(super) fn run(inner: &Weak<Inner>, server: &str, posted: &Receiver<Posted>) 
     }
 }
 
+/// What a refusal says, as far as it is one of ours.
+fn said(text: &str) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(text).ok();
+    let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());
+    message.unwrap_or(text).chars().take(300).collect()
+}
+
 /// Half of each rest is drawn, so that servers which failed together do not come back together.
 fn lot(below: u64) -> u64 {
     std::hash::RandomState::new().build_hasher().finish() % below.max(1)
@@ -97,9 +106,14 @@ fn lot(below: u64) -> u64 {
 
 impl Inner {
     fn forget_old(&self, server: &str, waiting: &mut VecDeque<Posted>) {
-        let (now, before) = (self.clock.steady_ms(), waiting.len());
-        waiting.retain(|p| now - p.at_ms < OLD_MS);
-        let old = before - waiting.len();
+        let now = self.clock.steady_ms();
+        let mut old = 0;
+        waiting.retain(|p| {
+            let is_young = now - p.at_ms < OLD_MS;
+            // Nobody waits for what a question becomes.
+            old += usize::from(!is_young && !matches!(p.message, PeerMessage::Hello));
+            is_young
+        });
         if old > 0 {
             self.counts.dropped.fetch_add(old as u64, Ordering::Relaxed);
             log::warn!("{old} messages for server {server} have grown too old; time limits ask again");
@@ -136,7 +150,7 @@ impl Inner {
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(unsent)?;
         if status != 200 {
-            let why: String = text.chars().take(300).collect();
+            let why = said(&text);
             return Err(Unsent(format!("{} refuses letters with {status}: {why}", peer.url)));
         }
         let fates = Answer::fates_of(&text).filter(|fates| fates.len() == waiting.len());

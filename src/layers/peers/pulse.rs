@@ -1,14 +1,27 @@
 //! The *pulse* thread: says in the store that this server lives, and watches whether the others do.
 
-use super::{PROTOCOL, Peer, Peers};
+use super::{Peer, Peers, joining};
 use crate::clock::Clock;
 use crate::layers::supervise::Exit;
 use crate::logic::peers::Silence;
-use crate::store::{Beat, ServerSeen, Store, StoreError};
+use crate::store::{Beat, Beaten, ServerRow, ServerSeen, Store, StoreError};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How a server takes its place among those of its store.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its name and address.
+    pub server: ServerRow,
+    /// A beat each so many seconds.
+    pub every_s: u32,
+    /// Who has not beaten for so long is gone.
+    pub gone_after_s: u32,
+    /// A lock says that no other process works under this name.
+    pub has_lock: bool,
+}
 
 /// The thread's state.
 pub struct Pulse {
@@ -17,40 +30,35 @@ pub struct Pulse {
     me: Beat,
     every: Duration,
     gone_after_ms: i64,
-    peers: Peers,
+    /// Nothing for a server that is alone: it says that it lives, so that a second one of its name finds out.
+    peers: Option<Peers>,
     silences: HashMap<String, Silence>,
     looked_ms: i64,
     failing: bool,
 }
 
 impl Pulse {
-    /// Joins the pool and has a first look at it.
+    /// Joins the pool and has a first look at it. May take as long as `gone_after_s` of a server that stands in the way and
+    /// cannot be seen from here.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; who stands in the way is named.
     pub fn join(
         mut store: Box<dyn Store>,
         clock: Arc<dyn Clock>,
-        peers: Peers,
-        every_s: u32,
-        gone_after_s: u32,
+        peers: Option<Peers>,
+        place: &Place,
     ) -> Result<Self, StoreError> {
-        let now = clock.now();
-        let me = Beat {
-            server: peers.own().to_owned(),
-            instance: format!("{:x}-{}", now.0, std::process::id()),
-            started: now,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            schema: peers.schema(),
-            protocol: PROTOCOL,
-        };
-        store.join_pool(&me, now)?;
+        // Fewer lost beats than that are no news.
+        let gone_after_s = place.gone_after_s.max(3 * place.every_s);
+        let me = joining::introduction(&place.server.name, peers.as_ref(), gone_after_s, &*clock);
+        joining::join(&mut *store, &*clock, &place.server, &me, place.has_lock)?;
         let looked_ms = clock.steady_ms();
         let mut pulse = Self {
             store,
             clock,
             me,
-            every: Duration::from_secs(every_s.into()),
+            every: Duration::from_secs(place.every_s.into()),
             gone_after_ms: i64::from(gone_after_s) * 1000,
             peers,
             silences: HashMap::new(),
@@ -74,19 +82,12 @@ impl Pulse {
                 }
             }
             match self.turn() {
-                Ok(true) if self.failing => {
+                Ok(None) if self.failing => {
                     self.failing = false;
                     log::info!("the store answers again, and knows that this server lives");
                 }
-                Ok(true) => {}
-                Ok(false) => {
-                    let why = format!(
-                        "another daemon has joined the pool as `{}`; give each its own server.name, and look whether one of \
-                         this name runs elsewhere",
-                        self.me.server
-                    );
-                    return Exit::Failed(why);
-                }
+                Ok(None) => {}
+                Ok(Some(why)) => return Exit::Failed(why),
                 Err(error) if self.failing => log::debug!("{error}"),
                 Err(error) => {
                     self.failing = true;
@@ -96,17 +97,38 @@ impl Pulse {
         }
     }
 
-    /// One beat and one look; false: this start of the server has been replaced.
-    fn turn(&mut self) -> Result<bool, StoreError> {
+    /// One beat and one look. Why this daemon cannot go on, if it cannot.
+    fn turn(&mut self) -> Result<Option<String>, StoreError> {
         match self.store.beat(&self.me, self.clock.now())? {
-            None => return Ok(false),
-            Some(true) => log::warn!("the pool had taken this server for gone; its devices can be had again"),
-            Some(false) => {}
+            Beaten::Counted => {}
+            Beaten::Back => {
+                log::warn!("the pool had taken this server for gone; its devices can be had again")
+            }
+            Beaten::Replaced(by) => return Ok(Some(self.replaced(by.as_deref()))),
+            Beaten::Outdated(schema) => {
+                return Ok(Some(format!(
+                    "the store was brought to schema version {schema}, and this program knows {}; install the newer program on \
+                     this server, too",
+                    self.me.schema
+                )));
+            }
         }
-        self.look().map(|()| true)
+        self.look().map(|()| None)
+    }
+
+    fn replaced(&self, by: Option<&ServerSeen>) -> String {
+        let name = &self.me.server;
+        let Some(by) = by else {
+            return format!("the store knows nothing of this start of server {name} any more");
+        };
+        format!(
+            "another daemon has joined the pool as `{name}`: {}; give each its own server.name, or stop one of them for good",
+            joining::named(by)
+        )
     }
 
     fn look(&mut self) -> Result<(), StoreError> {
+        let Some(peers) = self.peers.clone() else { return Ok(()) };
         let servers = self.store.pool()?;
         let now_ms = self.clock.steady_ms();
         let since_ms = now_ms - std::mem::replace(&mut self.looked_ms, now_ms);
@@ -132,7 +154,7 @@ impl Pulse {
                 }
             }
             let fault = fault(&life.beat, &self.me);
-            let before = self.peers.peer(&name);
+            let before = peers.peer(&name);
             if let Some(fault) = &fault
                 && before.as_ref().is_none_or(|b| b.fault.as_ref() != Some(fault))
             {
@@ -141,10 +163,10 @@ impl Pulse {
             if before.is_some_and(|b| b.gone) && !gone {
                 log::info!("server {name} is there again");
             }
-            known.insert(name, Peer { url, gone, fault });
+            known.insert(name, Peer { url, gone, fault, start: life.beat.instance });
         }
         self.silences.retain(|name, _| known.contains_key(name));
-        self.peers.learn(known);
+        peers.learn(known);
         Ok(())
     }
 }
@@ -175,6 +197,8 @@ mod tests {
             version: "1".into(),
             schema,
             protocol,
+            process: crate::store::Process::default(),
+            limit_ms: 8000,
         };
         assert_eq!(fault(&beat(8, 1), &beat(8, 1)), None);
         let older = fault(&beat(7, 1), &beat(8, 1)).unwrap();

@@ -385,3 +385,24 @@ fn who_waits_is_not_told_of_changes_that_do_not_matter() {
     }
     assert_eq!((w.request_log(any), w.request_log(odd)), before, "nothing has changed for them");
 }
+
+#[test]
+fn another_device_under_the_same_name_is_not_taken_for_the_one_before() {
+    let mut w = World::of(1);
+    w.settle();
+    let before = w.store.load_device("b1").unwrap().unwrap();
+    // By another server, in one moment: as far on as the one before, and not to be touched.
+    w.store.delete(&Deletion::Device("b1".into()), true, false, w.clock.now()).unwrap();
+    w.describe("[[device]]\nname = 'b1'\nfqdn = '10.0.0.1'\nhardware_type = 'pc'\nstate = 'locked_out'\n");
+    let after = w.store.load_device("b1").unwrap().unwrap();
+    assert_eq!(before.machine.epoch, after.machine.epoch);
+    assert_ne!(before.id, after.id);
+    let look = Look { devices: ["b1".into()].into(), ..Look::default() };
+    w.devices.send(LifeguardCommand::LookAgain { look: Box::new(look) }).unwrap();
+    w.settle();
+    assert_eq!(jobs(&w), ["b1 cancels"], "what was asked for the one before");
+    w.please("b1", debian());
+    w.settle();
+    assert_eq!(w.state("b1"), S::LockedOut);
+    assert_eq!(jobs(&w), Vec::<String>::new(), "hands off");
+}

@@ -5,7 +5,7 @@
 //! a time. A named lock of the database would not do: each node of a cluster has locks of its own.
 
 use super::problem::is_conflict;
-use super::{Beside, Mysql};
+use super::{Beside, Mysql, others};
 use crate::store::conn::{Conn, ConnError, Doing, Row, Then, args};
 use crate::store::migrate::{DOING, Found, MYSQL, known};
 use crate::store::{Result, StoreError};
@@ -73,9 +73,15 @@ pub(in crate::store) fn to_latest(conn: &mut Mysql) -> Result<()> {
     let host: String = host.to_string_lossy().chars().take(64).collect();
     let holder = format!("process {} on {host}, {n}", std::process::id());
     let until = Instant::now() + WAIT;
-    while version(c)? < known() {
+    loop {
+        let found = version(c)?;
+        if found >= known() {
+            return Ok(());
+        }
+        // Before it is taken: others need not wait for whoever is refused.
+        let silent = others::watch(c, found)?;
         if one_row(c, TAKE, args![&holder, HELD_MS])? {
-            let done = steps(c, &holder);
+            let done = others::are_still(c, found, &silent).and_then(|()| steps(c, &holder));
             one_row(c, GIVE_BACK, args![&holder])?;
             return done;
         }
@@ -87,7 +93,6 @@ pub(in crate::store) fn to_latest(conn: &mut Mysql) -> Result<()> {
         }
         std::thread::sleep(LOOK);
     }
-    Ok(())
 }
 
 /// Changes one row in a transaction of its own; says whether it was there.

@@ -10,6 +10,7 @@
 
 mod address;
 mod migrate;
+mod others;
 mod problem;
 mod reach;
 

@@ -1,0 +1,6 @@
+-- As the step of this number for SQLite.
+ALTER TABLE server_heartbeats
+    ADD COLUMN host VARCHAR(255) NOT NULL DEFAULT '',
+    ADD COLUMN process BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN life VARCHAR(255) NOT NULL DEFAULT '',
+    ADD COLUMN limit_ms BIGINT NOT NULL DEFAULT 10000;

@@ -1,0 +1,122 @@
+//! Who works with a store of an older schema: it is not brought up to date under them, for they would not know what they read.
+//!
+//! Read from the heartbeats as an older schema has them. A process that has ended does not count, where that can be seen from here;
+//! others are watched for as long as they may be silent. Two daemons find out at once when one of them starts: what begins in
+//! the moment between the last look and the first change is stopped by its next beat, which finds the newer schema.
+
+use super::Mysql;
+use crate::logic::peers::Silence;
+use crate::store::cells::Cells;
+use crate::store::conn::{Conn, Doing, args};
+use crate::store::migrate::{DOING, known};
+use crate::store::{Process, Result, StoreError};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// The schema that has heartbeats, and the one in which they say which process it is.
+const HEARTBEATS: u32 = 8;
+const PROCESSES: u32 = 10;
+const PLAIN: &str =
+    "SELECT server, version, beats FROM server_heartbeats WHERE gone = 0 AND schema_version < ?";
+const WITH_PROCESS: &str = "SELECT server, version, beats, host, process, life, limit_ms FROM server_heartbeats \
+    WHERE gone = 0 AND schema_version < ?";
+/// What a server's limit is that does not say: a little more than is usual.
+const LIMIT_MS: i64 = 10_000;
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// A look counts for so long at most: the database may have been away in between.
+const LOOK_MOST_MS: i64 = 1000;
+
+struct Other {
+    server: String,
+    version: String,
+    beats: i64,
+    process: Process,
+    limit_ms: i64,
+}
+
+/// Counts of those that are silent, by server.
+pub(super) type Silent = HashMap<String, i64>;
+
+fn others(c: &mut Mysql, found: u32) -> Result<Vec<Other>> {
+    if found < HEARTBEATS {
+        return Ok(Vec::new());
+    }
+    let sql = if found < PROCESSES { PLAIN } else { WITH_PROCESS };
+    let rows = c.query(sql, args![known()]).doing(DOING)?;
+    let read = |row| {
+        let mut c = Cells::new("server_heartbeats", row);
+        let (server, version, beats) = (c.text("server")?, c.text("version")?, c.int("beats")?);
+        let (process, limit_ms) = match found < PROCESSES {
+            true => (Process::default(), LIMIT_MS),
+            false => {
+                let (host, pid, life) = (c.text("host")?, c.small("process")?, c.text("life")?);
+                (Process { host, pid, life }, c.int("limit_ms")?)
+            }
+        };
+        Ok(Other { server, version, beats, process, limit_ms })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Watches until all are silent.
+///
+/// # Errors
+/// [`StoreError::Refused`] names those that live.
+pub(super) fn watch(c: &mut Mysql, found: u32) -> Result<Silent> {
+    let mut watched: HashMap<String, (i64, Silence)> = HashMap::new();
+    let mut looked = Instant::now();
+    loop {
+        let others = others(c, found)?;
+        let since_ms = i64::try_from(looked.elapsed().as_millis()).unwrap_or(i64::MAX);
+        looked = Instant::now();
+        let (mut living, mut silent) = (Vec::new(), Silent::new());
+        let number = others.len();
+        for other in others {
+            let (first, silence) = watched.entry(other.server.clone()).or_insert_with(|| {
+                log::warn!(
+                    "server {} ({}) has an older schema and has not left; the store is brought up to date when it is silent",
+                    other.server,
+                    other.process
+                );
+                (other.beats, Silence::begin(other.beats))
+            });
+            let silent_ms = silence.look(other.beats, since_ms, LOOK_MOST_MS);
+            if *first != other.beats || other.process.lives() {
+                living.push(other);
+            } else if other.process.has_ended() || silent_ms >= other.limit_ms {
+                silent.insert(other.server, other.beats);
+            }
+        }
+        if !living.is_empty() {
+            return Err(refused(found, &living));
+        }
+        if silent.len() == number {
+            return Ok(silent);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Once more, now that nobody else brings the schema up to date.
+///
+/// # Errors
+/// As [`watch`].
+pub(super) fn are_still(c: &mut Mysql, found: u32, silent: &Silent) -> Result<()> {
+    let mut living = others(c, found)?;
+    living.retain(|other| silent.get(&other.server) != Some(&other.beats));
+    if living.is_empty() { Ok(()) } else { Err(refused(found, &living)) }
+}
+
+fn refused(found: u32, living: &[Other]) -> StoreError {
+    let names: Vec<String> =
+        living.iter().map(|o| format!("{} ({}, version {})", o.server, o.process, o.version)).collect();
+    StoreError::Refused {
+        why: format!(
+            "the store has schema version {found}, this program brings it to {}, and servers that do not know that work with \
+             it: {}; stop the daemons of all servers, install this version on them, and start them",
+            known(),
+            names.join(", ")
+        ),
+    }
+}
