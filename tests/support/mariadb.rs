@@ -70,6 +70,25 @@ pub fn install(folder: &Path) {
     );
 }
 
+/// How far a cluster's node had come when it died, as its files say.
+pub fn recovered(folder: &Path, more: &[String]) -> Option<String> {
+    let log = folder.join("recovered");
+    let done = Command::new("mariadbd")
+        .arg("--no-defaults")
+        .args(whoami())
+        .args(QUICK)
+        .args(more)
+        .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--socket={}", folder.join("socket").display()))
+        .args(["--wsrep-recover", "--wsrep-provider=none", "--skip-networking"])
+        .arg(format!("--log-error={}", log.display()))
+        .status();
+    done.expect("mariadbd of the Debian package mariadb-server");
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let at = said.rsplit("WSREP: Recovered position: ").next().filter(|at| at.len() < said.len())?;
+    at.split_whitespace().next().map(str::to_owned)
+}
+
 impl Server {
     /// The one of this test's process.
     pub fn shared() -> &'static Self {
