@@ -9,6 +9,7 @@ use mozpool::store::{DeviceEdit, StoreError};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Where to cut: at the first statement with `cue` in it, or at the `COMMIT` that follows it in that connection, which the database
@@ -17,11 +18,14 @@ use std::sync::{Arc, Mutex};
 enum Cut {
     At(&'static str),
     BehindCommitAfter(&'static str),
+    /// Nowhere: what comes vanishes from now on, as behind a link that is down.
+    Silence,
 }
 
 struct Forwarder {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
+    vanished: Arc<AtomicUsize>,
 }
 
 fn has(bytes: &[u8], text: &str) -> bool {
@@ -33,15 +37,16 @@ impl Forwarder {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut: Arc<Mutex<Option<Cut>>> = Arc::default();
-        let wanted = Arc::clone(&cut);
+        let vanished: Arc<AtomicUsize> = Arc::default();
+        let (wanted, lost) = (Arc::clone(&cut), Arc::clone(&vanished));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", database)) else { continue };
-                let wanted = Arc::clone(&wanted);
-                std::thread::spawn(move || forward(client, server, &wanted));
+                let (wanted, lost) = (Arc::clone(&wanted), Arc::clone(&lost));
+                std::thread::spawn(move || forward(client, server, &wanted, &lost));
             }
         });
-        Self { port, cut }
+        Self { port, cut, vanished }
     }
 
     fn cut(&self, cut: Cut) {
@@ -54,7 +59,7 @@ impl Forwarder {
     }
 }
 
-fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<Cut>>) {
+fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<Cut>>, lost: &AtomicUsize) {
     let (mut answers, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     // Held while a cut waits for the database's answer, which must not go on then.
     let gate = Arc::new(Mutex::new(()));
@@ -77,6 +82,10 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
         let said = &bytes[..n];
         let cut = wanted.lock().unwrap().clone();
         match cut {
+            Some(Cut::Silence) => {
+                lost.fetch_add(said.len(), Ordering::SeqCst);
+                continue;
+            }
             Some(Cut::At(cue)) if has(said, cue) => {
                 *wanted.lock().unwrap() = None;
                 break;
@@ -139,6 +148,21 @@ fn a_transaction_without_its_commit_is_made_again_and_one_with_it_is_not() {
         ("perhaps", last + 2),
         "once"
     );
+}
+
+#[test]
+fn what_one_connection_finds_out_about_its_node_spares_the_others_a_wait() {
+    let (server, forwarder, url) = world();
+    let direct = server.sql("SELECT @@port");
+    let location = location(&url.replace("/pool", &format!(",127.0.0.1:{direct}/pool")));
+    let (mut one, mut other) = (location.open().unwrap(), location.open().unwrap());
+    one.apply_lab(&lab(), false, T0).unwrap();
+    assert_eq!(other.last_changes().unwrap().all, one.last_changes().unwrap().all);
+    forwarder.cut(Cut::At("START TRANSACTION"));
+    assert!(one.edit_device("panda-1", &DeviceEdit::Comments("moved".into()), T0).unwrap());
+    forwarder.cut(Cut::Silence);
+    assert_eq!(comments(&mut *other), "moved");
+    assert_eq!(forwarder.vanished.load(Ordering::SeqCst), 0, "it was asked of a node that had failed");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) const GENEROUS: u32 = 3;
 /// What one fault cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    /// The longest time in which nobody who asked a healthy server got a board.
+    /// The longest that somebody waited for a board who had asked a healthy server.
     pub(crate) service: Duration,
     /// From healing until all servers and nodes work.
     pub(crate) whole: Duration,
@@ -34,7 +34,7 @@ impl Figures {
     /// A table: median and worst of each kind.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "| fault | times | without service (goal {} s) | all work after | all back after (goal {} s) |\n|---|---|---|---|---|\n",
+            "| fault | times | longest wait for a board (goal {} s) | all work after | all back after (goal {} s) |\n|---|---|---|---|---|\n",
             SERVICE.as_secs(),
             BACK.as_secs()
         );

@@ -38,10 +38,11 @@ pub(crate) struct Town<'t> {
     pub(crate) stop: Receiver<()>,
 }
 
-/// A probe at this server got a board.
+/// A probe at this server got a board, for which it had asked, with all tries, since then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served {
     pub(crate) server: usize,
+    pub(crate) since: Instant,
     pub(crate) at: Instant,
 }
 
@@ -72,7 +73,15 @@ impl<'t> Client<'t> {
 
     /// Asks for boards, this long after each other, and notes when it got them, until the other end of `stop` is gone.
     pub(crate) fn probe(mut self, pause_ms: u64) {
-        while self.one_probe().is_ok() && self.pause(pause_ms).is_ok() {}
+        let mut since = Instant::now();
+        while let Ok(served) = self.one_probe(since) {
+            if served {
+                if self.pause(pause_ms).is_err() {
+                    return;
+                }
+                since = Instant::now();
+            }
+        }
     }
 
     fn pause(&self, ms: u64) -> Result<(), Over> {
@@ -82,22 +91,24 @@ impl<'t> Client<'t> {
         }
     }
 
-    fn one_probe(&mut self) -> Result<(), Over> {
+    /// Whether it was served.
+    fn one_probe(&mut self, since: Instant) -> Result<bool, Over> {
         if let Some(id) = self.owed.pop()
             && !self.give_back(id)
         {
             self.owed.push(id);
         }
-        let Some((id, _)) = self.ask(DURATION_S, None) else { return self.pause(LOOK_MS) };
-        let end = Instant::now() + PROBE_PATIENCE;
+        let Some((id, _)) = self.ask(DURATION_S, None) else { return self.pause(LOOK_MS).map(|()| false) };
+        let (end, mut is_served) = (Instant::now() + PROBE_PATIENCE, false);
         while Instant::now() < end {
             // Its order was taken by the board's server.
             if let Some((state, board)) = self.look(id, &[self.server])
                 && matches!(state.as_str(), "pending" | "ready")
                 && !board.is_empty()
             {
-                let served = Served { server: self.server, at: Instant::now() };
+                let served = Served { server: self.server, since, at: Instant::now() };
                 self.town.served.lock().unwrap().push(served);
+                is_served = true;
                 break;
             }
             self.pause(LOOK_MS / 3)?;
@@ -105,7 +116,7 @@ impl<'t> Client<'t> {
         if !self.give_back(id) {
             self.owed.push(id);
         }
-        Ok(())
+        Ok(is_served)
     }
 
     /// From asking for a board to having given it back.

@@ -107,6 +107,11 @@ impl Mysql {
             return Err(ConnError::Other("the transaction that this belongs to is lost".into()));
         }
         let mut again = again && self.transaction == Transaction::None;
+        if self.transaction == Transaction::None
+            && self.live.as_ref().is_some_and(|l| self.reach.is_doubtful(l))
+        {
+            self.live = None;
+        }
         loop {
             let fresh = self.live.is_none();
             let mut live = match self.live.take() {
@@ -115,6 +120,7 @@ impl Mysql {
             };
             let error = match work(&mut live.conn) {
                 Ok(value) => {
+                    live.proven = Instant::now();
                     self.live = Some(live);
                     return Ok(value);
                 }

@@ -51,6 +51,8 @@ pub(super) struct Live {
     /// The node at its other end, for messages.
     pub(super) endpoint: String,
     index: usize,
+    /// When it answered last.
+    pub(super) proven: Instant,
 }
 
 impl Reach {
@@ -68,6 +70,12 @@ impl Reach {
         if let Some(failed) = self.known().failed.get_mut(live.index) {
             *failed = Some(Instant::now());
         }
+    }
+
+    /// Another connection to the same node broke after this one has answered last: whoever used it might wait as long as that one
+    /// did, for one after the other of a server's forty to find out by itself that their node is cut off.
+    pub(super) fn is_doubtful(&self, live: &Live) -> bool {
+        self.known().failed.get(live.index).copied().flatten().is_some_and(|at| at > live.proven)
     }
 
     /// Connects to the first node that can work.
@@ -158,7 +166,7 @@ impl Reach {
             // What another node has committed before is seen here: a server that was told of something reads it, too.
             conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(|e| explain(&e))?;
         }
-        Ok(Live { conn, endpoint, index })
+        Ok(Live { conn, endpoint, index, proven: Instant::now() })
     }
 
     fn opts(&self, place: &Endpoint, password: &str, statement: Duration) -> OptsBuilder {
