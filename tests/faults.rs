@@ -54,7 +54,7 @@ const USUAL_BOARDS: u64 = 36;
 const BOARDS_PER_CLIENT: u64 = 6;
 /// How long a fault lasts, and in the short run.
 const LASTING_MS: Range<u64> = 9000..18_000;
-const SHORT_MS: Range<u64> = 6000..11_000;
+const SHORT_MS: Range<u64> = 5000..9000;
 /// Between two boards of a probe.
 const PROBE_EVERY_MS: u64 = 1500;
 /// How long everything may take to come to rest. The longest wait by design is the minute after which a request looks itself.

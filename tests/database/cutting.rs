@@ -12,6 +12,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Commands of the protocol, a packet's fifth byte.
+const COM_QUIT: u8 = 0x01;
+const COM_STMT_CLOSE: u8 = 0x19;
+
 /// Where to cut: at the first statement with `cue` in it, or at the `COMMIT` that follows it in that connection, which the database
 /// gets and answers, and nobody hears of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,7 @@ enum Cut {
 struct Forwarder {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
+    /// How much was asked in vain since then.
     vanished: Arc<AtomicUsize>,
 }
 
@@ -83,7 +88,9 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
         let cut = wanted.lock().unwrap().clone();
         match cut {
             Some(Cut::Silence) => {
-                lost.fetch_add(said.len(), Ordering::SeqCst);
+                // A connection that is given up says goodbye to its statements and to the database.
+                let asks = !matches!(said.get(4), Some(&(COM_STMT_CLOSE | COM_QUIT)));
+                lost.fetch_add(usize::from(asks), Ordering::SeqCst);
                 continue;
             }
             Some(Cut::At(cue)) if has(said, cue) => {
