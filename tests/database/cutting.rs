@@ -29,7 +29,7 @@ enum Cut {
 struct Forwarder {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
-    /// How much was asked in vain since then.
+    /// How much connections that were there before have asked in vain since then.
     vanished: Arc<AtomicUsize>,
 }
 
@@ -82,6 +82,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
         let _ = to_client.shutdown(Shutdown::Both);
     });
     let mut cued = false;
+    let came_later = *wanted.lock().unwrap() == Some(Cut::Silence);
     let mut bytes = vec![0; 1 << 16];
     while let Ok(n @ 1..) = client.read(&mut bytes) {
         let said = &bytes[..n];
@@ -89,7 +90,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
         match cut {
             Some(Cut::Silence) => {
                 // A connection that is given up says goodbye to its statements and to the database.
-                let asks = !matches!(said.get(4), Some(&(COM_STMT_CLOSE | COM_QUIT)));
+                let asks = !came_later && !matches!(said.get(4), Some(&(COM_STMT_CLOSE | COM_QUIT)));
                 lost.fetch_add(usize::from(asks), Ordering::SeqCst);
                 continue;
             }
@@ -158,7 +159,7 @@ fn a_transaction_without_its_commit_is_made_again_and_one_with_it_is_not() {
 }
 
 #[test]
-fn what_one_connection_finds_out_about_its_node_spares_the_others_a_wait() {
+fn connections_leave_a_node_that_fails_together_and_go_back_to_it() {
     let (server, forwarder, url) = world();
     let direct = server.sql("SELECT @@port");
     let location = location(&url.replace("/pool", &format!(",127.0.0.1:{direct}/pool")));
@@ -170,6 +171,14 @@ fn what_one_connection_finds_out_about_its_node_spares_the_others_a_wait() {
     forwarder.cut(Cut::Silence);
     assert_eq!(comments(&mut *other), "moved");
     assert_eq!(forwarder.vanished.load(Ordering::SeqCst), 0, "it was asked of a node that had failed");
+
+    // When it is well again, all go back there: a cut is done where it is asked.
+    forwarder.cut(Cut::At("START TRANSACTION"));
+    wait_for("them to go back to the first node", || {
+        // The one that is cut may fail: its connection was new.
+        let _ = other.edit_device("panda-1", &DeviceEdit::Comments("back".into()), T0);
+        forwarder.is_done().then_some(())
+    });
 }
 
 #[test]
