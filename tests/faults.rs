@@ -8,7 +8,7 @@
 //!
 //! The seed is printed; `MOZPOOL_TEST_SEED=…` draws the same faults again. One of each kind;
 //! `MOZPOOL_TEST_FAULTS=50 MOZPOOL_TEST_BOARDS=240 cargo test --release --test faults -- --nocapture` is what docs/pool.md tells of.
-//! Times are printed against the goals; only three times the goals fail the test.
+//! Times are printed against the goals; only six times the goals fail the test.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 #![expect(clippy::print_stdout, reason = "a test's own output")]

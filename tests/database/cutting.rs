@@ -24,6 +24,8 @@ enum Cut {
     BehindCommitAfter(&'static str),
     /// Nowhere: what comes vanishes from now on, as behind a link that is down.
     Silence,
+    /// The same for one connection, from this statement on.
+    SilenceAt(&'static str),
 }
 
 struct Forwarder {
@@ -93,6 +95,11 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
                 let asks = !came_later && !matches!(said.get(4), Some(&(COM_STMT_CLOSE | COM_QUIT)));
                 lost.fetch_add(usize::from(asks), Ordering::SeqCst);
                 continue;
+            }
+            Some(Cut::SilenceAt(cue)) if has(said, cue) => {
+                *wanted.lock().unwrap() = None;
+                while let Ok(1..) = client.read(&mut bytes) {}
+                break;
             }
             Some(Cut::At(cue)) if has(said, cue) => {
                 *wanted.lock().unwrap() = None;
@@ -179,6 +186,20 @@ fn connections_leave_a_node_that_fails_together_and_go_back_to_it() {
         let _ = other.edit_device("panda-1", &DeviceEdit::Comments("back".into()), T0);
         forwarder.is_done().then_some(())
     });
+}
+
+#[test]
+fn a_writer_that_is_cut_off_in_the_middle_does_not_keep_the_others_from_writing() {
+    let (server, forwarder, url) = world();
+    let direct = server.sql("SELECT @@port");
+    let mut cut_off = location(&url).open().unwrap();
+    let mut healthy = location(&format!("mysql://mozpool@127.0.0.1:{direct}/pool")).open().unwrap();
+    cut_off.apply_lab(&lab(), false, T0).unwrap();
+    // It has the row that all writers lock, and neither goes on nor ends.
+    forwarder.cut(Cut::SilenceAt("UPDATE devices"));
+    std::thread::spawn(move || cut_off.edit_device("panda-1", &DeviceEdit::Comments("late".into()), T0));
+    wait_for("it to be cut off", || forwarder.is_done().then_some(()));
+    assert!(healthy.edit_device("panda-2", &DeviceEdit::Comments("written".into()), T0).unwrap());
 }
 
 #[test]

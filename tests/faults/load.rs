@@ -26,8 +26,8 @@ const MARGIN_MS: i64 = 1000;
 const LOOK_MS: u64 = 150;
 /// How long a client waits for its board, and then gives the request back.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// … and a probe: three times the goal.
-const PROBE_PATIENCE: Duration = Duration::from_secs(30);
+/// … and a probe: six times the goal.
+const PROBE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all of them have in common.
 pub(crate) struct Town<'t> {

@@ -31,6 +31,9 @@ const PROBE_AFTER_MS: u32 = 5000;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock of another one, in seconds: as long as SQLite does.
 const LOCK_WAIT_S: u32 = 5;
+/// A transaction whose next statement does not come for so long is ended by the database, in seconds: whoever began it is cut off or
+/// dead, and holds the row that all writers wait for. Less than they wait for it.
+const IDLE_S: u64 = 3;
 /// Prepared statements that a connection keeps; a database holds 16382 of all connections together.
 const STATEMENTS: usize = 128;
 
@@ -274,12 +277,14 @@ fn is_new_enough(version: &str) -> bool {
 /// READ COMMITTED: a transaction that has waited for the writers' row sees what the one before it has left, in each of its
 /// statements. With REPEATABLE READ it would go on seeing what was there before it waited.
 fn settings(statement: Duration) -> String {
+    // A copy waits for the store at its other side.
+    let idle_s = if statement >= super::LONG { statement.as_secs() } else { IDLE_S };
     format!(
         "SET SESSION character_set_client = 'utf8mb4', SESSION character_set_results = 'utf8mb4', \
         SESSION character_set_connection = 'utf8mb4', SESSION collation_connection = 'utf8mb4_nopad_bin', \
         SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE', SESSION autocommit = 1, \
         SESSION tx_isolation = 'READ-COMMITTED', SESSION foreign_key_checks = 1, SESSION unique_checks = 1, \
-        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION max_statement_time = {}",
+        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION idle_transaction_timeout = {idle_s}, SESSION max_statement_time = {}",
         statement.as_secs()
     )
 }
