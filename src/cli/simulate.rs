@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    pool: pool::Args,
+    pool: pool::Pool,
 }
 
 /// Boards, unless it is said how many.

@@ -130,7 +130,15 @@ fn boot(device: usize, http: SocketAddr, tftp: SocketAddr, line: &mut Option<Tcp
                     line.insert(stream)
                 }
             };
-            let (status, body) = call(stream, &request)?;
+            let (status, body) = match call(stream, &request) {
+                Ok(answer) => answer,
+                // The daemon has hung up on a connection that nobody used for a minute.
+                Err(_) if tries == 0 => {
+                    (*line, tries) = (None, 1);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if status == 200 && calls::has(&body, b"\"accepted\":true") {
                 break;
             }

@@ -10,8 +10,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The server's name.
-const SERVER: &str = "bench";
 /// No state's time limit passes while a case runs.
 const LONG_S: u32 = 86_400;
 /// Time between two checks of a board at rest, as the machine has it; checks of a lab that runs are spread over it.
@@ -28,10 +26,31 @@ pub(crate) enum Kind {
     Names,
 }
 
+/// Whose lab it is, and where its store.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    /// The server's name.
+    pub(crate) server: String,
+    /// The number of its first device, from 0.
+    pub(crate) first: usize,
+    /// The store, as a configuration names it, unless it is a file of the lab's own.
+    pub(crate) store: Option<String>,
+    /// The secret of a pool, unless the server is alone.
+    pub(crate) secret: Option<PathBuf>,
+}
+
+impl Site {
+    /// One server and its file.
+    pub(crate) fn alone() -> Self {
+        Self { server: "bench".into(), first: 0, store: None, secret: None }
+    }
+}
+
 /// A lab.
 #[derive(Debug)]
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    site: Site,
     devices: usize,
     /// How long it took to read and write it all.
     pub(crate) imported_in: Duration,
@@ -55,20 +74,34 @@ impl Lab {
     /// # Errors
     /// The disk or the store refuses.
     pub(crate) fn new(disk: &Path, devices: usize, kind: Kind, relays: u16) -> io::Result<Self> {
+        Self::at(Site::alone(), disk, devices, kind, relays)
+    }
+
+    /// The same for a server of a pool. A store that is not a file keeps the deadlines of an import: all devices are due at once.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn at(site: Site, disk: &Path, devices: usize, kind: Kind, relays: u16) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(disk)?;
         for name in ["files/second-stages", "tftp"] {
             std::fs::create_dir_all(folder.path().join(name))?;
         }
         std::fs::write(folder.path().join("files/second-stages/write-image.sh"), "#!/bin/sh\n")?;
-        let mut lab = Self { folder, devices, imported_in: Duration::ZERO };
+        let mut lab = Self { folder, site, devices, imported_in: Duration::ZERO };
         let begun = Instant::now();
         let text = lab.text(kind, relays);
-        let file = LabFile::parse(&text, "lab.toml", SERVER).map_err(io::Error::other)?;
-        let mut store = Location::sqlite(lab.store()).open().map_err(io::Error::other)?;
+        let file = LabFile::parse(&text, "lab.toml", &lab.site.server).map_err(io::Error::other)?;
+        let location = match &lab.site.store {
+            Some(url) => url.parse::<Location>().map_err(io::Error::other)?,
+            None => Location::sqlite(lab.store()),
+        };
+        let mut store = location.open().map_err(io::Error::other)?;
         store.apply_lab(&file, false, SystemClock.now()).map_err(io::Error::other)?;
         drop(store);
         lab.imported_in = begun.elapsed();
-        lab.spread_deadlines(kind).map_err(io::Error::other)?;
+        if lab.site.store.is_none() {
+            lab.spread_deadlines(kind).map_err(io::Error::other)?;
+        }
         Ok(lab)
     }
 
@@ -100,12 +133,15 @@ impl Lab {
     fn config(&self, http: SocketAddr) -> String {
         let folder = self.folder.path().display();
         let ip = http.ip();
+        let Site { server, store, secret, .. } = &self.site;
+        let store = store.clone().unwrap_or_else(|| format!("sqlite:{folder}/mozpool.db"));
+        let peers = secret.as_ref().map(|path| format!("[peers]\nsecret_file = \"{}\"\n", path.display()));
         format!(
             r#"[server]
-name = "{SERVER}"
+name = "{server}"
 address = "{ip}"
 [store]
-url = "sqlite:{folder}/mozpool.db"
+url = "{store}"
 [http]
 listen = "{http}"
 files = "{folder}/files"
@@ -117,7 +153,8 @@ udp = ["{ip}:0"]
 tcp = ["{ip}:0"]
 [relays]
 rest_ms = 0
-"#,
+{peers}"#,
+            peers = peers.unwrap_or_default(),
             tftp = Self::tftp(http),
         )
     }
@@ -142,7 +179,7 @@ pxe = {{ "bench board" = "image" }}
 "#,
             limits = limits.join(", ")
         );
-        for n in 0..self.devices {
+        for n in self.site.first..self.site.first + self.devices {
             let name = name(n);
             let [.., a, b, c] = (n + 1).to_be_bytes();
             let fqdn = match kind {

@@ -36,14 +36,9 @@ pub(crate) fn run(disk: &Path, singles: usize, counts: &[usize]) -> io::Result<V
     let mut own: Vec<f64> = Vec::new();
     let (mut whole, mut off) = (0.0, 0.0);
     for _ in 0..singles {
-        let begun = Instant::now();
-        let ids = ask(daemon.http, 1)?;
-        wait(&mut stream, &ids, Duration::from_micros(200))?;
-        let took = begun.elapsed();
-        let powerless = mean(&relays.off_times());
+        let (took, powerless) = single(daemon.http, &mut stream, &relays)?;
         own.push((took - powerless).as_secs_f64() * 1000.0);
         (whole, off) = (took.as_secs_f64(), powerless.as_secs_f64());
-        give_back(&mut stream, &ids)?;
     }
     own.sort_unstable_by(f64::total_cmp);
     rows.push(
@@ -74,6 +69,24 @@ pub(crate) fn run(disk: &Path, singles: usize, counts: &[usize]) -> io::Result<V
         wait_until_free(&mut stream)?;
     }
     Ok(rows)
+}
+
+/// One request: from the call until it is ready, and how much of that its board was without power.
+///
+/// # Errors
+/// The request is not ready in time.
+pub(crate) fn single(
+    http: SocketAddr,
+    stream: &mut TcpStream,
+    relays: &Relays,
+) -> io::Result<(Duration, Duration)> {
+    let begun = Instant::now();
+    let ids = ask(http, 1)?;
+    wait(stream, &ids, Duration::from_micros(200))?;
+    let took = begun.elapsed();
+    let powerless = mean(&relays.off_times());
+    give_back(stream, &ids)?;
+    Ok((took, powerless))
 }
 
 fn mean(times: &[Duration]) -> Duration {

@@ -9,7 +9,7 @@ const PER_SERVER: u32 = 80;
 /// What is said of a pool.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "A pool of servers, without faults")]
-pub(super) struct Args {
+pub(super) struct Pool {
     /// Simulate so many servers on one store, and say what they carry; 80 boards each unless --devices says otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200),
           conflicts_with_all = ["days", "quiet_days", "faults", "requests"])]
@@ -34,7 +34,7 @@ pub(super) struct Args {
     network_ms: f64,
 }
 
-impl Args {
+impl Pool {
     /// Simulates a pool, if one is asked for.
     pub(super) fn run(&self, devices: Option<u32>, seed: u64) -> Result<Option<Report>, Failure> {
         let Some(servers) = self.servers else { return Ok(None) };

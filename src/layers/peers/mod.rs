@@ -145,11 +145,10 @@ impl Peers {
 
     /// Takes in what the store says of all servers. Those that are new, and those that took no letter, are asked whether they take
     /// one: nobody is to find out about a wrong secret when a board is needed.
-    fn learn(&self, peers: BTreeMap<String, Peer>) {
-        let before = std::mem::replace(
-            &mut *self.0.known.write().unwrap_or_else(PoisonError::into_inner),
-            peers.clone(),
-        );
+    fn learn(&self, peers: &BTreeMap<String, Peer>) {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *known, peers.clone());
+        drop(known);
         for (name, peer) in peers.iter().filter(|(_, peer)| !peer.gone && peer.fault.is_none()) {
             let is_new =
                 before.get(name).is_none_or(|b| b.gone || b.fault.is_some() || b.start != peer.start);
