@@ -83,6 +83,11 @@ impl Secret {
         }
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// The seal for a text, in hex.
     pub fn seal(&self, text: &str) -> String {
         hmac(&self.0, text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
