@@ -39,6 +39,26 @@ fn the_report_is_to_be_had_as_json() {
 }
 
 #[test]
+fn a_pool_of_servers_says_what_it_carries() {
+    let args =
+        ["--servers", "2", "--devices", "16", "--minutes", "3", "--per-minute", "3", "--network-ms", "5"];
+    let text = simulate(&args);
+    assert_eq!(text.status.code(), Some(0), "{}", String::from_utf8_lossy(&text.stderr));
+    let text = String::from_utf8(text.stdout).unwrap();
+    for part in ["2 servers, 16 boards", "a minute", "lifeguard ", "violations           0"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&simulate(&[&args[..], &["--json"]].concat()).stdout).unwrap();
+    assert_eq!((report["servers"].as_u64(), report["network_us"].as_u64()), (Some(2), Some(5000)));
+    assert!(report["busy"]["mozpool"]["mean"].as_f64().is_some_and(|share| share > 0.0), "{report}");
+    // What is of the other simulation makes no sense here, and the other way round.
+    for args in [&["--servers", "2", "--faults", "all"][..], &["--per-minute", "3"]] {
+        assert_eq!(simulate(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_explained() {
     for (args, word) in [
         (["--faults", "gremlins"], "relays, boards"),

@@ -126,7 +126,7 @@ def test_a_circle_of_redirects_ends(faults):
     round_and_round = faults()
     round_and_round.always(redirect(307, round_and_round.url))
     with pytest.raises(MozpoolUnavailable, match="redirects"):
-        Api(round_and_round.url, limit_s=0.5).get("/api/version")
+        api(round_and_round.url).get("/api/version", rounds=1)
 
 
 @pytest.mark.parametrize("act", [late, drip])
@@ -142,7 +142,7 @@ def test_a_try_has_a_limit_and_so_has_the_whole(faults, act):
 def test_giving_up_says_what_was_tried(faults):
     server = faults().always(error(503, "store_unavailable", "the store does not answer", {"x": 1}))
     with pytest.raises(MozpoolUnavailable) as given_up:
-        Api(server.url, limit_s=0.5).get("/api/version")
+        api(server.url).get("/api/version", rounds=3)
     told = given_up.value
     assert (told.status, told.code, told.detail, told.uncertain) == (503, "store_unavailable", {"x": 1}, False)
     assert server.url in told.message
@@ -175,7 +175,7 @@ def test_an_answer_has_a_limit(faults, monkeypatch):
     monkeypatch.setattr(mozpoolclient.exchange, "ANSWER_MAX", 1000)
     server = faults().always(status(200, b" " * 1001))
     with pytest.raises(MozpoolUnavailable, match="longer than 1000"):
-        Api(server.url, limit_s=0.3).get("/api/x")
+        api(server.url).get("/api/x", rounds=1)
 
 
 def test_threads_share_it(faults):

@@ -21,7 +21,7 @@ pub mod logs;
 pub mod metrics;
 pub mod openapi;
 pub mod owner;
-mod peer;
+pub(crate) mod peer;
 mod repair;
 pub mod reply;
 mod report;

@@ -8,8 +8,10 @@ use super::reply::{ApiError, Reply, Result};
 use super::types::peers::{Answer, Fate, Letter};
 use super::types::{ServerBody, Servers};
 use crate::layers::messages::{LifeguardCommand, MozpoolNotice, PeerMessage};
-use crate::layers::peers::{PROTOCOL, Peers};
+use crate::layers::peers::PROTOCOL;
 use crate::logic::mozpool::State;
+use crate::store::{Store, StoreError};
+use crossbeam_channel::Sender;
 
 /// Messages in a letter at most; ours have fewer.
 const MESSAGES_MAX: usize = 256;
@@ -54,7 +56,10 @@ pub(super) fn letter(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let mut fates = Vec::with_capacity(messages.len());
     for message in messages {
         let fate = match message.read(&from) {
-            Some(message) => hear(ctx, peers, message)?,
+            Some(message) => {
+                let notice = |notice| peers.notice(notice);
+                hear(ctx.store, &ctx.commands.lifeguard, &notice, message)?
+            }
             None => Fate::Late,
         };
         if fate != Fate::Again {
@@ -65,16 +70,25 @@ pub(super) fn letter(ctx: &mut Ctx<'_>) -> Result<Reply> {
     Ok(Reply::json(&Answer { fates }))
 }
 
-fn hear(ctx: &mut Ctx<'_>, peers: &Peers, message: PeerMessage) -> Result<Fate> {
-    let tell_devices = |command| match ctx.commands.lifeguard.try_send(command) {
+/// What becomes of a message: `notice` tells our requests, and whether there was room.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn hear(
+    store: &mut dyn Store,
+    lifeguard: &Sender<LifeguardCommand>,
+    notice: &dyn Fn(MozpoolNotice) -> bool,
+    message: PeerMessage,
+) -> std::result::Result<Fate, StoreError> {
+    let tell_devices = |command| match lifeguard.try_send(command) {
         Ok(()) => Ok(Fate::Taken),
         Err(_) => Ok(Fate::Again),
     };
-    let tell_requests = |notice| Ok(if peers.notice(notice) { Fate::Taken } else { Fate::Again });
+    let tell_requests = |told| Ok(if notice(told) { Fate::Taken } else { Fate::Again });
     match message {
         PeerMessage::Hello => Ok(Fate::Taken),
         PeerMessage::Prepare { device, claim, epoch, prepare } => {
-            let Some(request) = ctx.store.request(claim.request)? else { return Ok(Fate::Late) };
+            let Some(request) = store.request(claim.request)? else { return Ok(Fate::Late) };
             let machine = request.machine;
             if machine.epoch < epoch {
                 // What it has committed has not reached this end of the database yet.
@@ -90,7 +104,7 @@ fn hear(ctx: &mut Ctx<'_>, peers: &Peers, message: PeerMessage) -> Result<Fate> 
             let install = machine.wanted.install;
             tell_devices(LifeguardCommand::Prepare { device, claim, epoch, install, prepare })
         }
-        PeerMessage::Released { device, request } => match ctx.store.named(&device)? {
+        PeerMessage::Released { device, request } => match store.named(&device)? {
             None => Ok(Fate::Late),
             Some(named) if named.claimed_by == Some(request) => Ok(Fate::Again),
             Some(_) => tell_devices(LifeguardCommand::Released { device, request }),
@@ -102,7 +116,7 @@ fn hear(ctx: &mut Ctx<'_>, peers: &Peers, message: PeerMessage) -> Result<Fate> 
             tell_requests(MozpoolNotice::Refused { request, epoch, why })
         }
         PeerMessage::Finished { request, device, result } => {
-            if ctx.store.imaging_result(request)? != Some(result) {
+            if store.imaging_result(request)? != Some(result) {
                 return Ok(Fate::Late);
             }
             tell_requests(MozpoolNotice::Finished { request, device, result })

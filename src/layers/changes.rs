@@ -117,6 +117,11 @@ impl Feed {
         }
     }
 
+    /// One reading without waiting: whoever calls this keeps the time.
+    pub(crate) fn turn(&mut self) -> Result<()> {
+        self.look()
+    }
+
     /// Until `done` of the last number, the stop, or `limit`.
     fn sleep(&self, limit: Duration, done: impl Fn(u64) -> bool) {
         self.bell.wait_until(limit, |last| done(last) || self.stopping.load(Ordering::SeqCst));

@@ -16,9 +16,9 @@ use crate::logic::time::Timestamp;
 use std::net::{IpAddr, SocketAddr};
 
 /// Operations at once, over all relay boards: the workers of the real layer.
-const WORKERS: usize = 32;
+pub(super) const WORKERS: usize = 32;
 /// Until a ping without an answer is given up, with its retries.
-const SILENCE_MS: i64 = 2_000;
+pub(super) const SILENCE_MS: i64 = 2_000;
 /// How late a late answer is.
 const LATE_MS: (i64, i64) = (100, 90_000);
 
@@ -51,12 +51,12 @@ impl Hardware {
 }
 
 /// The number of the relay board in `r<n>:2101`; names are the same in any case.
-fn board_number(key: &str) -> usize {
+pub(super) fn board_number(key: &str) -> usize {
     key.strip_prefix(['r', 'R']).and_then(|k| k.split(':').next()?.parse::<usize>().ok()).unwrap_or(0)
 }
 
 /// The number of the device with this address, 10.x.y.z.
-fn at_address(to: SocketAddr) -> usize {
+pub(super) fn at_address(to: SocketAddr) -> usize {
     let IpAddr::V4(ip) = to.ip() else { return usize::MAX };
     let [_, a, b, c] = ip.octets();
     (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)).wrapping_sub(1)

@@ -13,6 +13,7 @@ mod lab;
 mod ledger;
 mod people;
 mod plant;
+pub mod pool;
 mod relays;
 mod report;
 mod rules;

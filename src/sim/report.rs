@@ -183,13 +183,15 @@ impl Report {
             "faults_seen": s.faults,
             "decisions": s.decisions,
             "commits": s.commits,
-            "violation": self.violation.as_ref().map(|v| json!({
-                "rule": v.rule,
-                "about": v.about,
-                "detail": v.detail,
-                "at_ms": v.at_ms,
-                "trace": v.trace,
-            })),
+            "violation": self.violation.as_ref().map(Violation::json),
         })
+    }
+}
+
+impl Violation {
+    /// The same as JSON.
+    pub(super) fn json(&self) -> Value {
+        let Self { rule, about, detail, at_ms, trace } = self;
+        json!({ "rule": rule, "about": about, "detail": detail, "at_ms": at_ms, "trace": trace })
     }
 }

@@ -1,6 +1,6 @@
 //! The simulator on itself: it repeats itself, sound programs keep every rule, and bugs of the kind that people make are found.
 
-mod planted;
+pub(super) mod planted;
 
 use super::*;
 

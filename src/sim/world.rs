@@ -103,7 +103,7 @@ pub(super) struct World {
     pub(super) troubles: Troubles,
     boot: Arc<BootTable>,
     pub(super) alive: Option<Alive>,
-    pub(super) agenda: Agenda,
+    pub(super) agenda: Agenda<What>,
     pub(super) dice: Dice,
     pub(super) boards: Vec<Board>,
     pub(super) relays: Vec<RelayBoard>,

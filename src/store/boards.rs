@@ -3,9 +3,9 @@
 //! Nothing here knows what a request wants: which kinds will do is the machine's to say (`logic::mozpool::kind_fits`).
 
 use super::cells::{Cells, readable};
-use super::conn::{Conn, Doing, Row, Then, args};
+use super::conn::{Conn, Doing, Row, Then, Value, args};
 use super::rows::FreeKind;
-use super::{Result, admin, devices, logs, sql};
+use super::{Result, admin, devices, logs, sql, tally};
 use crate::logic::ids::{DeviceName, HardwareId, RequestId};
 use crate::logic::mozpool::{Board, Kind};
 use std::collections::{HashMap, HashSet};
@@ -62,20 +62,10 @@ pub(super) fn free_kinds<C: Conn>(c: &mut C) -> Result<Vec<FreeKind>> {
     let mut kinds = Kinds::new(c)?;
     // Before everything: no text is less than an empty one, no number less than this.
     let mut after = args!["", "", i64::MIN, "", "", NO_LOT].to_vec();
-    let mut rows = Vec::new();
-    if let Some(all) = C::FREE_KINDS {
-        rows = c.query(all, &[]).doing(READ)?;
-    }
-    while C::FREE_KINDS.is_none() {
-        if rows.len() == KIND_STEPS {
-            rows.extend(c.query(sql::FREE_KINDS_AFTER, &after).doing(READ)?);
-            break;
-        }
-        let Some(row) = c.query_one(sql::FREE_KIND_NEXT, &after).doing(READ)? else { break };
-        after.clone_from(&row.0);
-        after.push(NO_LOT.into());
-        rows.push(row);
-    }
+    let rows = match C::FREE_KINDS {
+        Some(all) => c.query(all, &[]).doing(READ)?,
+        None => tally::as_one(|| step_through(c, &mut after))?,
+    };
     let read = |row: Row| {
         let mut c = Cells::new("devices", row);
         let image = c.text("free_image")?;
@@ -83,6 +73,21 @@ pub(super) fn free_kinds<C: Conn>(c: &mut C) -> Result<Vec<FreeKind>> {
         Ok(FreeKind { kind, image, tags_text })
     };
     Ok(readable(rows, read))
+}
+
+/// From one kind to the next.
+fn step_through<C: Conn>(c: &mut C, after: &mut Vec<Value>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    loop {
+        if rows.len() == KIND_STEPS {
+            rows.extend(c.query(sql::FREE_KINDS_AFTER, after).doing(READ)?);
+            return Ok(rows);
+        }
+        let Some(row) = c.query_one(sql::FREE_KIND_NEXT, after).doing(READ)? else { return Ok(rows) };
+        after.clone_from(&row.0);
+        after.push(NO_LOT.into());
+        rows.push(row);
+    }
 }
 
 pub(super) fn free_names<C: Conn>(

@@ -35,6 +35,7 @@ mod spells;
 mod sql;
 mod sqlite;
 mod sqlstore;
+pub(crate) mod tally;
 pub(crate) mod through;
 
 pub use changes::{

@@ -6,6 +6,7 @@
 
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
 use super::copy::Copied;
+use super::tally;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -155,6 +156,7 @@ impl Copied for Sqlite {
 
 impl Conn for Sqlite {
     fn exec(&mut self, sql: &'static str, args: &[Value]) -> Result<usize, ConnError> {
+        tally::statement();
         let run = || self.conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(args));
         run().map_err(|e| self.explain(&e))
     }
@@ -165,6 +167,7 @@ impl Conn for Sqlite {
     }
 
     fn query(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, ConnError> {
+        tally::statement();
         let run = || {
             let mut statement = self.conn.prepare_cached(sql)?;
             let columns = statement.column_count();
@@ -185,6 +188,7 @@ impl Conn for Sqlite {
         args: &[Value],
         take: &mut dyn FnMut(&[Value]),
     ) -> Result<(), ConnError> {
+        tally::statement();
         let mut run = || {
             let mut statement = self.conn.prepare_cached(sql)?;
             let columns = statement.column_count();

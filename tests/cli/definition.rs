@@ -18,8 +18,8 @@ fn leaves(command: &Command, path: &[String], found: &mut Vec<Vec<String>>) {
 fn tests() -> String {
     let mut text = String::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for folder in [tests.clone(), tests.join("cli"), tests.join("inventory"), tests.join("support")] {
-        for entry in std::fs::read_dir(folder).unwrap() {
+    for folder in ["", "cli", "database", "inventory", "support"] {
+        for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("definition.rs") {
                 text += &std::fs::read_to_string(path).unwrap();

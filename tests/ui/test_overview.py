@@ -175,6 +175,42 @@ def test_services_that_do_not_run_or_lose_things_come_first(open_page, rack):
     expect(about).to_contain_text("store: it does not answer")
 
 
+def server(name, **more):
+    """An imaging server, as the API tells of it."""
+    return {
+        "name": name, "url": f"http://{name}.example.com:8080/", "alive": True, "last_seen": "2026-01-02T03:04:05Z", "started": None, "version": "0.1.0",
+        "schema_version": 9, "protocol": 1, "devices": 2, "fault": None, **more,
+    }
+
+
+def test_the_pools_servers_and_what_to_do_about_one_that_is_gone(open_page, rack, shoot, accessible):
+    [own] = rack.call("server/list")["servers"]
+    assert (own["alive"], own["devices"]) == (True, 6)
+    page = open_page()
+    expect(section(page, "About this server")).to_contain_text(own["name"])
+    expect(section(page, "Imaging servers")).to_have_count(0)
+
+    fault = "it has schema version 8, and this server 9; install the newer program there"
+    others = [server("imaging-2", alive=False), server("imaging-3", fault=fault), server("imaging-4", alive=False, last_seen=None, version=None, devices=0)]
+    page.route("**/api/server/list", lambda route: route.fulfill(json={"servers": [own, *others]}))
+    page.goto(f"{rack.url}/ui/")
+    pool = section(page, "Imaging servers")
+    for name, words in [(own["name"], "alive"), ("imaging-2", "gone"), ("imaging-3", "not spoken to"), ("imaging-4", "not seen yet")]:
+        expect(pool.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))).to_contain_text(words)
+    expect(pool.get_by_role("link", name="imaging-2", exact=True)).to_have_attribute("href", "http://imaging-2.example.com:8080/ui/")
+    expect(advice(page, f"Server imaging-3 is not spoken to: {fault}.")).to_be_visible()
+    expect(advice(page, "imaging-4")).to_have_count(0)
+    accessible(page)
+    shoot(page, "overview-pool")
+    gone = advice(page, "Server imaging-2 is gone.")
+    expect(gone).to_contain_text("Its 2 boards cannot be had until it is back")
+    gone.get_by_role("link", name="Its devices").click()
+    page.wait_for_url("**/ui/devices?server=imaging-2")
+    page.go_back()
+    pool.get_by_role("link", name=f"6 devices of {own['name']}").click()
+    page.wait_for_url(f"**/ui/devices?server={own['name']}")
+
+
 def test_recent_changes_in_words_the_newest_first(open_page, rack):
     page = open_page()
     rack.call(f"device/{BOARD}/event/please_offline", {})

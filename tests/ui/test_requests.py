@@ -183,6 +183,24 @@ def test_filters_narrow_the_list_and_stay_in_the_address(asked, open_page):
     expect(page.locator("main h1")).to_have_text("New request")
 
 
+def test_requests_of_another_server_are_told_apart(rack, asked, open_page):
+    here, there = asked(assignee="ann", **NOWHERE), asked(assignee="bob", **NOWHERE)
+    own = rack.call(f"request/{here}/details")["imaging_server"]
+    page = open_page("requests")
+
+    def moved(route):
+        rows = rack.call("request/list/")["requests"]
+        route.fulfill(json={"requests": [{**one, "imaging_server": "imaging-2"} if one["id"] == there else one for one in rows]})
+
+    page.route("**/api/request/list/", moved)
+    page.goto(f"{rack.url}/ui/requests?server=imaging-2")
+    expect(row(page, there)).to_contain_text("imaging-2")
+    expect(row(page, here)).to_have_count(0)
+    page.get_by_label("Server", exact=True).select_option(own)
+    expect(row(page, here)).to_be_visible()
+    expect(row(page, there)).to_have_count(0)
+
+
 def test_only_mine_asks_once_who_i_am(asked, open_page):
     mine, other = asked(assignee="me@example.com", **NOWHERE), asked(assignee="other", **NOWHERE)
     page = open_page("requests")

@@ -20,7 +20,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// The version of what servers say to each other. Servers with another one are not spoken to.
 pub const PROTOCOL: u32 = 1;
@@ -61,6 +61,8 @@ struct Inner {
     lines: Mutex<HashMap<String, Sender<Posted>>>,
     /// Why the last letter to a server was not taken.
     untaken: Mutex<BTreeMap<String, String>>,
+    /// Takes what is sent in place of them.
+    carrier: OnceLock<Sender<(String, PeerMessage)>>,
     /// To our own requests.
     notices: Sender<MozpoolNotice>,
     ended: Sender<(String, Exit)>,
@@ -104,12 +106,20 @@ impl Peers {
             known: RwLock::default(),
             lines: Mutex::default(),
             untaken: Mutex::default(),
+            carrier: OnceLock::new(),
             notices,
             ended,
             counts: Counts::default(),
             refused_at: AtomicI64::new(i64::MIN),
             refused: AtomicU64::new(0),
         }))
+    }
+
+    /// What is sent goes to `carrier`, with the name of the server that it is for, and not over a network.
+    pub(crate) fn carried_by(self, carrier: Sender<(String, PeerMessage)>) -> Self {
+        // The first one stays.
+        drop(self.0.carrier.set(carrier));
+        self
     }
 
     /// This server's name.
@@ -151,6 +161,12 @@ impl Peers {
 
     /// Sends a message to another server, soon; or drops it, when too many wait.
     pub fn tell(&self, server: &str, message: PeerMessage) {
+        if let Some(carrier) = self.0.carrier.get() {
+            if carrier.try_send((server.to_owned(), message)).is_err() {
+                self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
         let posted = Posted { at_ms: self.0.clock.steady_ms(), message };
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.entry(server.to_owned()).or_insert_with(|| self.begin(server));

@@ -172,9 +172,13 @@ fn two_queues_for_one_relay_board() {
 /// Claims have no unique key, and nothing else looks whether somebody has the device.
 #[test]
 fn claims_without_a_unique_key() {
-    let plant = |inner| -> Box<dyn Store> { Box::new(Through(Broken { inner, bug: Bug::NoUniqueKey })) };
     let rules = &["at most one claim per device", "kill anywhere and load again: the same machine"];
-    found(Plant { store: Some(plant), ..Plant::default() }, "none", rules);
+    found(Plant { store: Some(no_unique_key), ..Plant::default() }, "none", rules);
+}
+
+/// A store that lets everybody have everything.
+pub(in crate::sim) fn no_unique_key(inner: Box<dyn Store>) -> Box<dyn Store> {
+    Box::new(Through(Broken { inner, bug: Bug::NoUniqueKey }))
 }
 
 /// A commit is answered before it is on disk, and written with the next one: a crash between them loses what was acted on.

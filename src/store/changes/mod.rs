@@ -14,7 +14,7 @@ pub use row::{
 
 use super::cells::Cells;
 use super::conn::{Conn, Doing, Row, Then, args};
-use super::{Result, StoreError, logs, sql};
+use super::{Result, StoreError, logs, sql, tally};
 use crate::logic::ids::RequestId;
 use crate::logic::time::Timestamp;
 
@@ -161,6 +161,7 @@ pub(super) fn telling<C: Conn, T>(
 fn write<C: Conn>(c: &mut C, News(told): &News) -> Result<Option<LastChanges>> {
     let Some(count) = u64::try_from(told.len()).ok().filter(|n| *n > 0) else { return Ok(None) };
     let missing = || StoreError::Corrupt { what: "table change_counts has no row `all`".into() };
+    tally::counts();
     if c.exec(sql::CHANGES_COUNT, args![number(count), ALL]).doing(WRITE)? == 0 {
         return Err(missing());
     }

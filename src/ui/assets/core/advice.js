@@ -40,7 +40,7 @@ export function fits(request, device) {
  * link for the list of unknown senders. `known` is `{devices, requests, relayBoards, health, ready, senders, candidates, now}`; what could not be
  * found out is `null`.
  */
-export function advice({ devices, requests, relayBoards, health, ready, senders, candidates, now }) {
+export function advice({ devices, requests, relayBoards, health, ready, senders, candidates, servers, now }) {
   const list = [];
   const add = (rank, group, what, why, more) => list.push({ rank, group, what, why, ...more });
 
@@ -59,6 +59,12 @@ export function advice({ devices, requests, relayBoards, health, ready, senders,
   for (const [service, counter, words] of LOSSES) {
     const count = counters.get(service)?.[counter] ?? 0;
     if (count) add(30, "working", `${count} ${words}.`, "Since the server started.", { link: { page: [], query: { about: "1" } }, action: "Services" });
+  }
+
+  for (const { name, alive, fault, devices: owned, last_seen } of servers ?? []) {
+    const link = { page: ["devices"], query: { server: name } };
+    if (fault) add(2, "failed", `Server ${name} is not spoken to: ${fault}.`, "It goes on with its own boards; requests of the others get none of them.", { link, action: "Its devices" });
+    else if (!alive && last_seen) add(2, "failed", `Server ${name} is gone.`, `${owned ? `Its ${many(owned, "board")} cannot be had` : "It has no boards"} until it is back. Look at the machine and its network; to do without it, give its boards to another server.`, { link, action: "Its devices" });
   }
 
   // A relay board all of whose boards have failed: one cause rather than many.

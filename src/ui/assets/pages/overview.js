@@ -9,6 +9,7 @@ import { figures } from "./overview/figures.js";
 import { next } from "./overview/next.js";
 import { queue } from "./overview/queue.js";
 import { recently } from "./overview/recently.js";
+import { servers } from "./overview/servers.js";
 
 /** How often the server is asked how it is: what no change tells. */
 const ASK_AGAIN_MS = 15_000;
@@ -19,11 +20,11 @@ export const style = "overview";
 export const title = () => "Overview";
 
 export function open(root, { query }) {
-  const known = { relayBoards: null, health: null, ready: null, senders: null, candidates: null };
-  const parts = { figures: figures(), queue: queue(), recently: recently(), about: about() };
+  const known = { relayBoards: null, health: null, ready: null, senders: null, candidates: null, servers: null };
+  const parts = { figures: figures(), queue: queue(), recently: recently(), servers: servers(), about: about() };
   parts.next = next({ openAbout: parts.about.open });
   put(root, h("div", { class: "head" }, h("h1", {}, "Overview"), h("a", { href: href("requests", "new"), class: "button primary" }, "New request")),
-    parts.figures.element, h("div", { class: "overview" }, h("div", { class: "column" }, parts.next.element, parts.queue.element, parts.figures.matrix), h("div", { class: "column" }, parts.recently.element, parts.about.element)));
+    parts.figures.element, h("div", { class: "overview" }, h("div", { class: "column" }, parts.next.element, parts.queue.element, parts.figures.matrix), h("div", { class: "column" }, parts.servers.element, parts.recently.element, parts.about.element)));
 
   let closed = false;
   let due = null;
@@ -36,12 +37,16 @@ export function open(root, { query }) {
 
   async function ask() {
     const quiet = (promise, otherwise) => promise.catch(() => otherwise);
-    const [health, ready, unknown, relays, fresh] = await Promise.all([
-      quiet(getEither("health"), known.health), quiet(getEither("ready"), known.ready), quiet(get("log/unknown?limit=5"), null), quiet(get("relay/list"), null), quiet(get("candidate/list"), null),
+    const [health, ready, unknown, relays, fresh, pool] = await Promise.all([
+      quiet(getEither("health"), known.health), quiet(getEither("ready"), known.ready), quiet(get("log/unknown?limit=5"), null), quiet(get("relay/list"), null), quiet(get("candidate/list"), null), quiet(get("server/list"), null),
     ]);
     if (closed) return;
-    Object.assign(known, { health, ready, senders: unknown?.senders ?? known.senders, candidates: fresh?.candidates ?? known.candidates, relayBoards: relays?.relay_boards ?? known.relayBoards });
+    Object.assign(known, {
+      health, ready, senders: unknown?.senders ?? known.senders, candidates: fresh?.candidates ?? known.candidates,
+      relayBoards: relays?.relay_boards ?? known.relayBoards, servers: pool?.servers ?? known.servers,
+    });
     parts.about.update(health, ready);
+    parts.servers.update(known.servers, health?.server);
     think();
     if (query.get("about")) parts.about.open(), query.delete("about");
   }
@@ -52,7 +57,7 @@ export function open(root, { query }) {
   ask();
   const timer = setInterval(ask, ASK_AGAIN_MS);
   const end = live.subscribe((news) => {
-    if (news.status && live.status.connected) ask();
+    if ((news.status && live.status.connected) || news.kinds.has("server")) ask();
     if (news.devices.size) parts.figures.update(news.devices, live.devices);
     if (news.devices.size || news.requests.size) parts.queue.update(), thinkSoon();
   });

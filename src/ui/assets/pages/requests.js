@@ -41,6 +41,7 @@ export function open(root, { query }) {
       { name: "state", title: "State", options: () => among((r) => r.state).map((state) => [state, requestInWords(state)]) },
       { name: "assignee", title: "Assignee", options: () => among((r) => r.assignee) },
       { name: "image", title: "Image", options: () => among((r) => r.image) },
+      { name: "server", title: "Server", options: () => among((r) => r.imaging_server) },
     ],
   });
   fill(search.element,
@@ -87,7 +88,7 @@ export function open(root, { query }) {
   function draw() {
     collect();
     search.refresh();
-    const { q, state, assignee, image } = search.values();
+    const { q, state, assignee, image, server } = search.values();
     const me = recall("assignee");
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [];
@@ -95,6 +96,7 @@ export function open(root, { query }) {
       if (state && request.state !== state) continue;
       if (assignee && request.assignee !== assignee) continue;
       if (image && request.image !== image) continue;
+      if (server && request.imaging_server !== server) continue;
       if (mine && request.assignee !== me) continue;
       if (words.length) {
         const text = [request.id, request.requested_device, request.assigned_device, request.assignee, request.image, several(request.environment)].join(" ").toLowerCase();
