@@ -21,10 +21,11 @@ mod world;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use follower::Heard;
 use ledger::{Ledger, Look};
-use load::{Client, Dice};
+use load::Client;
 use serde_json::json;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::dice::Dice;
 use support::{Daemon, wait_at_most, wait_for};
 use world::{BENCH_FILE, World};
 

@@ -70,8 +70,17 @@ impl Rack {
     /// # Errors
     /// The system has no sockets or threads left.
     pub fn new(settings: RackSettings) -> io::Result<Self> {
+        Self::beside(settings, 0, 0)
+    }
+
+    /// The same for a pool of several racks, whose boards and relay boards must not have the same names and addresses: `before` is how many boards
+    /// the others have that were built before, `check_port` their [`Self::check_port`], for they have the same images; 0 for any.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; and the port is taken.
+    pub fn beside(settings: RackSettings, before: u16, check_port: u16) -> io::Result<Self> {
         // An address that no board has: the kernel gives the same port here only once.
-        let reserved = TcpListener::bind((Ipv4Addr::new(NETWORK[0], NETWORK[1], 255, 254), 0))?;
+        let reserved = TcpListener::bind((Ipv4Addr::new(NETWORK[0], NETWORK[1], 255, 254), check_port))?;
         let count = settings.boards.clamp(1, BOARDS_MAX);
         // Two at least, so that one board's queue does not hold up the whole rack.
         let relay_board_count = count.div_ceil(BOARDS_PER_RELAY_BOARD).max(2);
@@ -84,11 +93,12 @@ impl Rack {
                 (usize::from(number % relay_board_count), number / relay_board_count);
             let (bank, relay) = socket_of(position);
             feeds[relay_board].insert((bank, relay), feed);
-            let (identity, notes) = (identity(number), Notes::default());
+            let (identity, notes) = (identity(before + number), Notes::default());
             places.push(Place { identity, relay_board, bank, relay, notes, line: Some(line) });
         }
+        let at = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::from(before));
         let relay_boards =
-            feeds.into_iter().map(|feeds| relay_board(feeds).map(Arc::new)).collect::<io::Result<_>>()?;
+            feeds.into_iter().map(|feeds| relay_board(at, feeds).map(Arc::new)).collect::<io::Result<_>>()?;
         Ok(Self { settings, relay_boards, places, threads: Mutex::default(), reserved })
     }
 
@@ -245,13 +255,13 @@ fn socket_of(position: u16) -> (Bank, Relay) {
     bank.zip(relay).expect("a relay board has few enough boards")
 }
 
-fn relay_board(feeds: HashMap<(Bank, Relay), Feed>) -> io::Result<FakeBoard> {
+fn relay_board(at: Ipv4Addr, feeds: HashMap<(Bank, Relay), Feed>) -> io::Result<FakeBoard> {
     let on_change = move |change: relayctl::Change| {
         if let Some(feed) = feeds.get(&(change.bank, change.relay)) {
             feed.set(change.power);
         }
     };
-    FakeBoard::start_observed((Ipv4Addr::LOCALHOST, 0).into(), FakeSettings::default(), Box::new(on_change))
+    FakeBoard::start_observed((at, 0).into(), FakeSettings::default(), Box::new(on_change))
 }
 
 #[cfg(test)]
@@ -291,6 +301,24 @@ mod tests {
         let mut other = other;
         other.connect("127.0.0.1:9".parse().unwrap()).unwrap();
         drop(other); // Returns only when the boards' threads have ended.
+    }
+
+    #[test]
+    fn racks_of_one_pool_share_images_and_nothing_else() {
+        let settings = || RackSettings { boards: 2, flaky: 0.0, seed: 1, pace: Pace::default(), loss: 0.0 };
+        let (one, other) = (Rack::beside(settings(), 0, 0).unwrap(), Rack::beside(settings(), 2, 0).unwrap());
+        let names = |rack: &Rack| rack.boards().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            [names(&one), names(&other)].concat(),
+            ["board-001", "board-002", "board-003", "board-004"]
+        );
+        let lab: toml::Table = other.lab("demo", "images/demo.img", 7).unwrap().parse().unwrap();
+        assert_eq!(lab["device"][0]["mac"].as_str(), Some("02:4d:50:00:00:03"));
+        assert!(other.relay_boards().all(|at| at.ip() == Ipv4Addr::new(127, 0, 0, 3)));
+        let port = one.check_port().unwrap();
+        assert!(Rack::beside(settings(), 2, port).is_err(), "in one network it is taken");
+        drop(one);
+        assert_eq!(Rack::beside(settings(), 2, port).unwrap().check_port().unwrap(), port);
     }
 
     #[test]

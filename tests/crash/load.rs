@@ -4,6 +4,7 @@
 //! may ever be told they report to the test.
 
 use crate::ledger::{Heard, Ledger, Promise};
+use crate::support::dice::Dice;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use mozpool::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -19,27 +20,6 @@ const PAUSE_MS: u64 = 100;
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// The first reservation; each renewal asks for a little more, so that a lost one is seen.
 const DURATION_S: u32 = 3600;
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        let n = u64::try_from(from.len()).unwrap();
-        (n > 0).then(|| &from[usize::try_from(self.below(n)).unwrap()])
-    }
-}
 
 /// One client.
 pub(crate) struct Client<'t> {

@@ -9,7 +9,12 @@ use mozpool::store::{DeviceEdit, StoreError};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+
+/// Commands of the protocol, a packet's fifth byte.
+const COM_QUIT: u8 = 0x01;
+const COM_STMT_CLOSE: u8 = 0x19;
 
 /// Where to cut: at the first statement with `cue` in it, or at the `COMMIT` that follows it in that connection, which the database
 /// gets and answers, and nobody hears of that.
@@ -17,11 +22,17 @@ use std::sync::{Arc, Mutex};
 enum Cut {
     At(&'static str),
     BehindCommitAfter(&'static str),
+    /// Nowhere: what comes vanishes from now on, as behind a link that is down.
+    Silence,
+    /// The same for one connection, from this statement on.
+    SilenceAt(&'static str),
 }
 
 struct Forwarder {
     port: u16,
     cut: Arc<Mutex<Option<Cut>>>,
+    /// How much connections that were there before have asked in vain since then.
+    vanished: Arc<AtomicUsize>,
 }
 
 fn has(bytes: &[u8], text: &str) -> bool {
@@ -33,15 +44,16 @@ impl Forwarder {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut: Arc<Mutex<Option<Cut>>> = Arc::default();
-        let wanted = Arc::clone(&cut);
+        let vanished: Arc<AtomicUsize> = Arc::default();
+        let (wanted, lost) = (Arc::clone(&cut), Arc::clone(&vanished));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", database)) else { continue };
-                let wanted = Arc::clone(&wanted);
-                std::thread::spawn(move || forward(client, server, &wanted));
+                let (wanted, lost) = (Arc::clone(&wanted), Arc::clone(&lost));
+                std::thread::spawn(move || forward(client, server, &wanted, &lost));
             }
         });
-        Self { port, cut }
+        Self { port, cut, vanished }
     }
 
     fn cut(&self, cut: Cut) {
@@ -54,7 +66,7 @@ impl Forwarder {
     }
 }
 
-fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<Cut>>) {
+fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<Cut>>, lost: &AtomicUsize) {
     let (mut answers, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     // Held while a cut waits for the database's answer, which must not go on then.
     let gate = Arc::new(Mutex::new(()));
@@ -72,11 +84,23 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wanted: &Mutex<Option<C
         let _ = to_client.shutdown(Shutdown::Both);
     });
     let mut cued = false;
+    let came_later = *wanted.lock().unwrap() == Some(Cut::Silence);
     let mut bytes = vec![0; 1 << 16];
     while let Ok(n @ 1..) = client.read(&mut bytes) {
         let said = &bytes[..n];
         let cut = wanted.lock().unwrap().clone();
         match cut {
+            Some(Cut::Silence) => {
+                // A connection that is given up says goodbye to its statements and to the database.
+                let asks = !came_later && !matches!(said.get(4), Some(&(COM_STMT_CLOSE | COM_QUIT)));
+                lost.fetch_add(usize::from(asks), Ordering::SeqCst);
+                continue;
+            }
+            Some(Cut::SilenceAt(cue)) if has(said, cue) => {
+                *wanted.lock().unwrap() = None;
+                while let Ok(1..) = client.read(&mut bytes) {}
+                break;
+            }
             Some(Cut::At(cue)) if has(said, cue) => {
                 *wanted.lock().unwrap() = None;
                 break;
@@ -139,6 +163,43 @@ fn a_transaction_without_its_commit_is_made_again_and_one_with_it_is_not() {
         ("perhaps", last + 2),
         "once"
     );
+}
+
+#[test]
+fn connections_leave_a_node_that_fails_together_and_go_back_to_it() {
+    let (server, forwarder, url) = world();
+    let direct = server.sql("SELECT @@port");
+    let location = location(&url.replace("/pool", &format!(",127.0.0.1:{direct}/pool")));
+    let (mut one, mut other) = (location.open().unwrap(), location.open().unwrap());
+    one.apply_lab(&lab(), false, T0).unwrap();
+    assert_eq!(other.last_changes().unwrap().all, one.last_changes().unwrap().all);
+    forwarder.cut(Cut::At("START TRANSACTION"));
+    assert!(one.edit_device("panda-1", &DeviceEdit::Comments("moved".into()), T0).unwrap());
+    forwarder.cut(Cut::Silence);
+    assert_eq!(comments(&mut *other), "moved");
+    assert_eq!(forwarder.vanished.load(Ordering::SeqCst), 0, "it was asked of a node that had failed");
+
+    // When it is well again, all go back there: a cut is done where it is asked.
+    forwarder.cut(Cut::At("START TRANSACTION"));
+    wait_for("them to go back to the first node", || {
+        // The one that is cut may fail: its connection was new.
+        let _ = other.edit_device("panda-1", &DeviceEdit::Comments("back".into()), T0);
+        forwarder.is_done().then_some(())
+    });
+}
+
+#[test]
+fn a_writer_that_is_cut_off_in_the_middle_does_not_keep_the_others_from_writing() {
+    let (server, forwarder, url) = world();
+    let direct = server.sql("SELECT @@port");
+    let mut cut_off = location(&url).open().unwrap();
+    let mut healthy = location(&format!("mysql://mozpool@127.0.0.1:{direct}/pool")).open().unwrap();
+    cut_off.apply_lab(&lab(), false, T0).unwrap();
+    // It has the row that all writers lock, and neither goes on nor ends.
+    forwarder.cut(Cut::SilenceAt("UPDATE devices"));
+    std::thread::spawn(move || cut_off.edit_device("panda-1", &DeviceEdit::Comments("late".into()), T0));
+    wait_for("it to be cut off", || forwarder.is_done().then_some(()));
+    assert!(healthy.edit_device("panda-2", &DeviceEdit::Comments("written".into()), T0).unwrap());
 }
 
 #[test]

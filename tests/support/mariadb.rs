@@ -1,5 +1,6 @@
 //! A MariaDB of the test's own: Debian's server in a temporary folder, on a socket there, as quick as one that nobody relies on.
 //!
+//! It has its temporary files in that folder, too: servers that share a folder for them remove each other's when they start.
 //! It ends with the test's process, however that ends: a shell stands between, which kills it when its own input ends.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
@@ -55,6 +56,7 @@ pub fn take_over(folder: &Path) {
 pub fn install(folder: &Path) {
     take_over(folder);
     let out = Command::new("mariadb-install-db")
+        .env("TMPDIR", folder)
         .arg("--no-defaults")
         .args(whoami())
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
@@ -68,6 +70,26 @@ pub fn install(folder: &Path) {
         String::from_utf8_lossy(&out.stdout),
         String::from_utf8_lossy(&out.stderr)
     );
+}
+
+/// How far a cluster's node had come when it died, as its files say.
+pub fn recovered(folder: &Path, more: &[String]) -> Option<String> {
+    let log = folder.join("recovered");
+    let done = Command::new("mariadbd")
+        .env("TMPDIR", folder)
+        .arg("--no-defaults")
+        .args(whoami())
+        .args(QUICK)
+        .args(more)
+        .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--socket={}", folder.join("socket").display()))
+        .args(["--wsrep-recover", "--wsrep-provider=none", "--skip-networking"])
+        .arg(format!("--log-error={}", log.display()))
+        .status();
+    done.expect("mariadbd of the Debian package mariadb-server");
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let at = said.rsplit("WSREP: Recovered position: ").next().filter(|at| at.len() < said.len())?;
+    at.split_whitespace().next().map(str::to_owned)
 }
 
 impl Server {
@@ -102,6 +124,7 @@ impl Server {
             std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut keeper = Command::new("sh");
         keeper
+            .env("TMPDIR", &folder)
             .args(["-c", KEEPER])
             .arg(&folder)
             .args(["mariadbd", "--no-defaults"])

@@ -4,6 +4,7 @@
 //! another process, which has no other way to tell.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 
+pub mod dice;
 pub mod rig;
 
 use relayctl::{FakeBoard, FakeSettings, PowerState};
@@ -374,15 +375,22 @@ impl Stream {
 
     /// The next change; `None` when the daemon has gone. Panics when the answer is an error.
     pub fn next(&mut self) -> Option<Value> {
+        self.try_next().unwrap_or_else(|status| panic!("{status}"))
+    }
+
+    /// The same; an answer that is an error gives its first line.
+    pub fn try_next(&mut self) -> Result<Option<Value>, String> {
         loop {
             let mut line = String::new();
             // A line without an end is one that a kill has cut off.
-            if self.0.read_line(&mut line).ok()? == 0 || !line.ends_with('\n') {
-                return None;
+            if !self.0.read_line(&mut line).is_ok_and(|n| n > 0) || !line.ends_with('\n') {
+                return Ok(None);
             }
-            assert!(!line.starts_with("HTTP/") || line.contains(" 200 "), "{line}");
+            if line.starts_with("HTTP/") && !line.contains(" 200 ") {
+                return Err(line);
+            }
             if let Some(data) = line.strip_prefix("data: ") {
-                return Some(serde_json::from_str(data).expect("JSON"));
+                return Ok(Some(serde_json::from_str(data).expect("JSON")));
             }
         }
     }

@@ -19,7 +19,9 @@ use crate::seal::Secret;
 use crate::sim::lab;
 use crate::sim::ledger::{self, Heard};
 use crate::store::through::Through;
-use crate::store::{Beat, Bell, DeviceLogLine, Store, StoreError};
+use crate::store::{
+    Beat, Bell, DeviceLogLine, Instead, Process, ServerRow, Store, StoreError, schema_version,
+};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,11 +158,14 @@ impl Server {
             instance: own.clone(),
             started: clock.now(),
             version: String::new(),
-            schema: 0,
+            schema: schema_version(),
             protocol: PROTOCOL,
+            process: Process::this(),
+            limit_ms: 4 * BEAT_MS,
         };
+        let row = ServerRow { name: own.clone(), url: format!("http://{own}") };
         let (mut pulse, mut journal, mut ears) = (store(PULSE), store(JOURNAL), store(LETTERS));
-        pulse.join_pool(&me, clock.now())?;
+        pulse.join_pool(&row, &me, &Instead::Anybody, clock.now())?;
 
         let inbox = copy_of(&mozpool_in);
         actors[MOZPOOL].begin(Box::new(move || {

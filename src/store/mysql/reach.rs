@@ -1,8 +1,10 @@
 //! Making connections: which node, how long it may take, and what each connection is told before anybody uses it.
 //!
 //! All connections of one `Location` share one [`Reach`]: what one thread has found out about a node saves the others from
-//! finding it out again. The nodes are tried in the order in which they are written, so that all servers of a pool that name
-//! them in the same order work at the same one, and certification conflicts are rare; one that has just failed goes last.
+//! finding it out again, and all of them are at one node. Nodes are tried in the order in which they are written; one that has
+//! just failed goes last. Somebody who is not at the first one looks now and then whether it is back, and then all go there: servers
+//! that name the nodes in the same order work at the same one, also after a fault. At two, they would all the time be in each
+//! other's way, for every writer counts up one row.
 
 use super::address::{Address, Endpoint, Tls};
 use super::problem::sort;
@@ -10,7 +12,7 @@ use crate::store::conn::ConnError;
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{LocalInfileHandler, OptsBuilder, SslOpts};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A node that has failed is asked after the others for so long: a restart takes as long, or a cluster's state transfer.
@@ -18,6 +20,8 @@ const FAILED_FOR: Duration = Duration::from_secs(10);
 /// While no node can be reached, so long passes between tries, in which callers are told at once what the last one found:
 /// at first and at most. A layer that has been told rests a second by itself.
 const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Between two looks at whether a node before ours is back. Meanwhile servers may be at two nodes, and make transactions again.
+const LOOK_BACK: Duration = Duration::from_secs(3);
 /// TCP gives a connection up when what was sent is not acknowledged for so long: a node whose link or machine died. An answer
 /// that takes long is another matter.
 const SILENCE_MS: u32 = 5000;
@@ -27,6 +31,9 @@ const PROBE_AFTER_MS: u32 = 5000;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock of another one, in seconds: as long as SQLite does.
 const LOCK_WAIT_S: u32 = 5;
+/// A transaction whose next statement does not come for so long is ended by the database, in seconds: whoever began it is cut off or
+/// dead, and holds the row that all writers wait for. Less than they wait for it.
+const IDLE_S: u64 = 3;
 /// Prepared statements that a connection keeps; a database holds 16382 of all connections together.
 const STATEMENTS: usize = 128;
 
@@ -41,6 +48,10 @@ pub(in crate::store) struct Reach {
 struct Known {
     /// Per node: when it failed last.
     failed: Vec<Option<Instant>>,
+    /// The node that all go to.
+    chosen: usize,
+    /// When somebody looked, or looks, for one before it.
+    looked_back: Instant,
     /// Until when nobody tries, after which rest, and why.
     closed: Option<(Instant, Duration, String)>,
 }
@@ -51,12 +62,15 @@ pub(super) struct Live {
     /// The node at its other end, for messages.
     pub(super) endpoint: String,
     index: usize,
+    /// When it answered last.
+    pub(super) proven: Instant,
 }
 
 impl Reach {
     pub(in crate::store) fn new(address: Address) -> Self {
         let failed = vec![None; address.endpoints.len()];
-        Self { address, known: Mutex::new(Known { failed, closed: None }) }
+        let known = Known { failed, chosen: 0, looked_back: Instant::now(), closed: None };
+        Self { address, known: Mutex::new(known) }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -68,6 +82,53 @@ impl Reach {
         if let Some(failed) = self.known().failed.get_mut(live.index) {
             *failed = Some(Instant::now());
         }
+    }
+
+    /// It should be left for a new one: all others have gone to another node, or one of them broke at this node after this one has
+    /// answered last. Who went on with it might wait as long as that one did, and a server has some forty to find it out with.
+    pub(super) fn is_left(&self, live: &Live) -> bool {
+        let known = self.known();
+        let failed = known.failed.get(live.index).copied().flatten().is_some_and(|at| at > live.proven);
+        failed || live.index != known.chosen
+    }
+
+    /// Has somebody look whether a node before ours is back; nobody waits for that.
+    pub(super) fn look_back(self: &Arc<Self>) {
+        let mut known = self.known();
+        if known.chosen == 0 || known.looked_back.elapsed() < LOOK_BACK {
+            return;
+        }
+        known.looked_back = Instant::now();
+        let chosen = known.chosen;
+        drop(known);
+        let reach = Arc::clone(self);
+        let look = move || {
+            // Each try ends by its own time limits.
+            let back = (0..chosen).find(|index| reach.is_back(*index));
+            let mut known = reach.known();
+            if let Some(index) = back
+                && known.chosen == chosen
+            {
+                known.chosen = index;
+                known.failed[index] = None;
+                log::info!("the store goes back to {}", reach.address.endpoints[index]);
+            }
+            known.looked_back = Instant::now();
+        };
+        // Without a thread for it, a later statement tries again.
+        let _ = std::thread::Builder::new().name("store-look".into()).spawn(look);
+    }
+
+    /// It can work, and has all that the others have.
+    fn is_back(&self, index: usize) -> bool {
+        let Ok(password) = self.address.password() else { return false };
+        let Ok(mut live) = self.try_one(index, &password, self.address.statement) else { return false };
+        let state: mysql::Result<Option<(String, String)>> =
+            live.conn.query_first("SHOW STATUS LIKE 'wsrep_local_state_comment'");
+        // A database that is no cluster has no such state, or an empty one.
+        state.is_ok_and(|state| {
+            state.is_none_or(|(_, state)| matches!(&*state, "Synced" | "" | "Initialized"))
+        })
     }
 
     /// Connects to the first node that can work.
@@ -90,9 +151,18 @@ impl Reach {
                     if let Some(failed) = known.failed.get_mut(index) {
                         *failed = None;
                     }
+                    let moved = std::mem::replace(&mut known.chosen, index) != index;
+                    if moved {
+                        known.looked_back = Instant::now();
+                    }
                     drop(known);
-                    if !problems.is_empty() {
-                        log::warn!("the store is at {} now; {}", live.endpoint, problems.join("; "));
+                    if moved || !problems.is_empty() {
+                        let why = if problems.is_empty() {
+                            "a connection broke".into()
+                        } else {
+                            problems.join("; ")
+                        };
+                        log::warn!("the store is at {} now; {why}", live.endpoint);
                     }
                     return Ok(live);
                 }
@@ -117,7 +187,7 @@ impl Reach {
         Err(ConnError::Other(why))
     }
 
-    /// Nodes as they are written; those that have just failed last.
+    /// The chosen node, then as they are written; those that have just failed last.
     fn order(&self) -> Vec<usize> {
         let now = Instant::now();
         let known = self.known();
@@ -125,9 +195,9 @@ impl Reach {
             let at = known.failed.get(*i).copied().flatten();
             at.is_some_and(|at| now.saturating_duration_since(at) < FAILED_FOR)
         };
-        let all = 0..self.address.endpoints.len();
-        let (last, first): (Vec<usize>, Vec<usize>) = all.partition(failed);
-        first.into_iter().chain(last).collect()
+        let mut order: Vec<usize> = (0..self.address.endpoints.len()).collect();
+        order.sort_by_key(|i| (failed(i), *i != known.chosen));
+        order
     }
 
     fn try_one(&self, index: usize, password: &str, statement: Duration) -> Result<Live, ConnError> {
@@ -158,7 +228,7 @@ impl Reach {
             // What another node has committed before is seen here: a server that was told of something reads it, too.
             conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(|e| explain(&e))?;
         }
-        Ok(Live { conn, endpoint, index })
+        Ok(Live { conn, endpoint, index, proven: Instant::now() })
     }
 
     fn opts(&self, place: &Endpoint, password: &str, statement: Duration) -> OptsBuilder {
@@ -207,12 +277,14 @@ fn is_new_enough(version: &str) -> bool {
 /// READ COMMITTED: a transaction that has waited for the writers' row sees what the one before it has left, in each of its
 /// statements. With REPEATABLE READ it would go on seeing what was there before it waited.
 fn settings(statement: Duration) -> String {
+    // A copy waits for the store at its other side.
+    let idle_s = if statement >= super::LONG { statement.as_secs() } else { IDLE_S };
     format!(
         "SET SESSION character_set_client = 'utf8mb4', SESSION character_set_results = 'utf8mb4', \
         SESSION character_set_connection = 'utf8mb4', SESSION collation_connection = 'utf8mb4_nopad_bin', \
         SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE', SESSION autocommit = 1, \
         SESSION tx_isolation = 'READ-COMMITTED', SESSION foreign_key_checks = 1, SESSION unique_checks = 1, \
-        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION max_statement_time = {}",
+        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION idle_transaction_timeout = {idle_s}, SESSION max_statement_time = {}",
         statement.as_secs()
     )
 }
