@@ -102,7 +102,7 @@ impl Pulse {
         match self.store.beat(&self.me, self.clock.now())? {
             Beaten::Counted => {}
             Beaten::Back => {
-                log::warn!("the pool had taken this server for gone; its devices can be had again")
+                log::warn!("the pool had taken this server for gone; its devices can be had again");
             }
             Beaten::Replaced(by) => return Ok(Some(self.replaced(by.as_deref()))),
             Beaten::Outdated(schema) => {
@@ -166,7 +166,7 @@ impl Pulse {
             known.insert(name, Peer { url, gone, fault, start: life.beat.instance });
         }
         self.silences.retain(|name, _| known.contains_key(name));
-        peers.learn(known);
+        peers.learn(&known);
         Ok(())
     }
 }
