@@ -83,6 +83,11 @@ impl Secret {
         }
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// Where nobody writes letters: in the simulator.
     pub(crate) fn unused() -> Self {
         Self(Vec::new())

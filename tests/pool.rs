@@ -422,11 +422,29 @@ fn a_server_of_another_version_is_named_and_not_spoken_to() {
     });
     assert_eq!(fault, "it has protocol version 2, and this server 1; install the newer program here");
     assert!(s1.said().iter().any(|l| l.contains("server s2 is not spoken to: it has protocol version 2")));
+    let list = || {
+        let mut command = support::mozpool(&pool.config(1));
+        let output = command.args(["server", "list", "--url", &format!("http://{}", s1.http)]).output();
+        let text = String::from_utf8(output.expect("mozpool runs").stdout).expect("text");
+        let line = |name: &str| {
+            let line =
+                text.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        (line("s1"), line("s2").join(" "))
+    };
+    let (here, there) = list();
+    let schema = mozpool::store::schema_version().to_string();
+    assert_eq!((here[1].as_str(), here[2].as_str(), &here[4]), ("alive", "1", &schema), "{here:?}");
+    assert!(here.contains(&format!("http://{}", s1.http)), "{here:?}");
+    assert!(there.starts_with("s2 refused 1 ") && there.ends_with(&fault), "{there}");
     let id = request(&s1, Some("s2"), 600);
     wait_for("the order not to be sent", || {
         let log = s1.get(&format!("request/{id}/log")).to_string();
         log.contains("does not take orders: it has protocol version 2").then_some(())
     });
+    // It says nothing more.
+    wait_for("it to be gone", || list().1.starts_with("s2 gone ").then_some(()));
 }
 
 #[test]

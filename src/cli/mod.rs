@@ -23,6 +23,7 @@ pub mod repair;
 pub mod report;
 pub mod request;
 pub mod serve;
+pub mod server;
 mod show;
 pub mod simulate;
 pub mod status;
@@ -80,6 +81,7 @@ enum Command {
     Relay(relay::Args),
     Lab(lab::Args),
     Inventory(inventory::Args),
+    Server(server::Args),
     Serve(serve::Args),
     Check(check::Args),
     Db(db::Args),
@@ -212,6 +214,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Pxe(args) => of_server(pxe::run(&args, file)),
         Command::Relay(args) => of_server(relay::run(&args, file)),
         Command::Lab(args) => of_server(lab::run(&args, file)),
+        Command::Server(args) => of_server(server::run(&args, file)),
         Command::Inventory(args) => of_server(inventory::run(&args, file)),
         Command::Completion(args) => of_server(pages::completion(&args)),
         Command::Man(args) => of_server(pages::man(&args)),

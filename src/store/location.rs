@@ -2,13 +2,14 @@
 //!
 //! It knows the kinds of database by name and nothing of what they hold.
 
+use super::cells::Cells;
 use super::conn::{Conn, Doing};
 use super::copy::{self, Copied};
 use super::lock::StoreLock;
 use super::mysql::{self, Address, BadAddress, Mysql, Reach};
 use super::sqlite::Sqlite;
 use super::sqlstore::SqlStore;
-use super::{Bell, Result, Store, StoreError, changes, migrate};
+use super::{Bell, Result, Store, StoreError, changes, migrate, sql};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -197,6 +198,17 @@ impl Location {
             Place::Memory(_) => migrate::known(),
         };
         Ok((found, migrate::known()))
+    }
+
+    /// The version of the database server, if there is one, in its own words.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn program(&self) -> Result<Option<String>> {
+        const ASK: &str = "ask for its version";
+        let Place::Mysql(reach) = &self.place else { return Ok(None) };
+        let row = Mysql::open(reach.clone()).doing(ASK)?.query_one(sql::DATABASE_VERSION, &[]).doing(ASK)?;
+        row.map(|row| Cells::new("the database", row).text("version")).transpose()
     }
 
     /// Opens a connection of one's own, as each thread does, and brings the schema up to date when it is older. Several

@@ -4,7 +4,9 @@
 //! its kernel (`boot_id`), the namespace that its number counts in, the number, and when it began in ticks of that kernel
 //! (proc_pid_stat(5), field 22). Only one of the same kernel and namespace can be judged; of others nothing is said.
 
-use std::io::ErrorKind;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 /// Longest text of a host's name that is kept: as long as a name of a host can be (RFC 1035 section 2.3.4).
 const HOST_MAX: usize = 255;
@@ -26,27 +28,48 @@ impl Process {
         let host = nix::unistd::gethostname().unwrap_or_default();
         let host = host.to_string_lossy().chars().take(HOST_MAX).collect();
         let pid = std::process::id();
-        let life = here().zip(begun(pid)).map(|(here, begun)| format!("{here} {pid} {begun}"));
-        Self { host, pid, life: life.unwrap_or_default() }
+        let life = match (here(), begun(pid)) {
+            (Some(here), Begun::At(ticks)) => format!("{here} {pid} {ticks}"),
+            _ => String::new(),
+        };
+        Self { host, pid, life }
     }
 
     /// It is known to have ended. False: it lives, or nobody can say from here.
     pub fn has_ended(&self) -> bool {
-        self.is_seen_from_here() && self.began() != begun(self.pid).as_deref()
+        self.is_alive() == Some(false)
     }
 
     /// It is known to live: it may hang, and it has not ended.
     pub fn lives(&self) -> bool {
-        self.is_seen_from_here() && !self.has_ended()
+        self.is_alive() == Some(true)
     }
 
-    fn is_seen_from_here(&self) -> bool {
+    fn is_alive(&self) -> Option<bool> {
         let place = self.life.rsplitn(3, ' ').nth(2);
-        place.is_some_and(|place| here().is_some_and(|here| here == place))
+        let is_near = place.is_some_and(|place| here().is_some_and(|here| here == place));
+        if is_near { begun(self.pid).is(self.life.rsplit(' ').next()?) } else { None }
     }
+}
 
-    fn began(&self) -> Option<&str> {
-        self.life.rsplit(' ').next()
+/// When the process of a number began.
+enum Begun {
+    /// There is none, or only what is left of one.
+    Nothing,
+    /// There is one that we may not look at.
+    Hidden,
+    /// In ticks.
+    At(String),
+}
+
+impl Begun {
+    /// Whether it is the one that began then; nothing if nobody can say.
+    fn is(&self, began: &str) -> Option<bool> {
+        match self {
+            Self::Nothing => Some(false),
+            Self::Hidden => None,
+            Self::At(ticks) => Some(ticks == began),
+        }
     }
 }
 
@@ -66,18 +89,25 @@ fn here() -> Option<String> {
     Some(format!("{} {}", boot.trim(), space.display()))
 }
 
-/// When a process began; nothing when there is none, or only what is left of it. One that cannot be looked at is taken to live.
-fn begun(pid: u32) -> Option<String> {
+fn begun(pid: u32) -> Begun {
     let stat = match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat,
-        Err(e) if e.kind() == ErrorKind::NotFound => return None,
-        Err(_) => return Some(String::new()),
+        // Where others' processes are hidden (`hidepid`, proc(5)) there is no such file, and a signal is refused for want of rights.
+        Err(_) if is_no_process(pid) => return Begun::Nothing,
+        Err(_) => return Begun::Hidden,
     };
     // The name stands in brackets and may hold anything: fields are counted behind the last one. The first is the state.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    (!matches!(state, "Z" | "X")).then_some(())?;
-    fields.nth(18).map(str::to_owned)
+    let mut fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_ascii_whitespace();
+    match (fields.next(), fields.nth(18)) {
+        (Some("Z" | "X"), _) => Begun::Nothing,
+        (_, Some(ticks)) => Begun::At(ticks.to_owned()),
+        _ => Begun::Hidden,
+    }
+}
+
+fn is_no_process(pid: u32) -> bool {
+    let pid = i32::try_from(pid).map(Pid::from_raw);
+    pid.is_ok_and(|pid| kill(pid, None) == Err(Errno::ESRCH))
 }
 
 #[cfg(test)]
@@ -90,12 +120,13 @@ mod tests {
         assert!(Process::this().lives() && !Process::this().has_ended());
         assert_eq!(Process::this(), Process::this());
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
-        let life = format!("{} {} {}", here().unwrap(), child.id(), begun(child.id()).unwrap());
+        let Begun::At(ticks) = begun(child.id()) else { panic!("it runs") };
+        let life = format!("{} {} {ticks}", here().unwrap(), child.id());
         let other = Process { host: "h".into(), pid: child.id(), life };
         assert!(other.lives() && !other.has_ended());
         child.kill().unwrap();
         // What is left of it until somebody asks for its end is no process.
-        let left = || begun(other.pid).is_none();
+        let left = || matches!(begun(other.pid), Begun::Nothing);
         let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while !left() {
             assert!(std::time::Instant::now() < end, "it was killed");
@@ -123,6 +154,7 @@ mod tests {
         }
         let unknown = of(String::new());
         assert!(!unknown.has_ended() && !unknown.lives());
+        assert_eq!(Begun::Hidden.is(began), None, "one that is hidden may be any");
         assert_eq!(Process::default().to_string(), "a process that did not say which");
     }
 }

@@ -267,6 +267,8 @@ pub(super) const DEVICES_PER_SERVER: &str =
 pub(super) const BEAT_FORGET: &str = "DELETE FROM server_heartbeats WHERE server = ?";
 pub(super) const BEAT_JOIN: &str = "INSERT INTO server_heartbeats (server, instance, started, last_seen, beats, version, \
     schema_version, protocol, host, process, life, limit_ms, gone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+/// MariaDB's alone.
+pub(super) const DATABASE_VERSION: &str = "SELECT VERSION()";
 /// One row, in every kind of database.
 pub(super) const SCHEMA_VERSION: &str = "SELECT version FROM schema_version";
 pub(super) const BEAT: &str =

@@ -137,3 +137,45 @@ fn an_import_beside_daemons_on_a_database_is_heard_by_them() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     wait_for_state(&alone, "later", "pc_power_cycling");
 }
+
+#[test]
+fn a_check_looks_at_the_secret_and_at_the_other_servers() {
+    let pool = Pool::on_mariadb(2, 0);
+    pool.variant(2, "alone.toml", "secret_file", "#");
+    let check = |config: &str| -> Vec<String> {
+        let output = mozpool(&pool.path(config)).args(["check", "--json"]).output().expect("mozpool runs");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+        let part = |row: &serde_json::Value, key: &str| row[key].as_str().expect("a text").to_owned();
+        let rows = json["checks"].as_array().expect("a list").iter();
+        rows.map(|r| ["check", "level", "what", "remedy"].map(|key| part(r, key)).join(" ")).collect()
+    };
+    let finds = |config: &str, wanted: &str| {
+        let rows = check(config);
+        assert!(rows.iter().any(|row| row.contains(wanted)), "{wanted}: {rows:#?}");
+    };
+    finds("alone.toml", "secret warn peers.secret_file is not set: this server is alone with its database");
+    finds("s1.toml", "secret: 27 characters, and not everybody's to read");
+    finds("s1.toml", "schema version");
+    finds("s1.toml", "-MariaDB");
+    assert!(!check("s1.toml").iter().any(|row| row.starts_with("servers ")), "nobody has started");
+    let s1 = pool.serve(1);
+    finds("s1.toml", &format!("servers ok the daemon of this name is process {} on ", s1.pid()));
+    finds("s2.toml", "servers ok 1 other servers live, 0 do not");
+    finds("alone.toml", "servers fail server s1 (process ");
+    finds("alone.toml", "this server has no peers.secret_file: the daemon will not start");
+    pool.sql("UPDATE server_heartbeats SET protocol = 9");
+    finds("s2.toml", "protocol version 9, this program ");
+    pool.sql("UPDATE server_heartbeats SET protocol = 1, life = 'elsewhere 1 1'");
+    finds("s1.toml", "servers warn a daemon of this name has not left: process ");
+    s1.kill();
+    finds("s2.toml", "servers ok 1 other servers live, 0 do not");
+    pool.sql("UPDATE server_heartbeats SET gone = 1");
+    finds("s2.toml", "servers ok 0 other servers live, 1 do not");
+    pool.sql("UPDATE schema_version SET version = version - 1");
+    finds("s2.toml", "stop the daemons of all servers, and back it up");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(pool.path("secret"), open).expect("it is ours");
+    finds("s2.toml", "secret fail everybody on this machine can read ");
+    std::fs::remove_file(pool.path("secret")).expect("it is there");
+    finds("s2.toml", "secret fail cannot read ");
+}

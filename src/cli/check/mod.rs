@@ -5,6 +5,7 @@
 //! monitors.
 
 mod files;
+mod peers;
 mod ports;
 mod power;
 mod relays;
@@ -87,8 +88,10 @@ impl Finding {
 /// What the checks look at.
 struct Server<'a> {
     config: &'a Config,
-    /// The process that has the store's lock: a daemon that runs.
+    /// The process that has the store's lock, or stands in the database under this name: a daemon that runs.
     daemon: Option<u32>,
+    /// Others may use the store, too.
+    shares: bool,
     /// What the store holds; `None` when it cannot be read, which its own row tells.
     stored: Option<store::Stored>,
 }
@@ -108,6 +111,8 @@ const CHECKS: &[Check] = &[
     Check { name: "file root", look: files::file_root },
     Check { name: "second stages", look: files::second_stages },
     Check { name: "tftp root", look: files::tftp_root },
+    Check { name: "secret", look: peers::secret },
+    Check { name: "servers", look: peers::servers },
     Check { name: "pxe configs", look: store::pxe_configs },
     Check { name: "relay boards", look: relays::boards },
     Check { name: "power programs", look: power::programs },
@@ -129,18 +134,18 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
 
 fn look(config: &Config) -> Vec<(&'static str, Finding)> {
     let mut results = Vec::new();
-    let (daemon, stored) = match config.store_url.parse::<Location>() {
+    let (shares, daemon, stored) = match config.store_url.parse::<Location>() {
         Ok(location) => {
             let (found, daemon, stored) = store::look(&location, &config.server.name);
             results.extend(found.into_iter().map(|f| ("store", f)));
-            (daemon, stored)
+            (location.is_shared(), daemon, stored)
         }
         Err(error) => {
             results.push(("store", Finding::fail(error, "")));
-            (None, None)
+            (false, None, None)
         }
     };
-    let server = Server { config, daemon, stored };
+    let server = Server { config, daemon, shares, stored };
     for check in CHECKS {
         results.extend((check.look)(&server).into_iter().map(|f| (check.name, f)));
     }

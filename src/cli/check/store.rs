@@ -4,7 +4,9 @@
 
 use super::{Finding, Server};
 use crate::boot::render::{ServerValues, Values, sample_values, try_out};
-use crate::store::{DeviceFilter, ImageRow, Location, PxeConfigRow, RelayBoardRow, Store, StoreError};
+use crate::store::{
+    DeviceFilter, ImageRow, Location, PxeConfigRow, RelayBoardRow, ServerSeen, Store, StoreError,
+};
 use nix::unistd::{AccessFlags, access};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +16,7 @@ pub(super) struct Stored {
     pub(super) images: Vec<ImageRow>,
     pub(super) pxe_configs: Vec<PxeConfigRow>,
     pub(super) relay_boards: Vec<RelayBoardRow>,
+    pub(super) pool: Vec<ServerSeen>,
     /// Name and `relay_info` of the devices of this server.
     pub(super) power: Vec<(String, String)>,
 }
@@ -69,13 +72,21 @@ fn look_at_database(location: &Location, server: &str) -> (Vec<Finding>, Option<
     match read(location, server) {
         Ok((finding, stored)) => {
             findings.push(finding);
-            (findings, None, stored)
+            let daemon = stored.as_ref().and_then(|stored| running(stored, server));
+            (findings, daemon, stored)
         }
         Err(error) => {
             findings.push(Finding::fail(error, ""));
             (findings, None, None)
         }
     }
+}
+
+/// A daemon of this name that runs on this host.
+fn running(stored: &Stored, server: &str) -> Option<u32> {
+    let row = stored.pool.iter().find(|seen| seen.name == server)?;
+    let life = row.liveliness.as_ref().filter(|life| !life.gone && life.beat.process.lives())?;
+    Some(life.beat.process.pid)
 }
 
 fn not_made_yet(path: &Path) -> Finding {
@@ -102,11 +113,17 @@ fn read(location: &Location, server: &str) -> Result<(Finding, Option<Stored>), 
             return Ok((Finding::ok(format!("{location} is empty; the daemon will make its tables")), None));
         }
         let what = format!("{location} has schema version {found}; the daemon will bring it to {known}");
-        return Ok((Finding::warn(what, "back it up before you start the daemon"), None));
+        let remedy = match location.is_shared() {
+            true => "stop the daemons of all servers, and back it up, before you start this one",
+            false => "back it up before you start the daemon",
+        };
+        return Ok((Finding::warn(what, remedy), None));
     }
     let mut store = location.open()?;
     let stored = everything(&mut *store, server)?;
-    let what = format!("{location}: schema version {found}, {} devices", store.device_names()?.len());
+    let program = location.program()?.map(|p| format!(", on {p}")).unwrap_or_default();
+    let devices = store.device_names()?.len();
+    let what = format!("{location}: schema version {found}, {devices} devices{program}");
     Ok((Finding::ok(what), Some(stored)))
 }
 
@@ -118,6 +135,7 @@ fn everything(store: &mut dyn Store, server: &str) -> Result<Stored, StoreError>
         images: store.images()?,
         pxe_configs: store.pxe_configs()?,
         relay_boards: store.relay_boards()?,
+        pool: store.pool()?,
     })
 }
 
