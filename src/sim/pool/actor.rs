@@ -45,7 +45,7 @@ impl Strings {
 /// The world's end.
 pub(super) struct Actor {
     go: Option<Sender<()>>,
-    gave: Receiver<Gave>,
+    gave: Option<Receiver<Gave>>,
     strings: Strings,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ impl Actor {
         let (go, may) = bounded(1);
         let (tell, gave) = bounded(2);
         let strings = Strings { go: may, gave: tell, on: Arc::default() };
-        Self { go: Some(go), gave, strings, thread: None }
+        Self { go: Some(go), gave: Some(gave), strings, thread: None }
     }
 
     /// For whatever of it calls the store.
@@ -92,8 +92,8 @@ impl Actor {
 
     /// Lets it run until it gives way.
     pub(super) fn run(&self) -> Gave {
-        match &self.go {
-            Some(go) if go.send(()).is_ok() => self.gave.recv().unwrap_or(Gave::Ended),
+        match (&self.go, &self.gave) {
+            (Some(go), Some(gave)) if go.send(()).is_ok() => gave.recv().unwrap_or(Gave::Ended),
             _ => Gave::Ended,
         }
     }
@@ -101,8 +101,8 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        // Whatever it waits for ends with this.
-        self.go = None;
+        // Whatever it waits for ends with this, and whatever it wants to say: it may be in the middle of a turn.
+        (self.go, self.gave) = (None, None);
         if let Some(thread) = self.thread.take() {
             // What it may have to say of its end is no longer of interest.
             let _ = thread.join();

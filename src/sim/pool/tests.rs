@@ -8,7 +8,7 @@ const NONE: Latency = Latency { statement_us: 0, commit_us: 0, network_us: 0 };
 const FAR: Latency = Latency { statement_us: 200, commit_us: 2_000, network_us: 2_000 };
 
 fn settings(servers: usize, latency: Latency) -> Settings {
-    Settings { servers, devices: 12, minutes: 7, per_minute: 3.0, use_s: 30.0, seed: 1, latency }
+    Settings { servers, devices: 36, minutes: 7, per_minute: 3.0, use_s: 30.0, seed: 1, latency }
 }
 
 #[test]
@@ -33,7 +33,8 @@ fn a_pool_serves_requests_and_a_far_store_is_felt() {
 #[test]
 fn servers_meet_at_the_same_board_and_one_gets_it() {
     // More requests than boards: whenever one becomes free, all servers want it.
-    let rush = Settings { devices: 6, per_minute: 6.0, minutes: 12, ..settings(3, FAR) };
+    let slow = Latency { network_us: 20_000, ..FAR };
+    let rush = Settings { devices: 9, per_minute: 9.0, minutes: 15, ..settings(3, slow) };
     let report = run(&rush).unwrap();
     assert_eq!(report.violation, None, "{report}");
     assert!(report.lost_claims > 0, "{report}");
