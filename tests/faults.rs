@@ -191,8 +191,22 @@ fn one(
     check(world, &after, told);
     let promised = town.ledger.lock().unwrap().clone();
     for base in 0..SERVERS {
-        let told = promised.compare(world, base, || town.ledger.lock().unwrap().clone());
-        check(world, &after, told);
+        if let Err(what) = promised.compare(world, base, || town.ledger.lock().unwrap().clone()) {
+            // Whether all nodes say so, and for how long.
+            let again = || promised.compare(world, base, || town.ledger.lock().unwrap().clone()).err();
+            let now: Vec<_> = (0..SERVERS)
+                .map(|base| promised.compare(world, base, || town.ledger.lock().unwrap().clone()).err())
+                .collect();
+            std::thread::sleep(Duration::from_secs(3));
+            let later = again();
+            fail(
+                world,
+                &format!(
+                    "{after}, at node {}: {what}; all nodes at once: {now:?}; later: {later:?}",
+                    base + 1
+                ),
+            );
+        }
     }
     // Who has asked before this moment has its board, or waits too long.
     let now = Instant::now();
