@@ -10,8 +10,6 @@ use std::collections::{BTreeMap, HashMap};
 /// A request that was acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Promise {
-    /// Which server it was asked of, and has it for ever.
-    pub(crate) server: usize,
     /// Unique per request, so that a number given twice is noticed.
     pub(crate) assignee: String,
     /// It lives at least so long.

@@ -183,8 +183,7 @@ impl<'t> Client<'t> {
             self.cry(&format!("a request without a number: {answer}"));
             return None;
         };
-        let promise =
-            Promise { server: self.server, assignee, expires, may_be_closed: false, returned: false };
+        let promise = Promise { assignee, expires, may_be_closed: false, returned: false };
         let known = self.town.ledger.lock().unwrap().promised(id, promise);
         self.hear(known);
         Some((id, expires))

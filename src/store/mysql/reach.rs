@@ -24,9 +24,10 @@ const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 const LOOK_BACK: Duration = Duration::from_secs(3);
 /// TCP gives a connection up when what was sent is not acknowledged for so long: a node whose link or machine died. An answer
 /// that takes long is another matter.
-const SILENCE_MS: u32 = 5000;
-/// Probes of an idle connection begin after so long, follow each other in a second, and three without an answer end it.
-const PROBE_AFTER_MS: u32 = 5000;
+const SILENCE_MS: u32 = 3000;
+/// Probes of a connection on which nothing comes begin after so long and follow each other in a second: a node that was cut off after
+/// it had taken a statement owes an answer, and TCP has nothing to send again. After that silence without one they end it.
+const PROBE_AFTER_MS: u32 = 2000;
 /// How much longer than the statement's own limit an answer is waited for: the database says why, if it can.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock of another one, in seconds: as long as SQLite does.
@@ -34,6 +35,9 @@ const LOCK_WAIT_S: u32 = 5;
 /// A transaction whose next statement does not come for so long is ended by the database, in seconds: whoever began it is cut off or
 /// dead, and holds the row that all writers wait for. Less than they wait for it.
 const IDLE_S: u64 = 3;
+/// A connection that nobody has used for so long is left for a new one, and the database ends it a little later, both in seconds. It
+/// does not hear that a client which was cut off has gone, and would keep forty connections of each server each time.
+const UNUSED_S: (u64, u64) = (40, 60);
 /// Prepared statements that a connection keeps; a database holds 16382 of all connections together.
 const STATEMENTS: usize = 128;
 
@@ -85,11 +89,11 @@ impl Reach {
     }
 
     /// It should be left for a new one: all others have gone to another node, or one of them broke at this node after this one has
-    /// answered last. Who went on with it might wait as long as that one did, and a server has some forty to find it out with.
+    /// answered last, or it was not used for long. Who went on with it might wait as long as that one did, and a server has some forty to find it out with.
     pub(super) fn is_left(&self, live: &Live) -> bool {
         let known = self.known();
         let failed = known.failed.get(live.index).copied().flatten().is_some_and(|at| at > live.proven);
-        failed || live.index != known.chosen
+        failed || live.index != known.chosen || live.proven.elapsed().as_secs() >= UNUSED_S.0
     }
 
     /// Has somebody look whether a node before ours is back; nobody waits for that.
@@ -284,7 +288,9 @@ fn settings(statement: Duration) -> String {
         SESSION character_set_connection = 'utf8mb4', SESSION collation_connection = 'utf8mb4_nopad_bin', \
         SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE', SESSION autocommit = 1, \
         SESSION tx_isolation = 'READ-COMMITTED', SESSION foreign_key_checks = 1, SESSION unique_checks = 1, \
-        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION idle_transaction_timeout = {idle_s}, SESSION max_statement_time = {}",
+        SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION idle_transaction_timeout = {idle_s}, \
+        SESSION wait_timeout = {}, SESSION max_statement_time = {}",
+        UNUSED_S.1,
         statement.as_secs()
     )
 }
