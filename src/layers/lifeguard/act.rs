@@ -155,7 +155,9 @@ impl Lifeguard {
                 PeerMessage::Finished { request, device, result }
             }
             // What concerns no request of theirs they read from the store.
-            MozpoolNotice::DeviceFreed { .. } | MozpoolNotice::Administered => return,
+            MozpoolNotice::DeviceFreed { .. }
+            | MozpoolNotice::Administered
+            | MozpoolNotice::ServerGone { .. } => return,
         };
         peers.tell(server, message);
     }

@@ -85,6 +85,25 @@ impl Mozpool {
         guests
     }
 
+    /// Those of our requests whose order the server may have taken, and cannot say so, look for another board.
+    pub(super) fn look_on_without(&mut self, server: &str, items: &mut Vec<Item>) {
+        let asked = self.requests.values().filter(|r| r.state == State::ContactingLifeguard);
+        let asked: Vec<_> = asked.filter_map(|r| Some((r.id, r.epoch, r.assigned.clone()?))).collect();
+        for (request, epoch, device) in asked {
+            match self.store.load_device(&device) {
+                Ok(Some(record)) if *record.info.imaging_server == *server => {
+                    let why = format!("its imaging server {server} is gone");
+                    let event = Event::LifeguardRefused { epoch, why };
+                    items.push(Item { request, event, asker: Asker::Nobody });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    return log::error!("{error}; the state's time limit looks for another board");
+                }
+            }
+        }
+    }
+
     /// Requests of servers that are gone, whose time is over: they are ended here, and are not kept. Several servers may do
     /// so at once, and their owner may come back in this moment: one commit finds the row as it was read.
     pub(super) fn take_in_overdue(&mut self, now: Timestamp, items: &mut Vec<Item>) -> Vec<RequestId> {

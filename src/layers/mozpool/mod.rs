@@ -247,11 +247,12 @@ impl Mozpool {
     }
 
     fn handle(&mut self, wakes: Wakes) {
-        let Wakes { mut items, created, freed, look_again } = wakes;
+        let Wakes { mut items, created, freed, look_again, gone } = wakes;
         self.follow_clock();
         self.counted_in_batch = false;
         let now = self.clock.now();
         let due = self.due(now, &mut items);
+        gone.iter().for_each(|server| self.look_on_without(server, &mut items));
         // Requests of servers that are gone are ours for one batch.
         let mut guests = self.take_in_overdue(now, &mut items);
         guests.extend(self.take_in_asked(now, &mut items));

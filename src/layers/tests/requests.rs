@@ -53,6 +53,25 @@ fn an_image_that_goes_while_it_is_asked_for_is_missed_by_its_own_request_only() 
 }
 
 #[test]
+fn a_request_does_not_wait_for_the_word_of_a_server_that_is_gone() {
+    let mut w = World::of(2);
+    let answer = w.ask(None, "debian");
+    w.mozpool();
+    // It took the order, and does not live to say so.
+    w.forget_orders();
+    let Ok(CreateAnswer::Created { request, busy: false }) = answer.try_recv() else { panic!() };
+    let asked = w.of_request(request);
+    assert_eq!(asked.0, R::ContactingLifeguard);
+    w.notices.send(MozpoolNotice::ServerGone { server: "elsewhere".into() }).unwrap();
+    w.settle();
+    assert_eq!(w.of_request(request), asked, "its board is on another server");
+    w.notices.send(MozpoolNotice::ServerGone { server: "here".into() }).unwrap();
+    w.settle();
+    assert_eq!(w.of_request(request).0, R::Pending, "it has looked for a board at once");
+    assert!(w.request_log(request).iter().any(|line| line.contains("its imaging server here is gone")));
+}
+
+#[test]
 fn who_waits_longest_gets_the_board_that_becomes_free() {
     let mut w = World::of(1);
     let first = w.request(None, "debian");
