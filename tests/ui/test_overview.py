@@ -178,7 +178,7 @@ def test_services_that_do_not_run_or_lose_things_come_first(open_page, rack):
 def server(name, **more):
     """An imaging server, as the API tells of it."""
     return {
-        "name": name, "url": f"http://{name}.example.com:8080/", "alive": True, "last_seen": "2026-01-02T03:04:05Z", "started": None, "version": "0.1.0",
+        "name": name, "url": "http://there.example.com:8080/", "alive": True, "last_seen": "2026-01-02T03:04:05Z", "started": None, "version": "0.1.0",
         "schema_version": 9, "protocol": 1, "devices": 2, "fault": None, **more,
     }
 
@@ -197,7 +197,11 @@ def test_the_pools_servers_and_what_to_do_about_one_that_is_gone(open_page, rack
     pool = section(page, "Imaging servers")
     for name, words in [(own["name"], "alive"), ("imaging-2", "gone"), ("imaging-3", "not spoken to"), ("imaging-4", "not seen yet")]:
         expect(pool.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))).to_contain_text(words)
-    expect(pool.get_by_role("link", name="imaging-2", exact=True)).to_have_attribute("href", "http://imaging-2.example.com:8080/ui/")
+    page.route("http://there.example.com:8080/**", lambda route: route.fulfill(content_type="text/html", body="<h1>Over there</h1>"))
+    pool.get_by_role("link", name="imaging-2", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Over there")
+    assert page.url == "http://there.example.com:8080/ui/"
+    page.go_back()
     expect(advice(page, f"Server imaging-3 is not spoken to: {fault}.")).to_be_visible()
     expect(advice(page, "imaging-4")).to_have_count(0)
     accessible(page)
