@@ -35,7 +35,7 @@ impl Process {
         Self { host, pid, life }
     }
 
-    /// It is known to have ended. False: it lives, or nobody can say from here.
+    /// It is known to have ended.
     pub fn has_ended(&self) -> bool {
         self.is_alive() == Some(false)
     }
@@ -45,7 +45,8 @@ impl Process {
         self.is_alive() == Some(true)
     }
 
-    fn is_alive(&self) -> Option<bool> {
+    /// Whether it lives, if that can be said from here.
+    pub fn is_alive(&self) -> Option<bool> {
         let place = self.life.rsplitn(3, ' ').nth(2);
         let is_near = place.is_some_and(|place| here().is_some_and(|here| here == place));
         if is_near { begun(self.pid).is(self.life.rsplit(' ').next()?) } else { None }

@@ -6,15 +6,12 @@
 use super::Peers;
 use crate::api::time::rfc3339;
 use crate::clock::Clock;
-use crate::logic::peers::Silence;
+use crate::logic::peers::{Verdict, Watch};
 use crate::store::{Beat, Instead, Joined, Process, ServerRow, ServerSeen, Store, StoreError};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Between two looks at a count that may move.
 const LOOK: Duration = Duration::from_millis(250);
-/// A look counts for so long at most: the store may have been away in between, and nobody was silent then.
-const LOOK_MOST_MS: i64 = 1000;
 
 /// Where one server stands, in words for an operator.
 pub(super) fn named(seen: &ServerSeen) -> String {
@@ -35,7 +32,7 @@ pub(super) fn join(
     has_lock: bool,
 ) -> Result<(), StoreError> {
     let mut instead = if has_lock { Instead::Anybody } else { Instead::Of(Vec::new()) };
-    let mut watched: HashMap<(String, String), (i64, Silence)> = HashMap::new();
+    let mut watch = Watch::default();
     let mut looked_ms = clock.steady_ms();
     loop {
         let Joined::Taken(others) = store.join_pool(server, me, &instead, clock.now())? else {
@@ -46,23 +43,17 @@ pub(super) fn join(
         let mut silent = Vec::new();
         for seen in &others {
             let Some(life) = &seen.liveliness else { continue };
-            let key = (seen.name.clone(), life.beat.instance.clone());
-            let is_new = !watched.contains_key(&key);
-            let (first, silence) =
-                watched.entry(key).or_insert_with(|| (life.beats, Silence::begin(life.beats)));
-            let silent_ms = silence.look(life.beats, since_ms, LOOK_MOST_MS);
-            let process = &life.beat.process;
-            if process.lives() || *first != life.beats {
-                return Err(StoreError::Refused { why: refusal(seen, me) });
-            }
-            if process.has_ended() || silent_ms >= life.beat.limit_ms {
-                silent.push((seen.name.clone(), life.beats));
-            } else if is_new {
-                log::warn!(
+            let Beat { instance, process, limit_ms, .. } = &life.beat;
+            let who = (seen.name.clone(), instance.clone());
+            match watch.look(who, life.beats, since_ms, process.is_alive(), *limit_ms) {
+                Verdict::Lives => return Err(StoreError::Refused { why: refusal(seen, me) }),
+                Verdict::Gone => silent.push((seen.name.clone(), life.beats)),
+                Verdict::Unknown { first: false } => {}
+                Verdict::Unknown { first: true } => log::warn!(
                     "{} has not left, and cannot be seen from here; if it says nothing for {} s, it is taken for gone",
                     named(seen),
-                    life.beat.limit_ms / 1000
-                );
+                    limit_ms / 1000
+                ),
             }
         }
         let all = silent.len() == others.len();

@@ -5,7 +5,7 @@
 //! the moment between the last look and the first change is stopped by its next beat, which finds the newer schema.
 
 use super::Mysql;
-use crate::logic::peers::Silence;
+use crate::logic::peers::{Verdict, Watch};
 use crate::store::cells::Cells;
 use crate::store::conn::{Conn, Doing, args};
 use crate::store::migrate::{DOING, known};
@@ -24,8 +24,6 @@ const WITH_PROCESS: &str = "SELECT server, version, beats, host, process, life, 
 const LIMIT_MS: i64 = 10_000;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
-/// A look counts for so long at most: the database may have been away in between.
-const LOOK_MOST_MS: i64 = 1000;
 
 struct Other {
     server: String,
@@ -64,7 +62,7 @@ fn others(c: &mut Mysql, found: u32) -> Result<Vec<Other>> {
 /// # Errors
 /// [`StoreError::Refused`] names those that live.
 pub(super) fn watch(c: &mut Mysql, found: u32) -> Result<Silent> {
-    let mut watched: HashMap<String, (i64, Silence)> = HashMap::new();
+    let mut watch = Watch::default();
     let mut looked = Instant::now();
     loop {
         let others = others(c, found)?;
@@ -73,19 +71,16 @@ pub(super) fn watch(c: &mut Mysql, found: u32) -> Result<Silent> {
         let (mut living, mut silent) = (Vec::new(), Silent::new());
         let number = others.len();
         for other in others {
-            let (first, silence) = watched.entry(other.server.clone()).or_insert_with(|| {
-                log::warn!(
+            let alive = other.process.is_alive();
+            match watch.look(other.server.clone(), other.beats, since_ms, alive, other.limit_ms) {
+                Verdict::Lives => living.push(other),
+                Verdict::Gone => drop(silent.insert(other.server, other.beats)),
+                Verdict::Unknown { first: false } => {}
+                Verdict::Unknown { first: true } => log::warn!(
                     "server {} ({}) has an older schema and has not left; the store is brought up to date when it is silent",
                     other.server,
                     other.process
-                );
-                (other.beats, Silence::begin(other.beats))
-            });
-            let silent_ms = silence.look(other.beats, since_ms, LOOK_MOST_MS);
-            if *first != other.beats || other.process.lives() {
-                living.push(other);
-            } else if other.process.has_ended() || silent_ms >= other.limit_ms {
-                silent.insert(other.server, other.beats);
+                ),
             }
         }
         if !living.is_empty() {
