@@ -29,7 +29,7 @@ impl Mozpool {
         if *owner == *self.server {
             return Some(effect);
         }
-        let gone = peers.peer(&owner).is_some_and(|p| p.gone);
+        let gone = peers.peer(&owner).is_some_and(|p| p.gone) && self.is_still_gone(&owner);
         match effect {
             Effect::Contact { epoch, .. } if gone => {
                 peers.refuse(request.id, epoch, format!("its imaging server {owner} is gone"));
@@ -46,6 +46,22 @@ impl Mozpool {
             Effect::Find { .. } => {}
         }
         None
+    }
+
+    /// Whether the store says so, too, of a server that was gone when it was looked at last. One that is back has its boards in
+    /// the search at once: a request would be given them again and again, until no tries are left.
+    fn is_still_gone(&mut self, server: &str) -> bool {
+        match self.store.pool() {
+            Ok(servers) => servers
+                .iter()
+                .find(|s| s.name == server)
+                .and_then(|s| s.liveliness.as_ref())
+                .is_none_or(|life| life.gone),
+            Err(error) => {
+                log::warn!("{error}; server {server} counts as gone, as it did");
+                true
+            }
+        }
     }
 
     /// Requests of servers that are gone, which somebody wants to renew or to return here. Their server may come back in this moment:

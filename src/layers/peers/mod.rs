@@ -145,7 +145,7 @@ impl Peers {
 
     /// Takes in what the store says of all servers. Those that are new, and those that took no letter, are asked whether they take
     /// one: nobody is to find out about a wrong secret when a board is needed.
-    fn learn(&self, peers: &BTreeMap<String, Peer>) {
+    pub(in crate::layers) fn learn(&self, peers: &BTreeMap<String, Peer>) {
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *known, peers.clone());
         drop(known);

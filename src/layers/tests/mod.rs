@@ -8,6 +8,7 @@ mod chaos;
 mod devices;
 mod faulty;
 mod inventory;
+mod pool;
 mod requests;
 mod restart;
 mod world;

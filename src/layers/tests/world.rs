@@ -10,12 +10,14 @@ use crate::lab::Lab;
 use crate::layers::lifeguard::{self, Lifeguard};
 use crate::layers::messages::*;
 use crate::layers::mozpool::{self, Mozpool};
+use crate::layers::peers::Peers;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::{Ask, Event, Install, State};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, State as RequestState, Wanted};
 use crate::logic::time::Timestamp;
+use crate::seal::Secret;
 use crate::store::through::Through;
 use crate::store::{Committed, Location, NewRequest, RequestCommit, ServerRow, Store};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -135,6 +137,17 @@ impl World {
         (self.jobs, self.lines) = (jobs_rx, lines_rx);
         (self.answers, self.devices, self.requests, self.notices) = (answers, devices, requests, notices);
         self._stops = vec![stop1, stop2];
+    }
+
+    /// The request layer has other servers beside it. What is sent to them comes out of the receiver.
+    pub(super) fn with_peers(&mut self) -> (Peers, Receiver<(String, PeerMessage)>) {
+        let (carrier, sent) = bounded(64);
+        let (ended, _) = bounded(1);
+        let peers = Peers::new("here", 0, Secret::unused(), self.clock.clone(), self.notices.clone(), ended)
+            .carried_by(carrier);
+        let (layer, inbox) = self.mozpool.take().unwrap();
+        self.mozpool = Some((layer.with_peers(peers.clone()), inbox));
+        (peers, sent)
     }
 
     fn open(&self) -> Box<dyn Store> {
