@@ -263,8 +263,6 @@ pub enum MozpoolNotice {
     DeviceFreed { device: DeviceName },
     /// What there is has changed: a request may find now what it did not find before.
     Administered,
-    /// Another server of the pool is gone: what it was asked last it will not answer.
-    ServerGone { server: String },
 }
 
 /// What layers say to layers of another server of the pool.

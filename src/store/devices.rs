@@ -129,7 +129,8 @@ impl Stored {
             claimed_by: claim.map(|c| c.request),
         };
         let recent_failures = machine.recent_failures(now);
-        (board, Candidate { name: machine.name, installed: machine.installed, recent_failures })
+        let server = info.imaging_server;
+        (board, Candidate { name: machine.name, server, installed: machine.installed, recent_failures })
     }
 
     fn view(self) -> DeviceView {

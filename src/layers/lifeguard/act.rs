@@ -155,9 +155,7 @@ impl Lifeguard {
                 PeerMessage::Finished { request, device, result }
             }
             // What concerns no request of theirs they read from the store.
-            MozpoolNotice::DeviceFreed { .. }
-            | MozpoolNotice::Administered
-            | MozpoolNotice::ServerGone { .. } => return,
+            MozpoolNotice::DeviceFreed { .. } | MozpoolNotice::Administered => return,
         };
         peers.tell(server, message);
     }

@@ -119,27 +119,26 @@ impl Mozpool {
             log::info!("request={} {before} -> {} epoch={}", request.id, request.state, request.epoch);
         }
         for effect in effects {
-            // Taken out when the decision was made.
-            if matches!(effect, Effect::Find { .. }) {
-                continue;
-            }
-            let Some(effect) = self.hand_elsewhere(&request, effect) else { continue };
-            let command = match effect {
-                Effect::Find { .. } => continue,
-                Effect::Contact { epoch, device, prepare } => {
-                    let claim = Claim { request: request.id, server: self.server.clone() };
-                    let install = request.wanted.install.clone();
-                    LifeguardCommand::Prepare { device, claim, epoch, install, prepare }
-                }
-                Effect::Release { device } => LifeguardCommand::Released { device, request: request.id },
-            };
-            if let Err(TrySendError::Full(_)) = self.lifeguard.try_send(command) {
-                log::warn!(
-                    "request={} the device layer is full; the state's time limit asks again",
-                    request.id
-                );
-            }
+            self.give(&request, effect);
         }
         self.keep(request);
+    }
+
+    /// Gives an order to the layer that has the device, here or on another server.
+    pub(super) fn give(&mut self, request: &Request, effect: Effect) {
+        let Some(effect) = self.hand_elsewhere(request, effect) else { return };
+        let command = match effect {
+            // Taken out when the decision was made.
+            Effect::Find { .. } => return,
+            Effect::Contact { epoch, device, prepare } => {
+                let claim = Claim { request: request.id, server: self.server.clone() };
+                let install = request.wanted.install.clone();
+                LifeguardCommand::Prepare { device, claim, epoch, install, prepare }
+            }
+            Effect::Release { device } => LifeguardCommand::Released { device, request: request.id },
+        };
+        if let Err(TrySendError::Full(_)) = self.lifeguard.try_send(command) {
+            log::warn!("request={} the device layer is full; the request asks again", request.id);
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Mozpool {
             // Our own device layer says that there is none.
             Ok(None) => return Some(effect),
             Err(error) => {
-                log::error!("request={} {error}; the state's time limit asks again", request.id);
+                log::error!("request={} {error}; it asks again", request.id);
                 return None;
             }
         };
@@ -46,6 +46,11 @@ impl Mozpool {
             Effect::Find { .. } => {}
         }
         None
+    }
+
+    /// Whether an imaging server took no order when it was given one last.
+    pub(super) fn is_deaf(&self, server: &str) -> bool {
+        self.pool.as_ref().is_some_and(|pool| server != &*self.server && pool.peers.fault(server).is_some())
     }
 
     /// Whether the store says so, too, of a server that was gone when it was looked at last. One that is back has its boards in
@@ -99,25 +104,6 @@ impl Mozpool {
             self.give_back(&error, now, unread);
         }
         guests
-    }
-
-    /// Those of our requests whose order the server may have taken, and cannot say so, look for another board.
-    pub(super) fn look_on_without(&mut self, server: &str, items: &mut Vec<Item>) {
-        let asked = self.requests.values().filter(|r| r.state == State::ContactingLifeguard);
-        let asked: Vec<_> = asked.filter_map(|r| Some((r.id, r.epoch, r.assigned.clone()?))).collect();
-        for (request, epoch, device) in asked {
-            match self.store.load_device(&device) {
-                Ok(Some(record)) if *record.info.imaging_server == *server => {
-                    let why = format!("its imaging server {server} is gone");
-                    let event = Event::LifeguardRefused { epoch, why };
-                    items.push(Item { request, event, asker: Asker::Nobody });
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    return log::error!("{error}; the state's time limit looks for another board");
-                }
-            }
-        }
     }
 
     /// Requests of servers that are gone, whose time is over: they are ended here, and are not kept. Several servers may do

@@ -39,6 +39,9 @@ use std::time::Duration;
 const BATCH_MAX: usize = 256;
 /// After the store has failed, time limits rest for so long before the next try.
 const STORE_REST_MS: i64 = 1000;
+/// An order that nobody has answered is given again after so long: it, or the answer, may have been lost with a process, a
+/// connection or a commit. `contacting_lifeguard`'s own time limit is for device layers that are slow.
+const ASK_AGAIN_MS: i64 = 2000;
 /// Searches at once after losing a device to a request of another server; then the ten seconds of `finding_device` apply.
 const CLAIM_TRIES: usize = 5;
 /// Different wishes that are looked up when devices have become free, oldest request first. Those behind look for themselves
@@ -68,6 +71,8 @@ pub struct Mozpool {
     requests: HashMap<RequestId, Request>,
     finding: BTreeSet<RequestId>,
     deadlines: Deadlines<RequestId>,
+    /// When those that wait for the device layer's word give their order again.
+    asks: Deadlines<RequestId>,
     /// Draws lots between equal devices; any start will do, it only must not be the same for every request.
     seed: u64,
     /// Where all boards stood when they were last counted.
@@ -143,6 +148,7 @@ impl Mozpool {
             requests: HashMap::with_capacity(records.len()),
             finding: BTreeSet::new(),
             deadlines: Deadlines::default(),
+            asks: Deadlines::default(),
             seed,
             counted: None,
             counted_in_batch: false,
@@ -242,17 +248,17 @@ impl Mozpool {
         let look_at = self.pool.as_ref().map(|pool| pool.look_at);
         // It rests, and looks then for requests that are adrift.
         let adrift = if self.adrift { self.rests_until } else { None };
-        let first = self.deadlines.first().into_iter().chain(look_at).chain(adrift).min()?;
+        let limits = self.deadlines.first().into_iter().chain(self.asks.first());
+        let first = limits.chain(look_at).chain(adrift).min()?;
         Some(self.rests_until.map_or(first, |rest| first.max(rest)))
     }
 
     fn handle(&mut self, wakes: Wakes) {
-        let Wakes { mut items, created, freed, look_again, gone } = wakes;
+        let Wakes { mut items, created, freed, look_again } = wakes;
         self.follow_clock();
         self.counted_in_batch = false;
         let now = self.clock.now();
         let due = self.due(now, &mut items);
-        gone.iter().for_each(|server| self.look_on_without(server, &mut items));
         // Requests of servers that are gone are ours for one batch.
         let mut guests = self.take_in_overdue(now, &mut items);
         guests.extend(self.take_in_asked(now, &mut items));
@@ -318,6 +324,7 @@ impl Mozpool {
             request.queue_until = request.queue_until.map(|at| at.plus_ms(step_ms));
             request.expires = request.expires.plus_ms(step_ms);
             self.deadlines.set(&request.id, request.next_wake());
+            self.asks.set(&request.id, asks_again(request, at));
             let (next, expected) = (request.clone(), request.epoch);
             commits.push(RequestCommit {
                 next,
@@ -356,13 +363,27 @@ impl Mozpool {
         let why = error.to_string();
         for Item { request, asker, .. } in items {
             match asker {
-                Asker::Nobody => {}
+                Asker::Nobody => self.look_soon(request, now),
                 Asker::Api(reply) => drop(reply.send(RequestAnswer::Unavailable { why: why.clone() })),
                 // Its row is on disk, and it goes on when the store is back.
                 Asker::Create { reply, .. } => {
                     drop(reply.send(CreateAnswer::Created { request, busy: false }));
                 }
             }
+        }
+    }
+
+    /// What it was told it has not heard, because the store failed: it asks again what has become of its device.
+    fn look_soon(&mut self, request: RequestId, now: Timestamp) {
+        let Some(machine) = self.requests.get_mut(&request) else { return };
+        let soon = now.plus_ms(STORE_REST_MS);
+        match machine.state {
+            State::ContactingLifeguard => self.asks.set(&request, Some(soon)),
+            State::Pending => {
+                machine.deadline = machine.deadline.map(|at| at.min(soon));
+                self.deadlines.set(&request, machine.next_wake());
+            }
+            _ => {}
         }
     }
 
@@ -386,14 +407,43 @@ impl Mozpool {
             };
             let prepare = match (state, assigned) {
                 (State::ContactLifeguard | State::ContactingLifeguard, Some(device)) => {
-                    let can_reuse = self.can_reuse(&wanted.install.image)?;
-                    let found = readable(self.store.board(&device, now))?;
-                    let reuse = |c: Candidate| can_reuse && c.runs(&wanted, &same_json);
-                    found.map(|(_, c)| if reuse(c) { Preparation::PowerCycle } else { Preparation::Image })
+                    self.preparation(&device, &wanted, now)?
                 }
                 _ => None,
             };
             items.push(Item { request, event: Event::Deadline { stored, prepare }, asker: Asker::Nobody });
+        }
+        for request in self.asks.due(now, BATCH_MAX) {
+            self.ask_again(request, now)?;
+        }
+        Ok(())
+    }
+
+    /// What the device needs now; nothing if it is gone.
+    fn preparation(
+        &mut self,
+        device: &DeviceName,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Option<Preparation>, StoreError> {
+        let can_reuse = self.can_reuse(&wanted.install.image)?;
+        let found = readable(self.store.board(device, now))?;
+        let reuse = |c: Candidate| can_reuse && c.runs(wanted, &same_json);
+        Ok(found.map(|(_, c)| if reuse(c) { Preparation::PowerCycle } else { Preparation::Image }))
+    }
+
+    /// Gives the same order again, with nothing to commit: whoever has taken it says so once more.
+    fn ask_again(&mut self, request: RequestId, now: Timestamp) -> Result<(), StoreError> {
+        self.asks.set(&request, Some(now.plus_ms(ASK_AGAIN_MS)));
+        let Some(machine) = self.requests.get(&request).cloned() else { return Ok(()) };
+        let Some(device) = machine.assigned.clone() else { return Ok(()) };
+        if machine.deadline.is_some_and(|at| at <= now) {
+            // It asks in the same turn, in a new epoch.
+            return Ok(());
+        }
+        // Without a device its time limit looks for another.
+        if let Some(prepare) = self.preparation(&device, &machine.wanted, now)? {
+            self.give(&machine, Effect::Contact { epoch: machine.epoch, device, prepare });
         }
         Ok(())
     }
@@ -471,6 +521,7 @@ impl Mozpool {
             return self.forget(request.id);
         }
         self.deadlines.set(&request.id, request.next_wake());
+        self.asks.set(&request.id, asks_again(&request, self.clock.now()));
         if request.state == State::FindingDevice {
             self.finding.insert(request.id);
         } else {
@@ -482,6 +533,7 @@ impl Mozpool {
 
     fn forget(&mut self, id: RequestId) {
         self.deadlines.set(&id, None);
+        self.asks.set(&id, None);
         self.finding.remove(&id);
         self.tries.remove(&id);
         self.requests.remove(&id);
@@ -517,6 +569,11 @@ impl Mozpool {
             Asker::Create { reply, busy } => drop(reply.send(CreateAnswer::Created { request, busy })),
         }
     }
+}
+
+/// When it gives its order again, if it waits for an answer.
+fn asks_again(request: &Request, now: Timestamp) -> Option<Timestamp> {
+    (request.state == State::ContactingLifeguard).then(|| now.plus_ms(ASK_AGAIN_MS))
 }
 
 /// What became of an event.

@@ -10,17 +10,11 @@ pub(super) struct Wakes {
     pub(super) freed: Vec<DeviceName>,
     /// All who wait look again.
     pub(super) look_again: bool,
-    /// Servers that are gone.
-    pub(super) gone: Vec<String>,
 }
 
 impl Wakes {
     pub(super) fn len(&self) -> usize {
-        self.items.len()
-            + self.created.len()
-            + self.freed.len()
-            + self.gone.len()
-            + usize::from(self.look_again)
+        self.items.len() + self.created.len() + self.freed.len() + usize::from(self.look_again)
     }
 
     pub(super) fn notice(&mut self, notice: MozpoolNotice) {
@@ -30,7 +24,6 @@ impl Wakes {
                 self.look_again = true;
                 return;
             }
-            MozpoolNotice::ServerGone { server } => return self.gone.push(server),
             MozpoolNotice::Contacted { request, epoch } => {
                 (request, Event::LifeguardContacted { epoch: Some(epoch) })
             }

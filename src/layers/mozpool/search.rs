@@ -175,8 +175,8 @@ impl Mozpool {
                     Some(at) if taken.contains(&draw.choices[at].candidate.name) => {
                         draw.choices.swap_remove(at);
                     }
-                    // The image is there, but not as wanted; then any board will do as well.
-                    Some(at) if reuse && !draw.choices[at].reuse => {
+                    // The image is there, but not as wanted, or where nobody takes orders; then any board will do as well.
+                    Some(at) if reuse && (!draw.choices[at].reuse || draw.choices[at].deaf) => {
                         draw.give_up();
                         break;
                     }
@@ -227,7 +227,8 @@ impl Mozpool {
                     && judge(&board, wanted, &facts.hardware).is_ok()
                 {
                     let reuse = facts.can_reuse && candidate.runs(wanted, &same_json);
-                    draw.choices.push(Choice { candidate, reuse });
+                    let deaf = self.is_deaf(&candidate.server);
+                    draw.choices.push(Choice { candidate, reuse, deaf });
                 }
             }
             if !draw.choices.is_empty() {

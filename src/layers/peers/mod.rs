@@ -149,12 +149,6 @@ impl Peers {
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *known, peers.clone());
         drop(known);
-        for name in peers.iter().filter(|(_, peer)| peer.gone).map(|(name, _)| name) {
-            if before.get(name).is_some_and(|b| !b.gone) {
-                // Without room time limits notice it.
-                let _ = self.0.notices.try_send(MozpoolNotice::ServerGone { server: name.clone() });
-            }
-        }
         for (name, peer) in peers.iter().filter(|(_, peer)| !peer.gone && peer.fault.is_none()) {
             let is_new =
                 before.get(name).is_none_or(|b| b.gone || b.fault.is_some() || b.start != peer.start);

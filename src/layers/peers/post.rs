@@ -19,9 +19,10 @@ const OLD_MS: i64 = 30_000;
 /// A connection to a server in the same lab takes a millisecond.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// All of one letter: its reader looks into the store for each message.
-const LETTER_LIMIT: Duration = Duration::from_secs(4);
-/// Tries after which a request looks for another board, rather than wait for a server that may be gone.
+const LETTER_LIMIT: Duration = Duration::from_secs(3);
+/// After so many tries, or so long, a request looks for another board, rather than wait for a server that may be gone.
 const PREPARE_TRIES: u32 = 3;
+const PREPARE_MS: i64 = 2500;
 /// The rest after the first failure; it doubles with each, up to the other.
 const REST_MS: u64 = 100;
 const REST_MAX_MS: u64 = 2000;
@@ -78,9 +79,8 @@ pub(super) fn run(inner: &Weak<Inner>, server: &str, posted: &Receiver<Posted>) 
                     told.clone_from(&why);
                     inner.untaken().insert(server.to_owned(), why.clone());
                 }
-                if failures >= PREPARE_TRIES {
-                    inner.give_up_orders(server, &why, &mut waiting);
-                }
+                let limit_ms = if failures >= PREPARE_TRIES { 0 } else { PREPARE_MS };
+                inner.give_up_orders(server, &why, limit_ms, &mut waiting);
                 (REST_MS << failures.min(10)).min(REST_MAX_MS)
             }
         };
@@ -120,10 +120,11 @@ impl Inner {
         }
     }
 
-    /// Requests whose devices cannot be prepared look for others.
-    fn give_up_orders(&self, server: &str, why: &str, waiting: &mut VecDeque<Posted>) {
+    /// Requests whose devices cannot be prepared, and who have waited so long for that, look for others.
+    fn give_up_orders(&self, server: &str, why: &str, limit_ms: i64, waiting: &mut VecDeque<Posted>) {
+        let now = self.clock.steady_ms();
         waiting.retain(|posted| match &posted.message {
-            PeerMessage::Prepare { claim, epoch, .. } => {
+            PeerMessage::Prepare { claim, epoch, .. } if now - posted.at_ms >= limit_ms => {
                 let why = format!("its imaging server {server} does not take orders: {why}");
                 self.refuse(claim.request, *epoch, why);
                 false

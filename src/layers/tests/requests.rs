@@ -53,22 +53,43 @@ fn an_image_that_goes_while_it_is_asked_for_is_missed_by_its_own_request_only() 
 }
 
 #[test]
-fn a_request_does_not_wait_for_the_word_of_a_server_that_is_gone() {
-    let mut w = World::of(2);
+fn a_lost_order_is_given_again_soon_and_in_the_same_epoch() {
+    let mut w = World::of(1);
     let answer = w.ask(None, "debian");
     w.mozpool();
-    // It took the order, and does not live to say so.
     w.forget_orders();
     let Ok(CreateAnswer::Created { request, busy: false }) = answer.try_recv() else { panic!() };
-    let asked = w.of_request(request);
-    assert_eq!(asked.0, R::ContactingLifeguard);
-    w.notices.send(MozpoolNotice::ServerGone { server: "elsewhere".into() }).unwrap();
-    w.settle();
-    assert_eq!(w.of_request(request), asked, "its board is on another server");
-    w.notices.send(MozpoolNotice::ServerGone { server: "here".into() }).unwrap();
-    w.settle();
-    assert_eq!(w.of_request(request).0, R::Pending, "it has looked for a board at once");
-    assert!(w.request_log(request).iter().any(|line| line.contains("its imaging server here is gone")));
+    let epoch = w.epoch_of(request);
+    w.clock.advance_ms(1999);
+    w.mozpool();
+    assert_eq!((w.of_request(request).0, w.devices.len()), (R::ContactingLifeguard, 0));
+    w.clock.advance_ms(1);
+    w.mozpool();
+    assert_eq!((w.epoch_of(request), w.devices.len()), (epoch, 1), "nothing was committed for it");
+    w.forget_orders();
+    w.pass_s(2);
+    assert_eq!(w.of_request(request).0, R::Pending);
+    assert_eq!(w.power_cycles(), ["b1"]);
+}
+
+#[test]
+fn word_that_the_store_had_no_ear_for_is_asked_for_again() {
+    let mut w = World::of(1);
+    let answer = w.ask(None, "debian");
+    w.mozpool().lifeguard();
+    // The order was taken; to write that down fails.
+    w.trouble(Trouble::Once("commit_requests"));
+    w.mozpool();
+    let Ok(CreateAnswer::Created { request, busy: false }) = answer.try_recv() else { panic!() };
+    assert_eq!(w.of_request(request).0, R::ContactingLifeguard);
+    w.pass_s(1);
+    assert_eq!(w.of_request(request).0, R::Pending);
+    w.trouble(Trouble::Verb("commit_requests"));
+    w.install("b1");
+    assert_eq!(w.of_request(request).0, R::Pending);
+    w.trouble(None);
+    w.pass_s(2);
+    assert_eq!(w.of_request(request).0, R::Ready, "it has not waited for the next minute");
 }
 
 #[test]

@@ -417,6 +417,10 @@ impl World {
         (machine.state, machine.assigned.map(|d| d.to_string()))
     }
 
+    pub(super) fn epoch_of(&mut self, request: RequestId) -> Epoch {
+        self.store.load_request(request).unwrap().unwrap().machine.epoch
+    }
+
     /// What `b<i>` reads over TFTP.
     pub(super) fn boots(&self, i: usize) -> Option<String> {
         match self.boot.answer(&format!("pxelinux.cfg/01-02-00-00-00-{:02x}-{:02x}", i >> 8, i & 255)) {

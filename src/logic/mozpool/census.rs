@@ -200,9 +200,11 @@ fn tell_choice(taken: &Choice, others: &[Choice], more: bool, most: usize) -> St
 }
 
 fn tell_other(other: &Choice, taken: &Choice) -> String {
-    let Choice { candidate, reuse } = other;
+    let Choice { candidate, reuse, deaf } = other;
     let failures = candidate.recent_failures;
-    let why = if taken.reuse && !reuse {
+    let why = if *deaf && !taken.deaf {
+        format!("its imaging server {} takes no orders", candidate.server)
+    } else if taken.reuse && !reuse {
         "other image".to_owned()
     } else if failures > taken.candidate.recent_failures {
         format!("failed {failures} times lately")
@@ -247,7 +249,9 @@ mod tests {
     }
 
     fn choice(name: &str, reuse: bool, recent_failures: usize) -> Choice {
-        Choice { candidate: Candidate { name: name.into(), installed: None, recent_failures }, reuse }
+        let candidate =
+            Candidate { name: name.into(), server: "s1".into(), installed: None, recent_failures };
+        Choice { candidate, reuse, deaf: false }
     }
 
     fn shelf() -> Vec<Board> {

@@ -11,6 +11,8 @@ use crate::logic::lifeguard::Install;
 pub struct Candidate {
     /// Its name.
     pub name: DeviceName,
+    /// Its imaging server.
+    pub server: String,
     /// What is on it.
     pub installed: Option<Install>,
     /// How often it failed lately.
@@ -35,11 +37,14 @@ pub struct Choice {
     pub candidate: Candidate,
     /// It can be used as it stands.
     pub reuse: bool,
+    /// Its imaging server took no order when it was given one last.
+    pub deaf: bool,
 }
 
-/// Chooses among `choices`, by place: one that can be used as it stands, else the healthiest; `seed` decides between equals.
+/// Chooses among `choices`, by place: one whose server takes orders, then one that can be used as it stands, else the
+/// healthiest; `seed` decides between equals.
 pub fn pick(choices: &[Choice], seed: u64) -> Option<usize> {
-    let rank = |c: &Choice| (!c.reuse, c.candidate.recent_failures, lot(seed, &c.candidate.name));
+    let rank = |c: &Choice| (c.deaf, !c.reuse, c.candidate.recent_failures, lot(seed, &c.candidate.name));
     choices.iter().enumerate().min_by_key(|(_, c)| rank(c)).map(|(place, _)| place)
 }
 
@@ -65,7 +70,9 @@ mod tests {
     use super::*;
 
     fn board(name: &str, reuse: bool, recent_failures: usize) -> Choice {
-        Choice { candidate: Candidate { name: name.into(), installed: None, recent_failures }, reuse }
+        let candidate =
+            Candidate { name: name.into(), server: String::new(), installed: None, recent_failures };
+        Choice { candidate, reuse, deaf: false }
     }
 
     fn names(boards: &[Choice]) -> Vec<String> {
@@ -87,6 +94,13 @@ mod tests {
     }
 
     #[test]
+    fn a_board_whose_server_takes_no_orders_comes_last() {
+        let deaf = Choice { deaf: true, ..board("a", true, 0) };
+        assert_eq!(names(&[deaf.clone(), board("b", false, 3)]), ["b"]);
+        assert_eq!(names(&[deaf]), ["a"], "it is tried when there is no other");
+    }
+
+    #[test]
     fn equals_are_drawn_by_lot() {
         let boards = [board("a", true, 1), board("b", true, 1), board("c", true, 1)];
         assert_eq!(names(&boards).len(), 3, "every board gets its turn");
@@ -104,7 +118,8 @@ mod tests {
             processor: None,
             tags: vec![],
         };
-        let with = |installed| Candidate { name: "a".into(), installed, recent_failures: 0 };
+        let with =
+            |installed| Candidate { name: "a".into(), server: String::new(), installed, recent_failures: 0 };
         assert!(with(Some(install.clone())).runs(&wanted, &|_, _| true));
         assert!(!with(Some(install.clone())).runs(&wanted, &|_, _| false));
         assert!(!with(None).runs(&wanted, &|_, _| true));
