@@ -94,8 +94,7 @@ impl Node {
     /// Starts it after a crash, as Debian's unit does: it says first how far it had come, so that it is sent only what it missed.
     pub fn rejoin(&self) -> Server {
         let mut options = self.options.clone();
-        options
-            .extend(recovered(&self.folder, &self.options).map(|at| format!("--wsrep-start-position={at}")));
+        options.push(format!("--wsrep-start-position={}", recovered(&self.folder, &self.options)));
         Server::launch(self.folder.clone(), &options)
     }
 }

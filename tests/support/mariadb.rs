@@ -72,9 +72,12 @@ pub fn install(folder: &Path) {
     );
 }
 
-/// How far a cluster's node had come when it died, as its files say.
-pub fn recovered(folder: &Path, more: &[String]) -> Option<String> {
-    let log = folder.join("recovered");
+/// How far a cluster's node had come when it died, as its files say. Without that it would be given everything anew, and the
+/// cluster would stand still while one of the others reads itself out.
+pub fn recovered(folder: &Path, more: &[String]) -> String {
+    let log = folder.join("recovered.err");
+    // It is written on to.
+    drop(std::fs::remove_file(&log));
     let done = Command::new("mariadbd")
         .env("TMPDIR", folder)
         .arg("--no-defaults")
@@ -83,13 +86,13 @@ pub fn recovered(folder: &Path, more: &[String]) -> Option<String> {
         .args(more)
         .arg(format!("--datadir={}", folder.join("data").display()))
         .arg(format!("--socket={}", folder.join("socket").display()))
-        .args(["--wsrep-recover", "--wsrep-provider=none", "--skip-networking"])
+        .args(["--wsrep-recover", "--skip-networking"])
         .arg(format!("--log-error={}", log.display()))
         .status();
     done.expect("mariadbd of the Debian package mariadb-server");
     let said = std::fs::read_to_string(log).unwrap_or_default();
-    let at = said.rsplit("WSREP: Recovered position: ").next().filter(|at| at.len() < said.len())?;
-    at.split_whitespace().next().map(str::to_owned)
+    let at = said.split_once("WSREP: Recovered position: ").and_then(|(_, at)| at.split_whitespace().next());
+    at.unwrap_or_else(|| panic!("no position: {said}")).to_owned()
 }
 
 impl Server {
