@@ -187,7 +187,7 @@ impl Feed {
                 (self.look.catalog, self.look_again) = (true, true);
             }
             ChangeKind::Server => self.look_again = true,
-            ChangeKind::Request | ChangeKind::RelayBoard => {}
+            ChangeKind::Request | ChangeKind::RelayBoard | ChangeKind::Candidate => {}
         }
         if self.look.devices.len() > DEVICES_MAX {
             self.look = Look { all: true, ..Look::default() };

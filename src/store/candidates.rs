@@ -4,21 +4,27 @@
 //! back as a candidate. The row goes in the transaction that makes the device (`apply`), whoever makes it.
 
 use super::cells::{Cells, readable};
+use super::changes::{self, Bell, ChangeData, ChangeKind, ChangeWhat, News};
 use super::conn::{Conn, Doing, Row, Then, args};
 use super::logs::at_most;
 use super::rows::{AgentWords, CandidateRow};
 use super::{Result, sql};
 use crate::logic::ids::Mac;
+use crate::logic::time::Timestamp;
 
 const READ: &str = "read the candidates";
 const NOTE: &str = "note who turned to this server";
+const FORGET: &str = "forget who turned to this server";
 
 /// See [`super::Store::note_candidates`].
-pub(super) fn note<C: Conn>(c: &mut C, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
-    if seen.is_empty() {
-        return Ok(Vec::new());
-    }
-    c.transaction_soon(NOTE, |c| {
+pub(super) fn note<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    seen: &[CandidateRow],
+    keep: usize,
+) -> Result<Vec<CandidateRow>> {
+    let Some(now) = seen.iter().map(|row| row.last).max() else { return Ok(Vec::new()) };
+    changes::telling(c, bell, NOTE, |c, news| {
         let mut stand = Vec::new();
         for row in seen {
             let mac = row.mac.join("");
@@ -35,7 +41,8 @@ pub(super) fn note<C: Conn>(c: &mut C, seen: &[CandidateRow], keep: usize) -> Re
                 &row.asked_for,
                 &mac
             ];
-            if c.exec(sql::CANDIDATE_SEEN, known).doing(NOTE)? == 0 {
+            let fresh = c.exec(sql::CANDIDATE_SEEN, known).doing(NOTE)? == 0;
+            if fresh {
                 let new = args![
                     &mac,
                     &row.address,
@@ -53,17 +60,49 @@ pub(super) fn note<C: Conn>(c: &mut C, seen: &[CandidateRow], keep: usize) -> Re
                 let words = args![agent.at, &agent.os, &agent.hardware, &agent.pool, command, data, &mac];
                 c.exec(sql::CANDIDATE_AGENT, words).doing(NOTE)?;
             }
+            let what = if fresh { ChangeWhat::Created } else { ChangeWhat::Changed };
+            news.thing(now, ChangeKind::Candidate, &row.mac.to_string(), what);
             stand.extend(one(c, row.mac)?);
         }
         // Those that somebody has decided about have places of their own.
         for ignored in [false, true] {
             let beyond = args![ignored, at_most(None), at_most(Some(keep))];
-            for Row(mac) in c.query(sql::CANDIDATES_BEYOND, beyond).doing(NOTE)? {
-                c.exec(sql::CANDIDATE_DELETE, &mac).doing(NOTE)?;
-            }
+            let rows = c.query(sql::CANDIDATES_BEYOND, beyond).doing(NOTE)?;
+            forget_all(c, news, rows, now)?;
         }
         Ok((stand, Then::Commit))
     })
+}
+
+/// The board with this MAC is no candidate any more, if it was one.
+pub(super) fn forget<C: Conn>(c: &mut C, news: &mut News, mac: Mac, now: Timestamp) -> Result<()> {
+    if c.exec(sql::CANDIDATE_DELETE, args![mac.join("")]).doing(FORGET)? > 0 {
+        let (kind, gone) = (ChangeKind::Candidate, ChangeWhat::Deleted);
+        news.tell(now, kind, mac.to_string(), gone, ChangeData::Nothing);
+    }
+    Ok(())
+}
+
+/// At most `limit` of those that nobody has heard of since `before`; how many. What somebody wants to see no more of stays: it
+/// would come back as something new.
+pub(super) fn forget_old<C: Conn>(
+    c: &mut C,
+    news: &mut News,
+    before: Timestamp,
+    limit: usize,
+    now: Timestamp,
+) -> Result<usize> {
+    let rows = c.query(sql::CANDIDATES_OLD, args![before, at_most(Some(limit))]).doing(FORGET)?;
+    forget_all(c, news, rows, now)
+}
+
+fn forget_all<C: Conn>(c: &mut C, news: &mut News, rows: Vec<Row>, now: Timestamp) -> Result<usize> {
+    let number = rows.len();
+    for row in rows {
+        let mac = Cells::new("candidates", row).parsed("mac", "a MAC address")?;
+        forget(c, news, mac, now)?;
+    }
+    Ok(number)
 }
 
 /// See [`super::Store::candidates`].
@@ -77,11 +116,20 @@ pub(super) fn one<C: Conn>(c: &mut C, mac: Mac) -> Result<Option<CandidateRow>> 
 }
 
 /// See [`super::Store::ignore_candidate`].
-pub(super) fn ignore<C: Conn>(c: &mut C, mac: Mac, ignored: bool) -> Result<bool> {
+pub(super) fn ignore<C: Conn>(
+    c: &mut C,
+    bell: &Bell,
+    mac: Mac,
+    ignored: bool,
+    now: Timestamp,
+) -> Result<bool> {
     const DOING: &str = "note that a candidate is ignored";
-    c.transaction(DOING, |c| {
-        let rows = c.exec(sql::CANDIDATE_IGNORE, args![ignored, mac.join("")]).doing(DOING)?;
-        Ok((rows > 0, Then::Commit))
+    changes::telling(c, bell, DOING, |c, news| {
+        let known = c.exec(sql::CANDIDATE_IGNORE, args![ignored, mac.join("")]).doing(DOING)? > 0;
+        if known {
+            news.thing(now, ChangeKind::Candidate, &mac.to_string(), ChangeWhat::Changed);
+        }
+        Ok((known, Then::Commit))
     })
 }
 

@@ -4,7 +4,7 @@ use super::cells::{Cells, readable};
 use super::chunk::LogChunk;
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::rows::{DeviceLogLine, LogLine, StrayLogLine, StraySender, TooOld};
-use super::{Bell, Result, changes, outcomes, requests, spells, sql};
+use super::{Bell, Result, candidates, changes, outcomes, requests, spells, sql};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
 
@@ -207,10 +207,11 @@ pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: us
             left -= rows.len();
         }
         let requests = requests::delete_expired(c, news, too_old, limit)?;
+        let candidates = candidates::forget_old(c, news, too_old.logs, limit, too_old.now)?;
         let changes = changes::delete_old(c, too_old.changes, limit)?;
         let spells = spells::delete_old(c, too_old.reports, limit)?;
         let outcomes = outcomes::delete_old(c, too_old.reports, limit)?;
-        let full = [requests, changes, spells, outcomes].contains(&limit);
+        let full = [requests, candidates, changes, spells, outcomes].contains(&limit);
         // A chunk that was filled to the brim may have left some; the next one finds out.
         Ok((more || full, Then::Commit))
     })

@@ -38,6 +38,7 @@ steps! {
     "0008_peers.sql" => |_| Ok(()),
     "0009_candidates.sql" => |_| Ok(()),
     "0010_processes.sql" => |_| Ok(()),
+    "0011_candidate_changes.sql" => |_| Ok(()),
 }
 
 /// The version this program knows.

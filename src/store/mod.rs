@@ -393,7 +393,7 @@ pub trait Store: Send {
         now: Timestamp,
     ) -> Result<Vec<LabChange>>;
     /// Ignores a candidate, or looks at it again. False: there is none.
-    fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool>;
+    fn ignore_candidate(&mut self, mac: Mac, ignored: bool, now: Timestamp) -> Result<bool>;
     /// Brings the devices that come from an inventory to what it says now, and relay boards with them, all or nothing; those
     /// that were made by hand are left alone, those that somebody needs wait. With `dry_run` nothing is written.
     ///

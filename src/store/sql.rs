@@ -195,6 +195,8 @@ pub(super) const CANDIDATE_AGENT: &str = "UPDATE candidates SET registered_at = 
     command_port = ?, data_port = ? WHERE mac = ?";
 pub(super) const CANDIDATE_IGNORE: &str = "UPDATE candidates SET ignored = ? WHERE mac = ?";
 pub(super) const CANDIDATE_DELETE: &str = "DELETE FROM candidates WHERE mac = ?";
+pub(super) const CANDIDATES_OLD: &str =
+    "SELECT mac FROM candidates WHERE ignored = 0 AND last_at < ? ORDER BY last_at LIMIT ?";
 pub(super) const CANDIDATES_BEYOND: &str =
     "SELECT mac FROM candidates WHERE ignored = ? ORDER BY last_at DESC, mac LIMIT ? OFFSET ?";
 pub(super) const CANDIDATES: &str = "SELECT mac, address, imaging_server, first_at, last_at, seen, asked_for, registered_at, os, \
@@ -203,17 +205,12 @@ pub(super) const CANDIDATE: &str = "SELECT mac, address, imaging_server, first_a
     hardware, pool, command_port, data_port, ignored FROM candidates WHERE mac = ?";
 /// Per log table: the oldest lines before a time, and the deletion of one. Two steps, because MySQL cannot delete with a
 /// `LIMIT` inside `IN`.
-pub(super) const LOG_AGEING: [(&str, &str); 8] = [
+pub(super) const LOG_AGEING: [(&str, &str); 7] = [
     ("SELECT id FROM device_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM device_logs WHERE id = ?"),
     ("SELECT id FROM request_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM request_logs WHERE id = ?"),
     ("SELECT id FROM stray_logs WHERE at < ? ORDER BY at LIMIT ?", "DELETE FROM stray_logs WHERE id = ?"),
     ("SELECT id FROM device_log_chunks WHERE last_at < ? ORDER BY last_at LIMIT ?", CHUNK_DELETE),
     ("SELECT sender FROM stray_senders WHERE last_at < ? ORDER BY last_at LIMIT ?", STRAY_SENDER_DELETE),
-    // What somebody wants to see no more of would come back as something new.
-    (
-        "SELECT mac FROM candidates WHERE ignored = 0 AND last_at < ? ORDER BY last_at LIMIT ?",
-        CANDIDATE_DELETE,
-    ),
     ("SELECT id FROM attempt_steps WHERE at < ? ORDER BY at LIMIT ?", ATTEMPT_STEP_DELETE),
     ("SELECT id FROM attempts WHERE started_at < ? ORDER BY started_at LIMIT ?", ATTEMPT_DELETE),
 ];

@@ -111,7 +111,7 @@ impl<C: Conn> Store for SqlStore<C> {
         logs::note_senders(&mut self.conn, senders, keep)
     }
     fn note_candidates(&mut self, seen: &[CandidateRow], keep: usize) -> Result<Vec<CandidateRow>> {
-        candidates::note(&mut self.conn, seen, keep)
+        candidates::note(&mut self.conn, &self.bell, seen, keep)
     }
     fn log_bytes(&mut self) -> Result<u64> {
         logs::bytes(&mut self.conn)
@@ -259,8 +259,8 @@ impl<C: Conn> Store for SqlStore<C> {
     fn delete(&mut self, what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Result<Vec<Change>> {
         delete::delete(&mut self.conn, &self.bell, what, force, dry_run, now)
     }
-    fn ignore_candidate(&mut self, mac: Mac, ignored: bool) -> Result<bool> {
-        candidates::ignore(&mut self.conn, mac, ignored)
+    fn ignore_candidate(&mut self, mac: Mac, ignored: bool, now: Timestamp) -> Result<bool> {
+        candidates::ignore(&mut self.conn, &self.bell, mac, ignored, now)
     }
     fn sync_inventory(&mut self, sync: &Sync, dry_run: bool, now: Timestamp) -> Result<Synced> {
         inventory::sync(&mut self.conn, &self.bell, sync, dry_run, now)

@@ -185,7 +185,7 @@ pass_on! {
     fn standing_failures() -> Vec<StandingFailure>;
     fn apply_lab(lab: &Lab, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
     fn delete(what: &Deletion, force: bool, dry_run: bool, now: Timestamp) -> Vec<LabChange>;
-    fn ignore_candidate(mac: Mac, ignored: bool) -> bool;
+    fn ignore_candidate(mac: Mac, ignored: bool, now: Timestamp) -> bool;
     fn sync_inventory(sync: &Sync, dry_run: bool, now: Timestamp) -> Synced;
     fn take_lease(name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> bool;
     fn give_up_lease(name: &str, holder: &str) -> ();

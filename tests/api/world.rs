@@ -412,7 +412,7 @@ fn script_lifeguard(
                         store.delete(what, *force, dry_run, Timestamp(NOW))
                     }
                     Administration::Ignore { mac, ignored } => {
-                        store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
+                        store.ignore_candidate(*mac, *ignored, Timestamp(NOW)).map(|_| Vec::new())
                     }
                     Administration::Sync(sync) => {
                         let synced = store.sync_inventory(sync, dry_run, Timestamp(NOW));

@@ -343,6 +343,7 @@ macro_rules! on {
             discovering::a_device_is_no_candidate_and_takes_the_row_away,
             discovering::candidates_are_bounded_and_ignored_ones_stay_so,
             discovering::candidates_that_are_not_heard_of_are_forgotten_but_not_what_was_decided,
+            discovering::all_that_happens_to_candidates_is_told,
             exporting::an_export_imported_again_changes_nothing,
             exporting::optional_fields_can_be_taken_away,
             exporting::a_claimed_device_keeps_its_server,

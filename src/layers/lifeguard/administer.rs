@@ -42,7 +42,7 @@ impl Lifeguard {
             // A dry run changes nothing, and there is nothing to be told of it.
             Administration::Ignore { .. } if dry_run => Ok(Vec::new()),
             Administration::Ignore { mac, ignored } => {
-                self.store.ignore_candidate(*mac, *ignored).map(|_| Vec::new())
+                self.store.ignore_candidate(*mac, *ignored, self.clock.now()).map(|_| Vec::new())
             }
             // It has an answer of its own.
             Administration::Sync(_) => Ok(Vec::new()),

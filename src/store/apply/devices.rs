@@ -9,7 +9,7 @@ use crate::store::cells::{Cells, readable, texts_text};
 use crate::store::conn::{Conn, ConnError, Doing, args};
 use crate::store::devices::{self, Stored};
 use crate::store::rows::DeviceInfo;
-use crate::store::{ChangeWhat, Result, spells, sql};
+use crate::store::{ChangeWhat, Result, candidates, spells, sql};
 use std::collections::HashMap;
 
 impl<C: Conn> Apply<'_, C> {
@@ -108,7 +108,7 @@ impl<C: Conn> Apply<'_, C> {
                 (e, _) => e.doing(DOING),
             })?;
             if let Some(mac) = row.record.info.mac {
-                self.c.exec(sql::CANDIDATE_DELETE, args![mac.join("")]).doing(DOING)?;
+                candidates::forget(self.c, self.news, mac, self.now)?;
             }
             if old_server.is_some_and(|old| old != row.record.info.imaging_server) {
                 self.c.exec(sql::DEVICE_HAND_OVER, args![name]).doing(DOING)?;

@@ -23,11 +23,13 @@ pub enum ChangeKind {
     RelayBoard,
     /// An imaging server; subject: its name.
     Server,
+    /// A board that has turned to the pool and is no device; subject: its MAC.
+    Candidate,
 }
 
 impl ChangeKind {
     /// All of them; the position of each is its index in arrays per kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Device,
         Self::Request,
         Self::Image,
@@ -35,6 +37,7 @@ impl ChangeKind {
         Self::HardwareType,
         Self::RelayBoard,
         Self::Server,
+        Self::Candidate,
     ];
 
     /// Its name, as stored and as the API says it.
@@ -47,6 +50,7 @@ impl ChangeKind {
             Self::HardwareType => "hardware_type",
             Self::RelayBoard => "relay_board",
             Self::Server => "server",
+            Self::Candidate => "candidate",
         }
     }
 

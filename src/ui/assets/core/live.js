@@ -23,7 +23,7 @@ const PRESSED_MAX_MS = 1000;
 /** A page that nobody sees leaves its connection to others after so long: a browser has six for all pages of a server. */
 const REST_MS = 10_000;
 
-const KINDS = ["device", "request", "image", "pxe_config", "hardware_type", "relay_board", "server"];
+const KINDS = ["device", "request", "image", "pxe_config", "hardware_type", "relay_board", "server", "candidate"];
 
 /** Devices by name and requests by number; objects in them are replaced, never changed. */
 export const devices = new Map();

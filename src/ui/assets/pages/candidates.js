@@ -11,8 +11,8 @@ import { visible } from "../parts/text.js";
 import { tell, warn } from "../parts/toast.js";
 import { CANDIDATES, tabs } from "./admin.js";
 
-/** How often the list is read again while somebody looks: no change tells of a board that asks. */
-const READ_AGAIN_MS = 5000;
+/** After a change the list is read when so long nothing else was read: boards of a rack that is switched on come in one after the other. */
+const READ_MS = 300;
 
 export const style = "admin";
 export const title = () => "Admin: Candidates";
@@ -97,13 +97,18 @@ export function open(root, { query }) {
   }
 
   read();
-  const timer = setInterval(read, READ_AGAIN_MS);
+  let due = null;
   const end = live.subscribe((news) => {
-    if (news.kinds.has("device") || (news.status && live.status.connected)) read();
+    if (news.kinds.has("candidate") || (news.status && live.status.connected)) {
+      due ??= setTimeout(() => {
+        due = null;
+        read();
+      }, READ_MS);
+    }
   });
   return () => {
     ended = true;
-    clearInterval(timer);
+    clearTimeout(due);
     end();
     grid.close();
   };
