@@ -161,3 +161,50 @@ impl Inner {
         Ok(fates)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::layers::messages::MozpoolNotice;
+    use crate::layers::peers::Peers;
+    use crate::logic::ids::RequestId;
+    use crate::logic::lifeguard::Claim;
+    use crate::logic::machine::Epoch;
+    use crate::logic::mozpool::Preparation;
+    use crate::logic::time::Timestamp;
+    use crate::seal::Secret;
+    use crossbeam_channel::bounded;
+    use std::sync::Arc;
+
+    #[test]
+    fn orders_that_have_waited_so_long_are_given_up_and_nothing_else() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let (notices, heard) = bounded(8);
+        let peers = Peers::new("here", 1, Secret::unused(), clock.clone(), notices, bounded(1).0);
+        let order = |n: i64| PeerMessage::Prepare {
+            device: "b1".into(),
+            claim: Claim { request: RequestId(n), server: "here".into() },
+            epoch: Epoch(7),
+            prepare: Preparation::Image,
+        };
+        let released = PeerMessage::Released { device: "b2".into(), request: RequestId(3) };
+        let mut waiting = VecDeque::new();
+        for message in [order(1), released, order(2)] {
+            waiting.push_back(Posted { at_ms: clock.steady_ms(), message });
+            clock.advance_ms(1000);
+        }
+        let refusal = |n: i64| MozpoolNotice::Refused {
+            request: RequestId(n),
+            epoch: Epoch(7),
+            why: "its imaging server there does not take orders: it is silent".into(),
+        };
+        let mut given_up = |limit_ms| {
+            peers.0.give_up_orders("there", "it is silent", limit_ms, &mut waiting);
+            (heard.try_iter().collect::<Vec<_>>(), waiting.len())
+        };
+        assert_eq!(given_up(3001), (vec![], 3));
+        assert_eq!(given_up(3000), (vec![refusal(1)], 2));
+        assert_eq!(given_up(0), (vec![refusal(2)], 1));
+    }
+}
