@@ -92,10 +92,19 @@ def test_what_is_no_board_is_ignored_and_shown_again(open_page, rack):
     expect(page.locator(".head").get_by_role("button", name="Ignore")).to_have_count(0)
 
 
-def test_the_overview_sends_an_operator_there(open_page):
+def test_the_overview_sends_an_operator_there(open_page, rack):
     page = open_page()
     advice = page.locator("ol.next > li").filter(has_text="new here")
     expect(advice).to_contain_text(AGENT)
+    # It hears of a change, rather than ask for everything again, which it does now and then.
+    asked, heard = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    for undo, seen in [("", False), ("?undo=1", True)] * 2:
+        asked.clear()
+        rack.call(f"candidate/{AGENT}/ignore{undo}", {})
+        (expect(advice).to_contain_text if seen else expect(advice).not_to_contain_text)(AGENT)
+        heard.append(not any("relay/list" in url for url in asked))
+    assert any(heard)
     advice.get_by_role("link", name="Candidates").click()
     page.wait_for_url("**/ui/admin/candidates")
     expect(line(page, AGENT)).to_be_visible()

@@ -13,6 +13,8 @@ import { servers } from "./overview/servers.js";
 
 /** How often the server is asked how it is: what no change tells. */
 const ASK_AGAIN_MS = 15_000;
+/** How soon after a change the candidates are read: boards of a rack that is switched on come in one after the other. */
+const READ_MS = 1000;
 /** How soon after a change the advice is thought over again; it looks at everything. */
 const THINK_MS = 400;
 
@@ -51,6 +53,15 @@ export function open(root, { query }) {
     if (query.get("about")) parts.about.open(), query.delete("about");
   }
 
+  let listed = null;
+  async function readCandidates() {
+    listed = null;
+    const fresh = await get("candidate/list").catch(() => null);
+    if (closed || !fresh) return;
+    known.candidates = fresh.candidates;
+    think();
+  }
+
   parts.figures.update(live.devices.keys(), live.devices);
   parts.queue.update();
   think();
@@ -58,6 +69,7 @@ export function open(root, { query }) {
   const timer = setInterval(ask, ASK_AGAIN_MS);
   const end = live.subscribe((news) => {
     if ((news.status && live.status.connected) || news.kinds.has("server")) ask();
+    if (news.kinds.has("candidate")) listed ??= setTimeout(readCandidates, READ_MS);
     if (news.devices.size) parts.figures.update(news.devices, live.devices);
     if (news.devices.size || news.requests.size) parts.queue.update(), thinkSoon();
   });
@@ -66,6 +78,7 @@ export function open(root, { query }) {
     end();
     clearInterval(timer);
     clearTimeout(due);
+    clearTimeout(listed);
     parts.queue.close();
     parts.recently.close();
   };
