@@ -297,6 +297,28 @@ pub(super) fn board<C: Conn>(c: &mut C, name: &str, now: Timestamp) -> Result<Op
     Ok(stored(c, name)?.map(|d| d.board(now)))
 }
 
+/// How many [`sql::DEVICES_SOME`] has.
+const SOME: usize = 16;
+
+pub(super) fn some_boards<C: Conn>(
+    c: &mut C,
+    names: &[DeviceName],
+    now: Timestamp,
+) -> Result<Vec<(Board, Candidate)>> {
+    let mut boards = Vec::with_capacity(names.len());
+    for some in names.chunks(SOME) {
+        // The last one fills the places that are left.
+        let args: Vec<Value> = some
+            .iter()
+            .chain(some.last().into_iter().cycle())
+            .take(SOME)
+            .map(|name| Value::from(&**name))
+            .collect();
+        boards.extend(list(c, sql::DEVICES_SOME, &args)?.into_iter().map(|stored| stored.board(now)));
+    }
+    Ok(boards)
+}
+
 pub(super) fn named<C: Conn>(c: &mut C, name: &str) -> Result<Option<Named>> {
     let Some(row) = c.query_one(sql::DEVICE_NAMED, args![name]).doing(READ)? else { return Ok(None) };
     let mut cells = Cells::new("devices", row);

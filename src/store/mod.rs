@@ -218,6 +218,8 @@ pub trait Store: Send {
     fn hardware_of_image(&mut self, image: &str) -> Result<HashSet<HardwareId>>;
     /// What a search knows of one device, and what is on it; failures are counted up to `now`.
     fn board(&mut self, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>>;
+    /// The same of several, in any order; those that are gone or cannot be read are left out.
+    fn some_boards(&mut self, names: &[DeviceName], now: Timestamp) -> Result<Vec<(Board, Candidate)>>;
     /// What a search knows of the first `limit` devices of all servers.
     fn boards(&mut self, limit: usize) -> Result<Vec<Board>>;
     /// Puts right what the search goes by, for all devices; says how many were wrong. Every verb keeps it right, so this is

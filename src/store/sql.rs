@@ -36,6 +36,9 @@ macro_rules! select_requests {
 pub(super) const DEVICES_OF_SERVER: &str = select_devices!("WHERE d.imaging_server = ? ORDER BY d.name");
 pub(super) const DEVICES_ALL: &str = select_devices!("ORDER BY d.name");
 pub(super) const DEVICE: &str = select_devices!("WHERE d.name = ?");
+/// Sixteen names, of which some may be the same.
+pub(super) const DEVICES_SOME: &str =
+    select_devices!("WHERE d.name IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 pub(super) const DEVICES_FILTERED: &str = select_devices!(
     "WHERE (? IS NULL OR d.state = ?) AND (? IS NULL OR d.environment = ?) AND (? IS NULL OR d.installed_image = ?) "
     "AND (? IS NULL OR h.type = ?) AND (? IS NULL OR d.name > ?) ORDER BY d.name LIMIT ?"

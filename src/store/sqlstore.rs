@@ -76,6 +76,9 @@ impl<C: Conn> Store for SqlStore<C> {
     fn board(&mut self, name: &str, now: Timestamp) -> Result<Option<(Board, Candidate)>> {
         devices::board(&mut self.conn, name, now)
     }
+    fn some_boards(&mut self, names: &[DeviceName], now: Timestamp) -> Result<Vec<(Board, Candidate)>> {
+        devices::some_boards(&mut self.conn, names, now)
+    }
     fn boards(&mut self, limit: usize) -> Result<Vec<Board>> {
         boards::all(&mut self.conn, limit)
     }

@@ -131,6 +131,7 @@ pass_on! {
     fn free_devices(of: &FreeKind, start: u32, limit: usize) -> Vec<DeviceName>;
     fn hardware_of_image(image: &str) -> HashSet<HardwareId>;
     fn board(name: &str, now: Timestamp) -> Option<(Board, Candidate)>;
+    fn some_boards(names: &[DeviceName], now: Timestamp) -> Vec<(Board, Candidate)>;
     fn boards(limit: usize) -> Vec<Board>;
     fn mend_free() -> usize;
     fn named(name: &str) -> Option<Named>;

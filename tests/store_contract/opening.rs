@@ -203,6 +203,8 @@ fn an_unreadable_row_is_named_and_hides_no_other() {
     assert_eq!(loaded.len(), 2, "the others can be worked with");
     assert_eq!(store.devices(&Default::default()).unwrap().len(), 3);
     assert!(store.board("panda-1", T0).is_err(), "whoever would give it away cannot read it either");
+    let some = store.some_boards(&["panda-1".into(), "panda-2".into()], T0).unwrap();
+    assert_eq!(some.len(), 1, "and the others can be given away");
 
     let error = store.image("android").unwrap_err().to_string();
     assert!(error.contains("table images, row android, column health_check"), "{error}");

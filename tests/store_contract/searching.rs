@@ -139,10 +139,16 @@ pub(crate) fn what_is_said_to_be_free_is_what_the_judge_calls_free(world: &World
         };
         let found = free(&mut *store, &wanted);
         assert_eq!(found, judged(&mut *store, &wanted), "seed {seed} round {round}: {wanted:?}");
-        for name in found {
-            let (board, candidate) = store.board(&name, T0).unwrap().unwrap();
-            assert_eq!((board.name, candidate.name), (name.clone(), name));
-        }
+        let mut names: Vec<_> = found.iter().cloned().collect();
+        names.push("nowhere-1".into());
+        let mut boards = store.some_boards(&names, T0).unwrap();
+        boards.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        let one_by_one = names.iter().filter_map(|name| store.board(name, T0).unwrap());
+        let mut one_by_one: Vec<_> = one_by_one.collect();
+        one_by_one.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        assert_eq!(boards, one_by_one);
+        assert_eq!(boards.len(), found.len());
+        assert!(boards.iter().all(|(board, candidate)| board.name == candidate.name));
     }
     assert!(claims > 3, "seed {seed}: {claims} were claimed");
     // The image under which a free device is found is the one that is on it.

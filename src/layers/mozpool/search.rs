@@ -8,7 +8,7 @@ use super::told::Said;
 use super::*;
 
 /// Free devices among which the choice is made: enough that health counts and that everybody has a turn, few enough to
-/// read them one by one. The first sample of a batch; later ones are larger, because a batch that asks again is a rush.
+/// read all of them. The first sample of a batch; later ones are larger, because a batch that asks again is a rush.
 const SAMPLE: usize = 64;
 /// … for a rush.
 const SAMPLE_OF_RUSH: usize = 320;
@@ -215,20 +215,17 @@ impl Mozpool {
         taken: &HashSet<DeviceName>,
     ) -> Result<bool, StoreError> {
         loop {
-            while draw.choices.len() < SAMPLE
-                && let Some(name) = draw.names.pop_front()
-            {
+            while draw.choices.len() < SAMPLE && !draw.names.is_empty() {
+                let some = draw.names.len().min(SAMPLE - draw.choices.len());
+                let names: Vec<_> = draw.names.drain(..some).filter(|name| !taken.contains(name)).collect();
                 // Read whole: what its own layer could not load, nobody is given. And looked at once more, because what
                 // the index says is only as good as whoever wrote the row.
-                if taken.contains(&name) {
-                    continue;
-                }
-                if let Some((board, candidate)) = readable(self.store.board(&name, now))?
-                    && judge(&board, wanted, &facts.hardware).is_ok()
-                {
-                    let reuse = facts.can_reuse && candidate.runs(wanted, &same_json);
-                    let deaf = self.is_deaf(&candidate.server);
-                    draw.choices.push(Choice { candidate, reuse, deaf });
+                for (board, candidate) in self.store.some_boards(&names, now)? {
+                    if judge(&board, wanted, &facts.hardware).is_ok() {
+                        let reuse = facts.can_reuse && candidate.runs(wanted, &same_json);
+                        let deaf = self.is_deaf(&candidate.server);
+                        draw.choices.push(Choice { candidate, reuse, deaf });
+                    }
                 }
             }
             if !draw.choices.is_empty() {
