@@ -27,8 +27,9 @@ enum Command {
 
 /// Copy a whole store into an empty one of another kind: a SQLite file into a MariaDB, or back
 ///
-/// Everything goes over: devices, requests, logs, history. Stop the daemons of both first. A copy that breaks off is begun anew
-/// when it is called again; until it has ended no daemon starts on the target. The configuration's store.url stays as it is.
+/// Everything goes over: devices, requests, logs, history. Stop the daemons of both first: a store that they work with is not
+/// copied. A copy that breaks off is begun anew when it is called again; until it has ended no daemon starts on the target. The
+/// configuration's store.url stays as it is.
 #[derive(Debug, clap::Args)]
 struct CopyArgs {
     /// The store that is read, written as in store.url; give a password in a file (?password_file=/FILE), for others see arguments

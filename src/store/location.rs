@@ -267,6 +267,9 @@ impl Location {
             Place::Mysql(reach) => {
                 let mut from = Mysql::open_for_long(reach.clone()).doing("open")?;
                 let found = mysql::version(&mut from)?;
+                if found == migrate::known() {
+                    mysql::is_left_alone(&mut from)?;
+                }
                 self.copy_from(&mut from, found, to, tell)
             }
             Place::Memory(_) => Err(in_memory()),

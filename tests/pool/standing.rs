@@ -102,6 +102,22 @@ fn a_schema_is_not_changed_under_daemons_that_do_not_know_it() {
 }
 
 #[test]
+fn a_database_is_not_copied_under_daemons() {
+    let pool = Pool::on_mariadb(1, 1);
+    let s1 = pool.serve(1);
+    let file = pool.path("home.db");
+    let words = ["db", "copy", &pool.store, &format!("sqlite:{}", file.display())];
+    let text = pool.refused("s1.toml", &words);
+    assert!(text.contains("servers work with the store that is to be copied: s1 (process "), "{text}");
+    assert!(text.contains("stop their daemons first") && !file.exists(), "{text}");
+    // One that was killed has not left, but does not stand in the way.
+    s1.kill();
+    let done = mozpool(&pool.config(1)).args(words).output().expect("mozpool runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(String::from_utf8_lossy(&done.stdout).contains("devices: 1 rows\n"));
+}
+
+#[test]
 fn an_import_beside_daemons_on_a_database_is_heard_by_them() {
     let pool = Pool::on_mariadb(2, 1);
     let (s1, s2) = (pool.serve(1), pool.serve(2));

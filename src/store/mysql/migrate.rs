@@ -4,8 +4,9 @@
 //! that are done, and one that was done and not counted is found done. Who may do them is said in the same row, by name and for
 //! a time. A named lock of the database would not do: each node of a cluster has locks of its own.
 
+use super::others::{self, Plan};
 use super::problem::is_conflict;
-use super::{Beside, Mysql, others};
+use super::{Beside, Mysql};
 use crate::store::conn::{Conn, ConnError, Doing, Row, Then, args};
 use crate::store::migrate::{DOING, Found, MYSQL, known};
 use crate::store::{Result, StoreError};
@@ -79,9 +80,10 @@ pub(in crate::store) fn to_latest(conn: &mut Mysql) -> Result<()> {
             return Ok(());
         }
         // Before it is taken: others need not wait for whoever is refused.
-        let silent = others::watch(c, found)?;
+        let plan = Plan::Upgrade(found);
+        let silent = others::watch(c, plan)?;
         if one_row(c, TAKE, args![&holder, HELD_MS])? {
-            let done = others::are_still(c, found, &silent).and_then(|()| steps(c, &holder));
+            let done = others::are_still(c, plan, &silent).and_then(|()| steps(c, &holder));
             one_row(c, GIVE_BACK, args![&holder])?;
             return done;
         }
@@ -216,7 +218,7 @@ mod tests {
                         "CREATE INDEX",
                         "ALTER TABLE",
                         "DROP INDEX",
-                        "INSERT INTO",
+                        "INSERT ",
                         "UPDATE ",
                         "DELETE "
                     ]

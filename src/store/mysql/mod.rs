@@ -17,6 +17,7 @@ mod reach;
 pub(super) use address::Address;
 pub use address::BadAddress;
 pub(super) use migrate::{look, to_latest, version};
+pub(super) use others::is_left_alone;
 pub(super) use reach::Reach;
 
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
