@@ -76,9 +76,14 @@ pub(super) fn note<C: Conn>(
 
 /// The board with this MAC is no candidate any more, if it was one.
 pub(super) fn forget<C: Conn>(c: &mut C, news: &mut News, mac: Mac, now: Timestamp) -> Result<()> {
-    if c.exec(sql::CANDIDATE_DELETE, args![mac.join("")]).doing(FORGET)? > 0 {
-        let (kind, gone) = (ChangeKind::Candidate, ChangeWhat::Deleted);
-        news.tell(now, kind, mac.to_string(), gone, ChangeData::Nothing);
+    forget_row(c, news, &mac.join(""), now)
+}
+
+/// What cannot be read as a MAC goes, too: nothing that is to be deleted may keep the rest.
+fn forget_row<C: Conn>(c: &mut C, news: &mut News, mac: &str, now: Timestamp) -> Result<()> {
+    if c.exec(sql::CANDIDATE_DELETE, args![mac]).doing(FORGET)? > 0 {
+        let subject = mac.parse::<Mac>().map_or_else(|_| mac.to_owned(), |mac| mac.to_string());
+        news.tell(now, ChangeKind::Candidate, subject, ChangeWhat::Deleted, ChangeData::Nothing);
     }
     Ok(())
 }
@@ -99,8 +104,7 @@ pub(super) fn forget_old<C: Conn>(
 fn forget_all<C: Conn>(c: &mut C, news: &mut News, rows: Vec<Row>, now: Timestamp) -> Result<usize> {
     let number = rows.len();
     for row in rows {
-        let mac = Cells::new("candidates", row).parsed("mac", "a MAC address")?;
-        forget(c, news, mac, now)?;
+        forget_row(c, news, &Cells::new("candidates", row).text("mac")?, now)?;
     }
     Ok(number)
 }
