@@ -36,6 +36,13 @@ pub(super) enum Plan {
 }
 
 impl Plan {
+    fn doing(self) -> &'static str {
+        match self {
+            Self::Upgrade(_) => DOING,
+            Self::Copy => "see who works with the store that is to be copied",
+        }
+    }
+
     fn schema(self) -> u32 {
         match self {
             Self::Upgrade(found) => found,
@@ -99,7 +106,7 @@ fn others(c: &mut Mysql, plan: Plan) -> Result<Vec<Other>> {
         return Ok(Vec::new());
     }
     let sql = if found < PROCESSES { PLAIN } else { WITH_PROCESS };
-    let rows = c.query(sql, args![plan.below()]).doing(DOING)?;
+    let rows = c.query(sql, args![plan.below()]).doing(plan.doing())?;
     let read = |row| {
         let mut c = Cells::new("server_heartbeats", row);
         let (server, version, beats) = (c.text("server")?, c.text("version")?, c.int("beats")?);
