@@ -48,12 +48,12 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[test]
 fn nothing_is_left_of_a_merge() {
-    let output = Command::new("git").current_dir(root()).args(["ls-files", "-z"]).output().unwrap();
+    let output = Command::new("git").current_dir(root()).args(["ls-files", "-z"]).output().expect("git runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names = String::from_utf8(output.stdout).unwrap();
+    let names = String::from_utf8(output.stdout).expect("names are UTF-8");
     let marks = ["<<<<<<<", "|||||||", ">>>>>>>"].map(|mark| format!("{mark} "));
     for name in names.split_terminator('\0').filter(|name| root().join(name).is_file()) {
-        let text = fs::read(root().join(name)).unwrap();
+        let text = fs::read(root().join(name)).expect("a file of the tree");
         for (n, line) in String::from_utf8_lossy(&text).lines().enumerate() {
             assert!(!marks.iter().any(|mark| line.starts_with(mark)), "{name}:{}: {line}", n + 1);
         }

@@ -166,7 +166,7 @@ fn floods_and_garbage_leave_a_bounded_list_and_a_daemon_that_answers() {
         for n in macs.by_ref().take(500) {
             let [a, b, c, d] = n.to_be_bytes();
             let ask = format!("\0\x01pxelinux.cfg/01-06-06-{a:02x}-{b:02x}-{c:02x}-{d:02x}\0octet\0");
-            socket.send_to(ask.as_bytes(), daemon.tftp).unwrap();
+            socket.send_to(ask.as_bytes(), daemon.tftp).expect("it is sent");
         }
     };
     let counter = |name: &str| {

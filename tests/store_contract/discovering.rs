@@ -93,15 +93,15 @@ pub(crate) fn a_device_is_no_candidate_and_takes_the_row_away(world: &World) {
 pub(crate) fn candidates_are_bounded_and_ignored_ones_stay_so(world: &World) {
     let mut store = world.with_lab();
     store.note_candidates(&[asked(1, 0, 1), asked(2, 1, 1)], 3).unwrap();
-    assert!(store.ignore_candidate(mac(1), true, T0).unwrap());
-    assert!(!store.ignore_candidate(mac(9), true, T0).unwrap());
+    assert!(store.ignore_candidate(mac(1), true, T0).expect("the store works"));
+    assert!(!store.ignore_candidate(mac(9), true, T0).expect("the store works"));
     let many: Vec<CandidateRow> = (10..20).map(|n| asked(n, n.into(), 1)).collect();
     let stand = store.note_candidates(&many, 3).unwrap();
     assert_eq!(stand.len(), 10, "all were noted, and most of them gave way");
     assert_eq!(macs(&mut *store), [mac(19), mac(18), mac(17), mac(1)]);
     let ignored = store.note_candidates(&[asked(1, 50, 1)], 3).unwrap();
     assert_eq!((ignored[0].ignored, ignored[0].seen), (true, 2));
-    assert!(store.ignore_candidate(mac(1), false, T0).unwrap());
+    assert!(store.ignore_candidate(mac(1), false, T0).expect("the store works"));
     assert!(!store.candidate(mac(1)).unwrap().unwrap().ignored);
     store.note_candidates(&[asked(20, 60, 1)], 3).unwrap();
     assert_eq!(macs(&mut *store), [mac(20), mac(1), mac(19)]);
@@ -110,7 +110,7 @@ pub(crate) fn candidates_are_bounded_and_ignored_ones_stay_so(world: &World) {
 pub(crate) fn candidates_that_are_not_heard_of_are_forgotten_but_not_what_was_decided(world: &World) {
     let mut store = world.with_lab();
     store.note_candidates(&[asked(1, 0, 1), asked(2, 0, 1), asked(3, 10, 1)], 10).unwrap();
-    store.ignore_candidate(mac(2), true, T0).unwrap();
+    store.ignore_candidate(mac(2), true, T0).expect("the store works");
     let logs = T0.plus_ms(5000);
     let too_old = TooOld { logs, requests: T0, changes: T0, reports: T0, now: T0 };
     while store.prune(&too_old, 100).unwrap() {}
@@ -119,27 +119,29 @@ pub(crate) fn candidates_that_are_not_heard_of_are_forgotten_but_not_what_was_de
 
 pub(crate) fn all_that_happens_to_candidates_is_told(world: &World) {
     let mut store = world.with_lab();
-    let mut after = store.last_changes().unwrap().all;
+    let mut after = store.last_changes().expect("the store works").all;
     let mut told = |store: &mut dyn Store| {
-        let page = store.changes(after, 100).unwrap();
+        let page = store.changes(after, 100).expect("the store works");
         after = page.last;
         let of = page.changes.into_iter().filter(|c| c.kind == ChangeKind::Candidate);
         of.map(|c| (c.what, c.subject)).collect::<Vec<_>>()
     };
     let text = |n: u8| mac(n).to_string();
-    store.note_candidates(&[asked(1, 0, 1), asked(2, 1, 1)], 2).unwrap();
+    store.note_candidates(&[asked(1, 0, 1), asked(2, 1, 1)], 2).expect("the store works");
     assert_eq!(told(&mut *store), [(ChangeWhat::Created, text(1)), (ChangeWhat::Created, text(2))]);
-    store.note_candidates(&[asked(2, 2, 1), asked(3, 3, 1)], 2).unwrap();
+    store.note_candidates(&[asked(2, 2, 1), asked(3, 3, 1)], 2).expect("the store works");
     let want =
         [(ChangeWhat::Changed, text(2)), (ChangeWhat::Created, text(3)), (ChangeWhat::Deleted, text(1))];
     assert_eq!(told(&mut *store), want, "the oldest gave way");
-    store.ignore_candidate(mac(3), true, T0).unwrap();
-    store.ignore_candidate(mac(9), true, T0).unwrap();
+    store.ignore_candidate(mac(3), true, T0).expect("the store works");
+    store.ignore_candidate(mac(9), true, T0).expect("the store works");
     assert_eq!(told(&mut *store), [(ChangeWhat::Changed, text(3))]);
     let device = format!("[[device]]\nname = \"new-3\"\nfqdn = \"x\"\nmac = \"{}\"\n", mac(3));
-    store.apply_lab(&Lab::parse(&device, "lab.toml", "here").unwrap(), false, T0).unwrap();
+    store
+        .apply_lab(&Lab::parse(&device, "lab.toml", "here").expect("a lab"), false, T0)
+        .expect("the store works");
     assert_eq!(told(&mut *store), [(ChangeWhat::Deleted, text(3))]);
     let too_old = TooOld { logs: T0.plus_ms(60_000), requests: T0, changes: T0, reports: T0, now: T0 };
-    while store.prune(&too_old, 100).unwrap() {}
+    while store.prune(&too_old, 100).expect("the store works") {}
     assert_eq!(told(&mut *store), [(ChangeWhat::Deleted, text(2))]);
 }

@@ -141,9 +141,9 @@ pub(crate) fn what_is_said_to_be_free_is_what_the_judge_calls_free(world: &World
         assert_eq!(found, judged(&mut *store, &wanted), "seed {seed} round {round}: {wanted:?}");
         let mut names: Vec<_> = found.iter().cloned().collect();
         names.push("nowhere-1".into());
-        let mut boards = store.some_boards(&names, T0).unwrap();
+        let mut boards = store.some_boards(&names, T0).expect("the store works");
         boards.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        let one_by_one = names.iter().filter_map(|name| store.board(name, T0).unwrap());
+        let one_by_one = names.iter().filter_map(|name| store.board(name, T0).expect("the store works"));
         let mut one_by_one: Vec<_> = one_by_one.collect();
         one_by_one.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         assert_eq!(boards, one_by_one);

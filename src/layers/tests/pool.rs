@@ -22,10 +22,10 @@ fn beside() -> World {
         process: Process::this(),
         limit_ms: 8000,
     };
-    w.store.join_pool(&row, &beat, &Instead::Anybody, T0).unwrap();
+    w.store.join_pool(&row, &beat, &Instead::Anybody, T0).expect("it may join");
     let far = "[[device]]\nname = \"far\"\nmac = \"020000000f00\"\nhardware_type = \"pc\"\nfqdn = \"10.0.0.99\"\n\
                relay_info = \"Relay9:bank1:relay1\"\nimaging_server = \"there\"\nstate = \"ready\"\n";
-    w.store.apply_lab(&Lab::parse(far, "lab.toml", "here").unwrap(), false, T0).unwrap();
+    w.store.apply_lab(&Lab::parse(far, "lab.toml", "here").expect("a lab"), false, T0).expect("it is taken");
     w
 }
 
@@ -57,8 +57,15 @@ fn a_server_that_is_gone_is_neither_asked_nor_told() {
     let sent = looked(&mut w);
     let (named, any) = (w.request(Some("far"), "debian"), w.request(Some("b1"), "debian"));
     sent.try_iter().for_each(drop);
-    let there = w.store.pool().unwrap().into_iter().find(|s| s.name == "there").unwrap();
-    assert!(w.store.declare_gone("there", there.liveliness.unwrap().beats, T0).unwrap());
+    let there = w
+        .store
+        .pool()
+        .expect("the store works")
+        .into_iter()
+        .find(|s| s.name == "there")
+        .expect("it has joined");
+    let beats = there.liveliness.expect("it has beaten").beats;
+    assert!(w.store.declare_gone("there", beats, T0).expect("the store works"));
     // It may have taken the order, and cannot say so: nobody waits for its word, and by name there is no other board.
     w.pass_s(2);
     assert_eq!((w.of_request(named).0, w.of_request(any).0), (State::FailedDeviceBusy, State::Pending));

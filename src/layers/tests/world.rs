@@ -145,7 +145,7 @@ impl World {
         let (ended, _) = bounded(1);
         let peers = Peers::new("here", 0, Secret::unused(), self.clock.clone(), self.notices.clone(), ended)
             .carried_by(carrier);
-        let (layer, inbox) = self.mozpool.take().unwrap();
+        let (layer, inbox) = self.mozpool.take().expect("it was started");
         self.mozpool = Some((layer.with_peers(peers.clone()), inbox));
         (peers, sent)
     }
@@ -418,7 +418,8 @@ impl World {
     }
 
     pub(super) fn epoch_of(&mut self, request: RequestId) -> Epoch {
-        self.store.load_request(request).unwrap().unwrap().machine.epoch
+        let found = self.store.load_request(request).expect("the store works");
+        found.expect("it was made").machine.epoch
     }
 
     /// What `b<i>` reads over TFTP.
