@@ -466,8 +466,11 @@ pub fn find<'r>(routes: &'r [Route], call: &Call) -> Found<'r> {
 pub fn place(verb: Verb, path: &str) -> Option<usize> {
     let wanted = if verb == Verb::Head { Verb::Get } else { verb };
     let path = path.strip_suffix('/').unwrap_or(path);
-    let of_it = ROUTES.iter().enumerate().filter(|(_, r)| r.verb == wanted && fits(r.path, path));
-    of_it.min_by_key(|(_, r)| r.path.matches('{').count()).map(|(place, _)| place)
+    let names = |route: &Route| route.path.matches('{').count();
+    let of_path = || ROUTES.iter().enumerate().filter(|(_, r)| fits(r.path, path));
+    // As for `find`: `…/list` is a list and nothing of that name, whatever is to be done with it.
+    let fewest = of_path().map(|(_, r)| names(r)).min()?;
+    of_path().find(|(_, r)| r.verb == wanted && names(r) == fewest).map(|(place, _)| place)
 }
 
 /// The value of an `Allow` header.
