@@ -202,10 +202,10 @@ fn pxe_config(data: &[u8]) {
         Ok(config) => assert!(config.contains('\0') <= text.contains('\0'), "{config:?}"),
         Err(error) => assert!(error.line <= lines, "{error:?}"),
     }
-    if is_one(text) {
-        if let Err(error) = Draft::parse(text) {
-            assert!((1..=lines).contains(&error.line), "{error:?}");
-        }
+    if is_one(text)
+        && let Err(error) = Draft::parse(text)
+    {
+        assert!((1..=lines).contains(&error.line), "{error:?}");
     }
 }
 
