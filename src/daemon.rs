@@ -6,6 +6,7 @@
 
 mod inventory;
 mod sockets;
+mod soundness;
 
 use crate::api;
 use crate::api::events::Recent;
@@ -30,10 +31,11 @@ use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
 use crate::metrics::counted::counted;
 use crate::seal::{BadSecret, Secret};
-use crate::store::{Location, ServerRow, StoreError, StoreLock};
+use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use inventory::Inventory;
 use sockets::bind;
+use soundness::Soundness;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -144,6 +146,7 @@ pub struct Daemon {
     registration: Option<(registration::Stopper, JoinHandle<()>)>,
     journal: Layer,
     changes: (changes::Stopper, JoinHandle<()>),
+    soundness: Soundness,
     pulse: Option<Layer>,
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
     /// Nobody else may open the store while this lives.
@@ -204,13 +207,14 @@ impl Daemon {
             Some(_) => share(&location, &config.server.name)?,
             None => location.lock()?,
         };
+        let soundness = Soundness::look(&location)?;
         let mut store = location.open()?;
         let url = config.public_url(addresses.http);
         let row = ServerRow { name: config.server.name.clone(), url: url.clone() };
         // One that is alone with a file has its lock. With a database others may be, even without knowing it.
         let joins = secret.is_some() || location.is_shared();
         if !joins {
-            store.register_server(&row, SystemClock.now())?;
+            make_known(&mut *store, &row)?;
         }
         let values = server_values(config, &addresses);
         if let Some(local) = store.pxe_config(LOCAL_BOOT)? {
@@ -262,6 +266,10 @@ impl Daemon {
         } else {
             let (rules, per_day) = (accept.rules.clone(), accept.accept_per_day);
             journal.accepting(Acceptance::new(rules, per_day, &config.server.name, lifeguard_tx.clone()))
+        };
+        let journal = match location.path() {
+            Some(file) => journal.on_disk(file.to_owned()),
+            None => journal,
         };
         let (log_bell, journal_stats) = (journal.bell(), journal.stats());
         let inbox = journal::Inbox { lines: lines_rx, intake: Arc::clone(&intake), bell };
@@ -378,7 +386,9 @@ impl Daemon {
         let counted = peers.clone();
         let vitals = vitals
             .with("pulse", pulse.is_some(), vec![])
-            .counting(move || counted.as_ref().map(Peers::rows).unwrap_or_default());
+            .counting(move || counted.as_ref().map(Peers::rows).unwrap_or_default())
+            .with("integrity", location.path().is_some(), vec![])
+            .counting(soundness.rows());
         let vitals = Arc::new(vitals);
         let recent = Arc::new(Recent::default());
         let feed = Feed::load(open()?, location.bell(), recent.clone())?;
@@ -437,6 +447,7 @@ impl Daemon {
             registration,
             journal,
             changes,
+            soundness,
             pulse,
             tftp,
             vitals,
@@ -514,6 +525,7 @@ impl Daemon {
             }
         }
         self.journal.stop();
+        self.soundness.stop();
         let (stopper, thread) = self.changes;
         stopper.stop();
         let _ = thread.join();
@@ -557,6 +569,21 @@ fn server_values(config: &Config, addresses: &Addresses) -> ServerValues {
 }
 
 /// Gives up root for good.
+/// Writes this server's row. On a disk that is full a server goes on that was known before: it answers boards, and works when there
+/// is room again.
+fn make_known(store: &mut dyn Store, row: &ServerRow) -> Result<(), StoreError> {
+    match store.register_server(row, SystemClock.now()) {
+        Err(error @ StoreError::Unavailable { .. }) => match store.servers() {
+            Ok(known) if known.iter().any(|s| s.name == row.name) => {
+                log::error!("{error}; nothing can be written, and what needs that waits");
+                Ok(())
+            }
+            _ => Err(error),
+        },
+        done => done,
+    }
+}
+
 fn become_user(name: &str) -> Result<(), DaemonError> {
     let failed = |source: String| DaemonError::User { user: name.to_owned(), source };
     let user = nix::unistd::User::from_name(name).map_err(|e| failed(e.to_string()))?;

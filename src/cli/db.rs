@@ -1,7 +1,9 @@
 //! `mozpool db`: work on the store while the daemon is stopped.
 //!
-//! It refuses a SQLite file that a daemon holds: the layers keep their devices in memory and would not see the change. Daemons on a
-//! database hear of it, as they hear of each other.
+//! It refuses to change a SQLite file that a daemon holds: the layers keep their devices in memory and would not see the change.
+//! Daemons on a database hear of it, as they hear of each other. What only reads may run beside a daemon.
+
+mod backup;
 
 use super::Failure;
 use crate::clock::{Clock, SystemClock};
@@ -12,7 +14,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Work on the store while the daemon is stopped
+/// Work on the store: back it up, bring it back, verify it, fill it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -22,6 +24,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Import(ImportArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Verify(backup::VerifyArgs),
     Copy(CopyArgs),
 }
 
@@ -85,11 +90,15 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
             let changes = import(args, config).map_err(Failure::Db)?;
             print(&changes, args.dry_run).map_err(Failure::Output)
         }
-        Command::Copy(args) => {
-            let told = copy(args).map_err(Failure::Db)?;
-            std::io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::Output)
-        }
+        Command::Backup(args) => say(&backup::back_up(args, config).map_err(Failure::Db)?),
+        Command::Restore(args) => say(&backup::restore(args, config).map_err(Failure::Db)?),
+        Command::Verify(args) => say(&backup::verify(args, config).map_err(Failure::Db)?),
+        Command::Copy(args) => say(&copy(args).map_err(Failure::Db)?),
     }
+}
+
+fn say(told: &str) -> Result<(), Failure> {
+    std::io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::Output)
 }
 
 fn copy(args: &CopyArgs) -> Result<String, DbError> {
@@ -116,9 +125,14 @@ fn copy(args: &CopyArgs) -> Result<String, DbError> {
     Ok(told)
 }
 
+/// The store that the configuration names.
+fn configured(config: &Config) -> Result<Location, DbError> {
+    config.store_url.parse().map_err(DbError::Location)
+}
+
 fn import(args: &ImportArgs, config: &Config) -> Result<Vec<Change>, DbError> {
     let lab = Lab::load(&args.file, &config.server.name).map_err(DbError::Lab)?;
-    let location: Location = config.store_url.parse().map_err(DbError::Location)?;
+    let location = configured(config)?;
     let _lock = location.lock().map_err(DbError::Importing)?;
     let mut store = location.open().map_err(DbError::Importing)?;
     store.apply_lab(&lab, args.dry_run, SystemClock.now()).map_err(DbError::Importing)

@@ -27,6 +27,7 @@ pub mod server;
 mod show;
 pub mod simulate;
 pub mod status;
+pub mod support;
 pub mod things;
 mod when;
 
@@ -85,6 +86,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Db(db::Args),
+    SupportBundle(support::Args),
     Demo(demo::Args),
     Simulate(simulate::Args),
     Completion(pages::CompletionArgs),
@@ -115,6 +117,8 @@ pub enum Failure {
     RuleBroken,
     /// A running daemon was asked.
     Remote(remote::RemoteError),
+    /// The support bundle could not be written.
+    Bundle { path: PathBuf, source: std::io::Error },
     /// Standard output is gone.
     Output(std::io::Error),
 }
@@ -131,6 +135,7 @@ impl Failure {
             | Self::Db(_)
             | Self::Simulation(_)
             | Self::RuleBroken
+            | Self::Bundle { .. }
             | Self::Output(_) => ExitCode::FAILURE,
         }
     }
@@ -147,6 +152,9 @@ impl fmt::Display for Failure {
             Self::Simulation(error) => error.fmt(f),
             Self::RuleBroken => f.write_str("a rule was broken; the same settings and seed show it again"),
             Self::Remote(error) => error.fmt(f),
+            Self::Bundle { path, source } => {
+                write!(f, "cannot write {}: {source}; name another file", path.display())
+            }
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }
@@ -201,6 +209,10 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
             let config = load()?;
             logging::init("warn");
             db::run(&db, &config).map(well)
+        }
+        Command::SupportBundle(args) => {
+            logging::init("error");
+            support::run(&args, file).map(well)
         }
         Command::Status(args) => of_server(status::run(&args, file)),
         Command::Request(args) => of_server(request::run(&args, file)),

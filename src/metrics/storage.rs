@@ -92,7 +92,7 @@ impl Storage {
 }
 
 /// Bytes that are free for us on the disk with this file, and that it has.
-fn room(file: &Path) -> Option<(u64, u64)> {
+pub fn room(file: &Path) -> Option<(u64, u64)> {
     let disk = statvfs(file).ok()?;
     let block: u64 = disk.fragment_size();
     Some((block.saturating_mul(disk.blocks_available()), block.saturating_mul(disk.blocks())))

@@ -140,6 +140,9 @@ families! {
     StoreReadable: Gauge "mozpool_store_readable" [] "Whether the devices could be read for this scrape; where not, they are left out of it.";
     StoreFree: Gauge "mozpool_store_free_bytes" [] "Bytes that are free on the disk that the store lies on.";
     StoreSize: Gauge "mozpool_store_disk_bytes" [] "Bytes that the disk has on which the store lies.";
+    StoreLow: Gauge "mozpool_store_disk_low" [] "Whether so little is free on that disk (less than 128 MiB, or than a twentieth of it) that new lines of boards take the place of old ones.";
+    StoreChecking: Gauge "mozpool_store_checking" [] "Whether the store is looked at for damage, after a stop that left no time to close it.";
+    StoreDamaged: Gauge "mozpool_store_damaged" [] "Whether that has found damage.";
     Changes: Counter "mozpool_changes_total" [] "Changes that the store has numbered since it was made, which are told as events.";
 
     ProcessStart: Gauge "process_start_time_seconds" [] "When the process started, in seconds since 1970.";

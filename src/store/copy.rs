@@ -91,7 +91,7 @@ fn in_order<C: Copied>(c: &mut C, tables: &Tables) -> Result<Vec<String>> {
 }
 
 /// Statements are kept by their text as long as the program runs; this command makes a few per table, and ends.
-fn kept(text: String) -> &'static str {
+pub(super) fn kept(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 

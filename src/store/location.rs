@@ -2,6 +2,7 @@
 //!
 //! It knows the kinds of database by name and nothing of what they hold.
 
+use super::backup::{self, Check, Restored, Verified};
 use super::cells::Cells;
 use super::conn::{Conn, Doing};
 use super::copy::{self, Copied};
@@ -220,7 +221,14 @@ impl Location {
     pub fn open(&self) -> Result<Box<dyn Store>> {
         const OPEN: &str = "open";
         match &self.place {
-            Place::File(path) => self.open_sqlite(|| Sqlite::open_file(path).doing(OPEN)),
+            Place::File(path) => self.open_sqlite(|| {
+                let mut conn = Sqlite::open_file(path).doing(OPEN)?;
+                let found = migrate::version(&mut conn)?;
+                if (1..migrate::known()).contains(&found) {
+                    backup::before_migration(path, found)?;
+                }
+                Ok(conn)
+            }),
             Place::Memory(memory) => self.open_sqlite(|| {
                 let mut anchor = memory.anchor.lock().unwrap_or_else(PoisonError::into_inner);
                 if anchor.is_none() {
@@ -246,6 +254,85 @@ impl Location {
     fn ready<C: Conn + 'static>(&self, mut conn: C) -> Result<Box<dyn Store>> {
         self.bell.ring(&changes::last(&mut conn)?);
         Ok(Box::new(SqlStore::new(conn, self.bell.clone())))
+    }
+}
+
+/// Copies of a store that is a file.
+impl Location {
+    /// Copies the store as it is now into the new file `to`, and verifies the copy. A daemon may work with the store meanwhile. With
+    /// `replace` the copy takes the place of a file of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a database, and for a name that is taken; else as [`Self::open`]. Nothing is left under the name.
+    pub fn back_up(&self, to: &Path, replace: bool) -> Result<Verified> {
+        backup::back_up(
+            self.file("`mariadb-dump`, or `mozpool db copy` into a SQLite file, copies it")?,
+            to,
+            replace,
+        )
+    }
+
+    /// Puts the file `from` in this store's place, whose lock is held. What is there stays beside it, with `stamp` in its name.
+    ///
+    /// # Errors
+    /// `from` is no whole store of this program or an older one; somebody has the store open. The store is as it was then.
+    pub fn restore(&self, from: &Path, stamp: &str, lock: &StoreLock) -> Result<Restored> {
+        let store =
+            self.file("`mariadb` reads back what `mariadb-dump` wrote, and `mozpool db copy` a SQLite file")?;
+        backup::restore(from, store, stamp, lock)
+    }
+
+    /// Looks at every page and row of the store. A daemon may work with it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is damaged.
+    pub fn verify(&self) -> Result<Verified> {
+        backup::verify(self.file("`mariadb-check` looks at its tables")?, Check::Full)
+    }
+
+    /// It is a file, and whoever worked with it last had no time to close it, or it was damaged when it was looked at last.
+    pub fn is_suspect(&self) -> bool {
+        self.path().is_some_and(backup::is_suspect)
+    }
+
+    /// Looks at every page, until `stop` says so; `false` when there was no time to look at all. Writes nothing into the store, and
+    /// remembers beside it that it is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is damaged.
+    pub fn is_sound(&self, stop: impl FnMut() -> bool + Send + 'static) -> Result<bool> {
+        backup::is_sound(self.file("it looks after itself")?, stop)
+    }
+
+    /// Reads what is in a store that is a file; makes nothing, and upgrades nothing.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none of ours.
+    pub fn contents(&self) -> Result<Verified> {
+        backup::contents(self.file("its tables say it")?)
+    }
+
+    /// Looks at every page as [`Self::is_sound`] does, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is damaged.
+    pub fn look_for_damage(&self, stop: impl FnMut() -> bool + Send + 'static) -> Result<bool> {
+        backup::look_for_damage(self.file("it looks after itself")?, stop)
+    }
+
+    /// The newest copy of it that is known here.
+    pub fn newest_copy(&self) -> Option<PathBuf> {
+        self.path().and_then(backup::newest)
+    }
+
+    fn file(&self, instead: &str) -> Result<&Path> {
+        match &self.place {
+            Place::File(path) => Ok(path),
+            Place::Memory(_) => Err(in_memory()),
+            Place::Mysql(_) => Err(StoreError::Refused {
+                why: format!("{self} is a database and no file: {instead} (docs/database.md)"),
+            }),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod apply;
 mod attempts;
+mod backup;
 mod boards;
 mod candidates;
 mod cells;
@@ -38,6 +39,7 @@ mod sqlstore;
 pub(crate) mod tally;
 pub(crate) mod through;
 
+pub use backup::{Check, Restored, Verified};
 pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
     LastChanges, RequestNews,

@@ -4,9 +4,11 @@
 //! (in WAL mode `NORMAL` may lose the last commits with the power: sqlite.org/pragma.html#pragma_synchronous), `BEGIN
 //! IMMEDIATE` so that two writers meet at the beginning of a transaction, where waiting helps, and not in its middle.
 
+use super::backup;
 use super::conn::{Conn, ConnError, Doing, Row, Then, Value};
 use super::copy::Copied;
 use super::tally;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -27,6 +29,8 @@ pub(super) struct Sqlite {
     conn: Connection,
     /// For messages.
     path: String,
+    /// It is the store that is worked with: what is said of damage says where its copies are.
+    is_store: bool,
 }
 
 impl Sqlite {
@@ -35,8 +39,8 @@ impl Sqlite {
         let name = path.display().to_string();
         prepare_place(path).map_err(ConnError::Other)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(|e| explain(&name, &e))?;
-        let sqlite = Self { conn, path: name };
+        let conn = Connection::open_with_flags(path, flags).map_err(|e| explain_store(&name, &e))?;
+        let sqlite = Self { conn, path: name, is_store: true };
         if sqlite.conn.is_readonly("main").map_err(|e| sqlite.explain(&e))? {
             return Err(ConnError::Other(format!(
                 "{}: this user may not write to it; give it to the user that runs mozpool",
@@ -67,7 +71,28 @@ impl Sqlite {
         // The `memdb` VFS, not `cache=shared`: it has ordinary locks, which the busy timeout knows how to wait for.
         let conn = Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)
             .map_err(|e| explain(":memory:", &e))?;
-        let sqlite = Self { conn, path: ":memory:".into() };
+        let sqlite = Self { conn, path: ":memory:".into(), is_store: false };
+        sqlite.configure()?;
+        Ok(sqlite)
+    }
+
+    /// Opens a file to read it. `alone`: no log lies beside it, so nobody has it open; then nothing is made beside it, and it may be
+    /// in a folder that nobody may write to.
+    pub(super) fn open_reader(path: &Path, alone: bool) -> Result<Self, ConnError> {
+        use std::os::unix::ffi::OsStrExt;
+        let name = path.display().to_string();
+        // A URI: what is no plain letter in it is written as a number (sqlite.org/uri.html).
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-".contains(b);
+        let path =
+            std::path::absolute(path).map_err(|e| ConnError::Other(super::location::io_problem(path, &e)))?;
+        let bytes = path.as_os_str().as_bytes().iter();
+        let uri: String =
+            bytes.map(|b| if plain(b) { char::from(*b).to_string() } else { format!("%{b:02x}") }).collect();
+        let uri = format!("file:{uri}?mode=ro{}", if alone { "&immutable=1" } else { "" });
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(uri, flags).map_err(|e| explain(&name, &e))?;
+        let sqlite = Self { conn, path: name, is_store: false };
         sqlite.configure()?;
         Ok(sqlite)
     }
@@ -97,8 +122,134 @@ impl Sqlite {
     }
 
     fn explain(&self, error: &rusqlite::Error) -> ConnError {
-        explain(&self.path, error)
+        if self.is_store { explain_store(&self.path, error) } else { explain(&self.path, error) }
     }
+}
+
+/// What is done with the file as a whole.
+impl Sqlite {
+    /// From here on the store is read as it is now, until [`Conn::rollback`] or the end. Writers do not wait for that.
+    pub(super) fn begin_reading(&mut self) -> Result<(), ConnError> {
+        // The moment is that of the first row that is read.
+        self.batch("BEGIN; SELECT COUNT(*) FROM sqlite_master")
+    }
+
+    /// Bytes of all its pages.
+    pub(super) fn size(&self) -> Result<u64, ConnError> {
+        let pages: i64 = self.pragma("page_count")?;
+        let page: i64 = self.pragma("page_size")?;
+        Ok(u64::try_from(pages.saturating_mul(page)).unwrap_or(0))
+    }
+
+    /// Copies all pages into the empty file `to`, `portion` pages at a time, and has `between` called after each. The caller has
+    /// begun to read: else it would begin anew with every commit of another process. Nothing waits for the disk here.
+    pub(super) fn copy_into(
+        &self,
+        to: &Path,
+        portion: i32,
+        mut between: impl FnMut() -> std::io::Result<()>,
+    ) -> Result<(), ConnError> {
+        let name = to.display().to_string();
+        let at = |e: rusqlite::Error| explain(&name, &e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut to_conn = Connection::open_with_flags(to, flags).map_err(at)?;
+        // Half a file is thrown away as a whole, so there is nothing to roll back.
+        to_conn.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(())).map_err(at)?;
+        to_conn.pragma_update(None, "synchronous", "OFF").map_err(at)?;
+        let backup = Backup::new(&self.conn, &mut to_conn).map_err(at)?;
+        loop {
+            match backup.step(portion).map_err(at)? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => {}
+                // The source is being read already, and the target is ours alone.
+                other => {
+                    return Err(ConnError::Other(format!(
+                        "{name}: it is held by another program ({other:?})"
+                    )));
+                }
+            }
+            between().map_err(|e| ConnError::Other(super::location::io_problem(to, &e)))?;
+        }
+    }
+
+    /// Looks for damage: `all` of it (sqlite.org/pragma.html#pragma_integrity_check), or without comparing indexes. At most `most`
+    /// faults are told. `None` when `stop` has said so.
+    pub(super) fn faults(
+        &mut self,
+        all: bool,
+        most: usize,
+        stop: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Option<Vec<String>>, ConnError> {
+        // A hundred steps are some microseconds, and what a disk takes.
+        self.conn.progress_handler(100, Some(stop)).map_err(|e| self.explain(&e))?;
+        let mut looks =
+            vec![format!("PRAGMA {}({most})", if all { "integrity_check" } else { "quick_check" })];
+        if all {
+            let from = "pragma_foreign_key_check";
+            looks.push(format!("SELECT \"table\" || ' refers to a row of ' || parent || ' that is not there' FROM {from} LIMIT {most}"));
+        }
+        let mut found: Vec<String> = Vec::new();
+        let mut look = |sql: &str| -> rusqlite::Result<()> {
+            let mut statement = self.conn.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                found.push(row.get(0)?);
+            }
+            Ok(())
+        };
+        let looked = looks.iter().try_for_each(|sql| look(sql));
+        found.retain(|line| line != "ok");
+        self.conn.progress_handler(0, None::<fn() -> bool>).map_err(|e| self.explain(&e))?;
+        match looked {
+            Ok(()) => Ok(Some(found)),
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+            // The look itself has met it.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                found.push(e.to_string());
+                Ok(Some(found))
+            }
+            Err(e) => Err(self.explain(&e)),
+        }
+    }
+
+    /// When this connection is the last one, it leaves the log as it is.
+    pub(super) fn leave_log(&self) -> Result<(), ConnError> {
+        let set = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        set.map(drop).map_err(|e| self.explain(&e))
+    }
+
+    /// Brings what is in the log of a store into its file, and takes the log away. Nobody else may have it open.
+    pub(super) fn fold(path: &Path) -> Folded {
+        let fold = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let conn = Connection::open_with_flags(path, flags)?;
+            conn.query_row("PRAGMA journal_mode = DELETE", [], |r| r.get::<_, String>(0))
+        };
+        match fold() {
+            Ok(mode) if mode == "delete" => Folded::Done,
+            Ok(_) => Folded::Busy,
+            Err(e)
+                if matches!(
+                    e.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                ) =>
+            {
+                Folded::Busy
+            }
+            Err(e) => Folded::Unreadable(e.to_string()),
+        }
+    }
+}
+
+/// What became of a store's log.
+#[derive(Debug)]
+pub(super) enum Folded {
+    /// Everything is in the file.
+    Done,
+    /// Somebody has the store open.
+    Busy,
+    /// The store cannot be read.
+    Unreadable(String),
 }
 
 impl rusqlite::ToSql for Value {
@@ -245,7 +396,11 @@ fn prepare_place(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err(format!("{} is a directory; name a file in it", path.display()));
     }
-    if path.try_exists().unwrap_or(false) {
+    let is_there = path.try_exists().unwrap_or(false);
+    if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+        is_new(path)?;
+    }
+    if is_there {
         return Ok(());
     }
     let directory = match path.parent() {
@@ -268,6 +423,30 @@ fn prepare_place(path: &Path) -> Result<(), String> {
     }
 }
 
+/// Refuses to begin a new store where there was one: an empty file would be taken for a new store, and its log be deleted.
+fn is_new(path: &Path) -> Result<(), String> {
+    let log = backup::beside(path, "-wal");
+    let has_log = std::fs::metadata(&log).is_ok_and(|m| m.len() > 0);
+    if !has_log && !backup::was_used(path) {
+        return Ok(());
+    }
+    let because = if has_log { "its log" } else { "a copy" };
+    Err(format!(
+        "{} is missing or empty, and {because} is there, so it was in use and is lost{}. To begin with a new store name another \
+         file, or move what is left of this one to another folder",
+        path.display(),
+        backup::way_out(path)
+    ))
+}
+
+/// The same as [`explain`]; and for a store that is damaged, where its copies are.
+fn explain_store(path: &str, error: &rusqlite::Error) -> ConnError {
+    match explain(path, error) {
+        ConnError::Corrupt(what) => ConnError::Corrupt(what + &backup::way_out(Path::new(path))),
+        other => other,
+    }
+}
+
 /// SQLite's error as ours, with the remedy where we know one.
 fn explain(path: &str, error: &rusqlite::Error) -> ConnError {
     let text = |remedy: &str| format!("{path}: {error}{remedy}");
@@ -283,9 +462,7 @@ fn explain(path: &str, error: &rusqlite::Error) -> ConnError {
         ErrorCode::NotADatabase => ConnError::Corrupt(format!(
             "{path} is not a SQLite database; move it away, restore a backup, or name another file as the store"
         )),
-        ErrorCode::DatabaseCorrupt => {
-            ConnError::Corrupt(format!("{path} is damaged ({error}); stop the daemon and restore a backup"))
-        }
+        ErrorCode::DatabaseCorrupt => ConnError::Corrupt(format!("{path} is damaged ({error})")),
         ErrorCode::DiskFull => ConnError::Other(text("; the disk is full, free some space on it")),
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
             ConnError::Other(text("; the user that runs mozpool must be able to write it and its directory"))

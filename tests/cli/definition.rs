@@ -18,7 +18,7 @@ fn leaves(command: &Command, path: &[String], found: &mut Vec<Vec<String>>) {
 fn tests() -> String {
     let mut text = String::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for folder in ["", "cli", "database", "inventory", "support"] {
+    for folder in ["", "backup", "cli", "database", "inventory", "support"] {
         for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("definition.rs") {

@@ -115,7 +115,7 @@ fn read(location: &Location, server: &str) -> Result<(Finding, Option<Stored>), 
         let what = format!("{location} has schema version {found}; the daemon will bring it to {known}");
         let remedy = match location.is_shared() {
             true => "stop the daemons of all servers, and back it up, before you start this one",
-            false => "back it up before you start the daemon",
+            false => "it makes a copy first, if there is room for one",
         };
         return Ok((Finding::warn(what, remedy), None));
     }

@@ -6,11 +6,15 @@
 pub mod accept;
 pub mod backlog;
 pub mod candidates;
+mod doubt;
 pub mod names;
 mod room;
 pub mod senders;
+mod stats;
 pub mod steps;
 pub mod strays;
+
+pub use stats::Stats;
 
 use super::intake::{Batch, Intake};
 use super::messages::{JOURNAL_QUEUE, JournalLine};
@@ -24,11 +28,13 @@ use crate::store::{
 use accept::Acceptance;
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
+use doubt::Doubt;
 use names::LookUp;
 use room::Room;
 use senders::{Addresses, Senders};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -156,54 +162,6 @@ pub struct Settings {
     pub report_retention_days: u32,
 }
 
-/// What the journal has done since it started, for whoever shows it.
-#[derive(Debug, Default)]
-pub struct Stats {
-    /// Lines on disk.
-    pub written: AtomicU64,
-    /// Lines of unknown senders; not all of them are kept.
-    pub strays: AtomicU64,
-    /// Steps of attempts in the store.
-    pub steps: AtomicU64,
-    /// Steps for which there was no room while the store failed; not those that a board in circles has too many of.
-    pub steps_lost: AtomicU64,
-    /// Lines that are lost, here or on the way here; not those that the kernel dropped before we saw them.
-    pub lost: AtomicU64,
-    /// Times that boards which are no devices turned to us and were noted.
-    pub candidates: AtomicU64,
-    /// Times that there was no room for that.
-    pub candidates_lost: AtomicU64,
-    /// Writes that the store refused.
-    pub failures: AtomicU64,
-    /// Lines that wait for the next write, or for a store that fails.
-    pub waiting: AtomicU64,
-    /// Bytes of text of what boards say, in the store.
-    pub bytes: AtomicU64,
-    /// Bytes of it that were deleted because there were more than may be.
-    pub bytes_dropped: AtomicU64,
-}
-
-impl Stats {
-    /// Every counter with its name, for whoever shows them all.
-    pub fn rows(&self) -> Vec<(&'static str, u64)> {
-        [
-            ("written", &self.written),
-            ("strays", &self.strays),
-            ("steps", &self.steps),
-            ("steps_lost", &self.steps_lost),
-            ("lost", &self.lost),
-            ("candidates", &self.candidates),
-            ("candidates_lost", &self.candidates_lost),
-            ("failures", &self.failures),
-            ("waiting", &self.waiting),
-            ("bytes", &self.bytes),
-            ("bytes_dropped", &self.bytes_dropped),
-        ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-        .to_vec()
-    }
-}
-
 /// Rung after every write, for those who follow a log: they wait for another number of writes.
 #[derive(Debug, Default)]
 pub struct LogBell {
@@ -266,6 +224,7 @@ pub struct Journal<S = Box<dyn Store>> {
     refreshed: Instant,
     refresh_at: Instant,
     prune_at: Instant,
+    doubt: Doubt,
 }
 
 /// The ends of the channels to *names* that are the journal's.
@@ -280,6 +239,7 @@ impl<S: LogStore> Journal<S> {
         let now = Instant::now();
         let room = Room::new(settings.log_bytes_max, now);
         let backlog = Backlog::new(&settings.server, now);
+        let doubt = Doubt::new(&*clock);
         Self {
             store,
             settings,
@@ -301,6 +261,7 @@ impl<S: LogStore> Journal<S> {
             refreshed: now,
             refresh_at: now,
             prune_at: now,
+            doubt,
         }
     }
 
@@ -308,6 +269,14 @@ impl<S: LogStore> Journal<S> {
     #[must_use]
     pub fn accepting(self, acceptance: Acceptance) -> Self {
         Self { acceptance: Some(acceptance), ..self }
+    }
+
+    /// The same, with a look at the disk that the store's file is on.
+    #[must_use]
+    pub fn on_disk(mut self, file: PathBuf) -> Self {
+        let free = move || crate::metrics::storage::room(&file);
+        self.room = self.room.on_disk(Box::new(free));
+        self
     }
 
     /// What it does, to look at while it runs.
@@ -599,6 +568,10 @@ impl<S: LogStore> Journal<S> {
             self.prune_at = Instant::now() + PRUNE_RETRY;
             return;
         }
+        if self.doubt.holds(&*self.clock) {
+            self.prune_at = Instant::now() + PRUNE_EVERY;
+            return;
+        }
         let today = self.clock.now();
         let before = |days: u32| today.plus_ms(-i64::from(days) * DAY_MS);
         let too_old = TooOld {
@@ -639,6 +612,7 @@ impl<S: LogStore> Journal<S> {
                 self.room.rest(now + PRUNE_RETRY);
             }
         }
+        self.stats.disk_low.store(u64::from(self.room.is_low()), Ordering::Relaxed);
     }
 
     /// Takes what is still in the inbox, and writes everything.

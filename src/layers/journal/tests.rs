@@ -471,6 +471,28 @@ fn old_rows_go_in_small_portions_between_the_lines() {
 }
 
 #[test]
+fn a_clock_that_leaps_ahead_deletes_nothing() {
+    let shelf = Arc::new(Mutex::new(Shelf::default()));
+    let fake = Fake { shelf: shelf.clone(), wrote: bounded(1).0, listed: bounded(1).0 };
+    let settings = Settings {
+        server: "imaging-1".into(),
+        log_retention_days: 14,
+        log_bytes_max: 100 << 20,
+        request_retention_days: 7,
+        report_retention_days: 400,
+    };
+    let clock = Arc::new(ManualClock::at(NOW));
+    let mut journal = Journal::new(fake, clock.clone(), settings);
+    clock.put_right_ms(30 * DAY_MS);
+    journal.prune();
+    assert!(shelf.lock().expect("nobody panics with it").prunes.is_empty());
+    clock.put_right_ms(-30 * DAY_MS);
+    journal.prune_at = Instant::now();
+    journal.prune();
+    assert_eq!(shelf.lock().expect("nobody panics with it").prunes, [(86, 93, 93)]);
+}
+
+#[test]
 fn a_lost_neighbour_ends_it_with_everything_written() {
     let mut rig = start(0, 0);
     rig.say([10, 0, 0, 1], "a");
