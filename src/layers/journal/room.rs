@@ -33,6 +33,11 @@ impl Room {
         Self { max, held: 0, counted: false, taking: None, wake: now }
     }
 
+    /// No more than this from now on; the next step sees to it.
+    pub(super) fn limit(&mut self, max: u64) {
+        self.max = max;
+    }
+
     /// When [`Self::step`] has something to do.
     pub(super) fn wake(&self) -> Instant {
         self.wake
