@@ -35,6 +35,14 @@ impl Clock for SystemClock {
     }
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, which service managers order messages by.
+pub fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (s, ns) =
+        (u64::try_from(now.tv_sec).unwrap_or_default(), u64::try_from(now.tv_nsec).unwrap_or_default());
+    s.saturating_mul(1_000_000).saturating_add(ns / 1000)
+}
+
 /// The system's clock may be put right by hours: by a person, or by NTP some time after the start. Whoever keeps deadlines
 /// in UTC asks this before he looks at them, and moves them by as much.
 #[derive(Debug, Clone, Copy)]

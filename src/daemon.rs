@@ -4,15 +4,21 @@
 //! waits for minutes, and one that gets a wrong answer boots the wrong system. Whatever ends unasked ends the daemon, with the
 //! name of what it was.
 
+mod confine;
+mod error;
 mod inventory;
+mod notify;
+mod passed;
+mod reload;
 mod sockets;
 mod soundness;
+mod watchdog;
 
 use crate::api;
 use crate::api::events::Recent;
 use crate::api::vitals::Listens::{Tcp, Udp};
 use crate::api::vitals::Vitals;
-use crate::boot::render::{RenderError, ServerValues, render, sample_values};
+use crate::boot::render::{ServerValues, render, sample_values};
 use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, InventorySource};
@@ -21,85 +27,41 @@ use crate::layers::changes::{self, Feed};
 use crate::layers::http;
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
 use crate::layers::journal::accept::Acceptance;
-use crate::layers::journal::{self, Journal};
+use crate::layers::journal::{self, Journal, Keep};
 use crate::layers::lifeguard::{self, Lifeguard};
-use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
+use crate::layers::messages::{BMM_QUEUE, JOURNAL_QUEUE, JournalLine, LIFEGUARD_QUEUE, MOZPOOL_QUEUE};
 use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::peers::{self, Peers, Pulse};
 use crate::layers::supervise::{Exit, spawn};
 use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
 use crate::metrics::counted::counted;
-use crate::seal::{BadSecret, Secret};
+use crate::seal::Secret;
 use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+pub use error::DaemonError;
 use inventory::Inventory;
-use sockets::bind;
+use notify::Notifier;
+use passed::PassedSockets;
+use reload::Reload;
+pub use reload::Source;
+use sockets::{Sockets, bind};
 use soundness::Soundness;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use watchdog::Watch;
 
 /// The PXE config of every board that has nothing to install.
 const LOCAL_BOOT: &str = crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
 /// Ends of threads that may wait to be heard: more than there are threads, so that none blocks on its way out.
 const ENDED_QUEUE: usize = 256;
+/// What calls that are here when the daemon is told to stop get: most take milliseconds, one by hand may take seconds.
+const CALL_GRACE: Duration = Duration::from_secs(2);
 /// What downloads under way get before they are cut off. Boards resume them.
 const DOWNLOAD_GRACE: Duration = Duration::from_secs(2);
-/// Why the daemon could not start, or ended.
-#[derive(Debug)]
-pub enum DaemonError {
-    /// A port cannot be had; the text says who has it or what to do.
-    Bind(String),
-    /// A folder that is served cannot be opened.
-    Folder { setting: &'static str, path: String, source: String },
-    /// The user to become does not exist, or root is needed to become it.
-    User { user: String, source: String },
-    /// The store.
-    Store(StoreError),
-    /// The pool's secret cannot be used.
-    Secret(BadSecret),
-    /// The boot config that every board gets cannot be rendered.
-    LocalBoot(RenderError),
-    /// A thread ended unasked.
-    Ended { thread: String, exit: Exit },
-    /// The system refuses something that every system has.
-    System { doing: &'static str, source: std::io::Error },
-}
-
-impl fmt::Display for DaemonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind(text) => f.write_str(text),
-            Self::Folder { setting, path, source } => {
-                write!(f, "cannot open {path} ({setting}): {source}; create it or change the setting")
-            }
-            Self::User { user, source } => {
-                write!(
-                    f,
-                    "cannot become user {user} (server.user): {source}; create it, and start the daemon as root"
-                )
-            }
-            Self::Store(error) => error.fmt(f),
-            Self::Secret(error) => error.fmt(f),
-            Self::LocalBoot(error) => write!(f, "{error}; put it right with `mozpool db import`"),
-            Self::Ended { thread, exit } => write!(f, "thread {thread} ended: {exit}"),
-            Self::System { doing, source } => write!(f, "cannot {doing}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for DaemonError {}
-
-impl From<StoreError> for DaemonError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 /// Where a running daemon listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
@@ -115,21 +77,31 @@ pub struct Addresses {
     pub registration: Vec<SocketAddr>,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; at SIGHUP `source` is asked for the configuration again.
 ///
 /// # Errors
 /// [`DaemonError`]; nothing is left running.
-pub fn run(config: &Config) -> Result<(), DaemonError> {
-    let signals = crate::signals::stop_signals()
+pub fn run(config: &Config, source: Source) -> Result<(), DaemonError> {
+    // No thread is started before the rights that none of them needs are given up.
+    let signals = crate::signals::Handlers::of_daemon()
         .map_err(|source| DaemonError::System { doing: "listen for signals", source })?;
-    let daemon = Daemon::start(config)?;
+    let notifier = Arc::new(Notifier::from_env());
+    let prepared = Prepared::open(config, PassedSockets::from_env()?)?;
+    confine::confine(config, &prepared.location);
+    let asked =
+        signals.listen().map_err(|source| DaemonError::System { doing: "listen for signals", source })?;
+    notifier.status("opening the store");
+    let mut daemon = prepared.start(config)?;
     let Addresses { http, tftp, syslog_udp, syslog_tcp, registration } = daemon.addresses();
     log::info!(
         "server {} serves {} on http {http}, tftp {tftp:?}, syslog udp {syslog_udp:?} tcp {syslog_tcp:?}, registration {registration:?}",
         config.server.name,
         config.store_shown()
     );
-    daemon.serve(&signals)
+    let status = format!("server {} serves on http {http}", config.server.name);
+    daemon.tell(&notifier, status.clone());
+    let reload = Reload::new(source, Arc::clone(&daemon.keep), Arc::clone(&notifier), status);
+    daemon.serve_and(&asked.stop, &asked.reload, reload, &notifier)
 }
 
 /// A running daemon.
@@ -148,7 +120,11 @@ pub struct Daemon {
     changes: (changes::Stopper, JoinHandle<()>),
     soundness: Soundness,
     pulse: Option<Layer>,
+    watchdog: Option<Layer>,
     tftp: Option<(tftpd::Stopper, JoinHandle<()>)>,
+    commands: api::Commands,
+    keep: Arc<Keep>,
+    ended_tx: Sender<(String, Exit)>,
     /// Nobody else may open the store while this lives.
     _lock: StoreLock,
 }
@@ -167,33 +143,41 @@ impl Layer {
     }
 }
 
-impl Daemon {
-    /// Starts everything that the configuration asks for.
+/// Everything that root may be needed for: ports and folders are open, secrets are read. Nothing runs.
+struct Prepared {
+    location: Location,
+    boot: Arc<BootTable>,
+    clock: Arc<dyn Clock>,
+    lines: (Sender<JournalLine>, Receiver<JournalLine>),
+    tftp_lost: Arc<AtomicU64>,
+    secret: Option<Secret>,
+    sockets: Sockets,
+    files: tftpd::Root,
+}
+
+impl Prepared {
+    /// Opens what the configuration asks for, but for the sockets that were `passed`, and gives up root.
     ///
     /// # Errors
-    /// [`DaemonError`]; what was started until then stops with the process.
-    pub fn start(config: &Config) -> Result<Self, DaemonError> {
+    /// [`DaemonError`]; nothing stays open.
+    fn open(config: &Config, mut passed: PassedSockets) -> Result<Self, DaemonError> {
         let location: Location = config
             .store_url
             .parse()
             .map_err(|e: crate::store::BadLocation| StoreError::Refused { why: e.to_string() })?;
         let boot = Arc::new(BootTable::new(&built_in_local_boot()?));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics =
-            Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
-        // What the threads do with the store is counted.
-        let open = {
-            let (location, metrics) = (location.clone(), Arc::clone(&metrics));
-            move || Ok::<_, StoreError>(counted(location.open()?, &metrics))
-        };
-        let (lines_tx, lines_rx) = bounded(JOURNAL_QUEUE);
+        let lines = bounded(JOURNAL_QUEUE);
         let tftp_lost = Arc::new(AtomicU64::new(0));
-        let history = tftp::History::new(lines_tx.clone(), clock.clone(), tftp_lost.clone());
-        // Before the rights of root are given up, and before anything is bound that a mistake would hold.
+        let history = tftp::History::new(lines.0.clone(), clock.clone(), tftp_lost.clone());
+        // Before anything is bound that a mistake would hold.
         let secret = config.peers.secret_file.as_deref().map(Secret::read).transpose();
         let secret = secret.map_err(DaemonError::Secret)?;
-        let sockets = bind(config, &boot, history)?;
-        let addresses = sockets.addresses();
+        if passed.count() > 0 {
+            log::info!("{} sockets come from the service manager", passed.count());
+        }
+        let sockets = bind(config, &boot, history, &mut passed)?;
+        passed.all_taken()?;
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
             setting: "http.files",
             path: config.http.files.display().to_string(),
@@ -202,6 +186,25 @@ impl Daemon {
         if let Some(user) = &config.server.user {
             become_user(user)?;
         }
+        Ok(Self { location, boot, clock, lines, tftp_lost, secret, sockets, files })
+    }
+
+    /// Opens the store and starts the threads.
+    ///
+    /// # Errors
+    /// [`DaemonError`]; what was started until then stops with the process.
+    fn start(self, config: &Config) -> Result<Daemon, DaemonError> {
+        let Self { location, boot, clock, lines: (lines_tx, lines_rx), tftp_lost, secret, sockets, files } =
+            self;
+        let addresses = sockets.addresses();
+        let metrics =
+            Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
+        // What the threads do with the store is counted.
+        let open = {
+            let (location, metrics) = (location.clone(), Arc::clone(&metrics));
+            move || Ok::<_, StoreError>(counted(location.open()?, &metrics))
+        };
+        let keep = Arc::new(Keep::new(config));
         let (ended_tx, ended) = bounded(ENDED_QUEUE);
         let lock = match &secret {
             Some(_) => share(&location, &config.server.name)?,
@@ -252,13 +255,7 @@ impl Daemon {
         let journal = Journal::new(
             open()?,
             clock.clone(),
-            journal::Settings {
-                server: config.server.name.clone(),
-                log_retention_days: config.syslog.retention_days,
-                log_bytes_max: u64::from(config.syslog.max_mib) << 20,
-                request_retention_days: config.requests.retention_days,
-                report_retention_days: config.reports.retention_days,
-            },
+            journal::Settings { server: config.server.name.clone(), keep: Arc::clone(&keep) },
         );
         let accept = &config.registration;
         let journal = if accept.rules.is_empty() {
@@ -434,8 +431,9 @@ impl Daemon {
             let thread = spawn("pulse", ended_tx.clone(), move || pulse.run(&stop));
             Layer { stop: pulse_stop, thread }
         });
+        let commands = parts.commands.clone();
         let http = sockets.http.run(parts, &ended_tx).map_err(|e| DaemonError::Bind(e.to_string()))?;
-        Ok(Self {
+        Ok(Daemon {
             addresses,
             ended,
             http,
@@ -449,10 +447,41 @@ impl Daemon {
             changes,
             soundness,
             pulse,
+            watchdog: None,
             tftp,
+            commands,
+            keep,
+            ended_tx,
             vitals,
             _lock: lock,
         })
+    }
+}
+
+impl Daemon {
+    /// Starts everything that the configuration asks for.
+    ///
+    /// # Errors
+    /// [`DaemonError`]; what was started until then stops with the process.
+    pub fn start(config: &Config) -> Result<Self, DaemonError> {
+        Prepared::open(config, PassedSockets::default())?.start(config)
+    }
+
+    /// Has the service manager told when all answer, and as long as they do.
+    fn tell(&mut self, notifier: &Arc<Notifier>, status: String) {
+        if !notifier.is_heard() {
+            return;
+        }
+        let watch = Watch {
+            commands: self.commands.clone(),
+            http: self.addresses.http,
+            notifier: Arc::clone(notifier),
+            every: notify::watchdog(),
+            status,
+        };
+        let (stop, stopped) = bounded(0);
+        let thread = spawn("watchdog", self.ended_tx.clone(), move || watch.run(&stopped));
+        self.watchdog = Some(Layer { stop, thread });
     }
 
     /// Where it listens, with the ports that the system chose where 0 was asked for.
@@ -460,20 +489,31 @@ impl Daemon {
         &self.addresses
     }
 
-    /// Waits until `stop` says something.
+    /// Waits until `stop` says something; meanwhile `reload` is answered.
     ///
     /// # Errors
     /// [`DaemonError::Ended`] names the first thread that ended unasked.
-    pub fn wait(&self, stop: &Receiver<()>) -> Result<(), DaemonError> {
-        select! {
-            recv(stop) -> _ => Ok(()),
-            recv(self.ended) -> report => match report {
-                Ok((thread, exit)) => {
-                    self.vitals.ended(&thread);
-                    Err(DaemonError::Ended { thread, exit })
-                }
-                // Every thread holds a sender of its own, so this is the end of all of them.
-                Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
+    fn wait(
+        &self,
+        stop: &Receiver<()>,
+        reload: &Receiver<()>,
+        mut on_reload: impl FnMut(),
+    ) -> Result<(), DaemonError> {
+        loop {
+            select! {
+                recv(stop) -> _ => return Ok(()),
+                recv(reload) -> asked => match asked {
+                    Ok(()) => on_reload(),
+                    Err(_) => return Ok(()),
+                },
+                recv(self.ended) -> report => return match report {
+                    Ok((thread, exit)) => {
+                        self.vitals.ended(&thread);
+                        Err(DaemonError::Ended { thread, exit })
+                    }
+                    // The daemon holds a sender of its own.
+                    Err(_) => Err(DaemonError::Ended { thread: "all".into(), exit: Exit::Lost("everybody") }),
+                },
             }
         }
     }
@@ -484,7 +524,24 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError::Ended`] names the first thread that ended unasked or badly.
     pub fn serve(self, stop: &Receiver<()>) -> Result<(), DaemonError> {
-        let served = self.wait(stop);
+        let served = self.wait(stop, &never(), || ());
+        self.stop_after(served)
+    }
+
+    /// The same for a daemon that has a service manager and reads its configuration again.
+    fn serve_and(
+        self,
+        stop: &Receiver<()>,
+        reload: &Receiver<()>,
+        mut on_reload: Reload,
+        notifier: &Notifier,
+    ) -> Result<(), DaemonError> {
+        let served = self.wait(stop, reload, || on_reload.run());
+        notifier.stopping("finishing what is under way");
+        self.stop_after(served)
+    }
+
+    fn stop_after(self, served: Result<(), DaemonError>) -> Result<(), DaemonError> {
         match &served {
             Ok(()) => log::info!("stopping"),
             Err(error) => log::error!("{error}; stopping the rest"),
@@ -498,7 +555,12 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError::Ended`] names a thread that ended badly on the way.
     pub fn stop(mut self) -> Result<(), DaemonError> {
+        if let Some(watchdog) = self.watchdog {
+            // It may be waiting for an answer: it is not waited for, for it only speaks to the service manager.
+            drop(watchdog.stop);
+        }
         self.http.stop();
+        self.http.wait_for_answers(CALL_GRACE);
         if let Some(inventory) = self.inventory {
             inventory.stop();
         }

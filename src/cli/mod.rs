@@ -185,11 +185,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let load = || Config::load(args.config.as_deref(), &Host::ask()).map_err(Failure::Config);
     let well = |()| ExitCode::SUCCESS;
     match args.command {
-        Command::Serve(_) => {
-            let config = load()?;
-            logging::init(&config.log_filter);
-            serve::run(&config).map(well)
-        }
+        Command::Serve(_) => serve::run(file).map(well),
         Command::Demo(demo) => {
             // The demo draws on the terminal, and a relay board that fails is part of the play; RUST_LOG has the log.
             logging::init("error");

@@ -3,6 +3,7 @@
 //! It knows what may be set, within which limits, and what holds otherwise; it opens no port, file root or store. An empty file is
 //! a good configuration. `packaging/mozpool.toml` lists every setting; a test holds it to this file.
 
+mod changed;
 mod document;
 mod error;
 mod host;
@@ -10,6 +11,7 @@ mod inventory;
 mod live;
 mod registration;
 
+pub use changed::changed;
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
 pub use host::{AddressFrom, Host};
@@ -78,6 +80,8 @@ pub struct Server {
     pub url: Option<String>,
     /// The user to become once all ports are open.
     pub user: Option<String>,
+    /// Whether the daemon gives up what it does not need once its ports are open.
+    pub confine: bool,
 }
 
 /// The API and the files that boards download.
@@ -206,6 +210,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with every fault of the file.
     pub fn load(named: Option<&Path>, host: &Host) -> Result<Self, ConfigError> {
+        Self::load_with_text(named, host).map(|(config, _)| config)
+    }
+
+    /// The same, and the file's text, which is empty where there is no file: to see later what has [`changed`].
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_text(named: Option<&Path>, host: &Host) -> Result<(Self, String), ConfigError> {
         let variable = std::env::var_os(PATH_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from);
         let (path, named_by) = match (named, variable) {
             (Some(path), _) => (path.to_owned(), "--config"),
@@ -216,10 +228,10 @@ impl Config {
             Ok(text) => {
                 let faults = |faults| ConfigError::Invalid { path: path.clone(), faults };
                 let config = Self::parse(&text, host).map_err(faults)?;
-                Ok(Self { file: Some(path), ..config })
+                Ok((Self { file: Some(path), ..config }, text))
             }
             Err(e) if named_by == "default" && e.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::defaults(host))
+                Ok((Self::defaults(host), String::new()))
             }
             Err(source) => Err(ConfigError::Unreadable { path, named_by, source }),
         }
@@ -297,6 +309,17 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         "is not the name of a user",
         "for example \"mozpool\"",
         |v| empty_or(v, |text| (!text.contains([':', '/', ' '])).then(|| text.to_owned())),
+    );
+    let confine = document.value(
+        server_at("confine"),
+        true,
+        "is not \"auto\" or \"off\"",
+        "\"auto\" or \"off\"",
+        |v| match v.as_str()? {
+            "auto" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        },
     );
     let store_url = document.private(
         ("store", "url"),
@@ -400,7 +423,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         None => host.address(http.listen.ip()),
     };
     let name = if name.is_empty() { host.name.clone() } else { name };
-    let server = Server { name, address, address_from, url, user };
+    let server = Server { name, address, address_from, url, user, confine };
     Config {
         file: None,
         server,

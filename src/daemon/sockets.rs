@@ -1,5 +1,6 @@
 //! All ports and sockets of the daemon: bound together while it is root, and before anything runs.
 
+use super::passed::PassedSockets;
 use super::{Addresses, DaemonError};
 use crate::bmm::PingSockets;
 use crate::boot::table::BootTable;
@@ -7,6 +8,7 @@ use crate::config::Config;
 use crate::layers::http::HttpServer;
 use crate::layers::{registration, tftp};
 use crate::ports::{Protocol, explain_bind_error};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// IPv4, UDP and TFTP headers: a packet is so much larger than its block.
@@ -38,7 +40,7 @@ impl Sockets {
     }
 }
 
-/// Binds what the configuration asks for, or says what is in the way.
+/// Binds what the configuration asks for and was not `passed` to us, or says what is in the way.
 ///
 /// # Errors
 /// [`DaemonError`]; nothing stays bound.
@@ -46,12 +48,17 @@ pub(super) fn bind(
     config: &Config,
     boot: &Arc<BootTable>,
     history: tftp::History,
+    passed: &mut PassedSockets,
 ) -> Result<Sockets, DaemonError> {
     let taken = |service: &str, protocol, addr, source: &std::io::Error| {
         DaemonError::Bind(explain_bind_error(service, protocol, addr, source))
     };
-    let http = HttpServer::bind(config.http.listen)
-        .map_err(|e| taken("the API (http.listen)", Protocol::Tcp, e.addr, &e.source))?;
+    let listen = config.http.listen;
+    let http = match passed.tcp(listen) {
+        Some(listener) => HttpServer::take(listener, listen),
+        None => HttpServer::bind(listen),
+    };
+    let http = http.map_err(|e| taken("the API (http.listen)", Protocol::Tcp, e.addr, &e.source))?;
     let tftp = if config.tftp.enabled {
         let root = tftpd::Root::open(&config.tftp.root).map_err(|source| DaemonError::Folder {
             setting: "tftp.root",
@@ -71,8 +78,8 @@ pub(super) fn bind(
                 "cannot raise the limit of open files: {source}; many boards at once may be answered \"busy\""
             );
         }
-        let server =
-            tftpd::Server::bind(&config.tftp.listen, settings, source).map_err(|e| match e.address {
+        let server = tftpd::Server::bind_or_take(&config.tftp.listen, settings, source, |at| passed.udp(at))
+            .map_err(|e| match e.address {
                 Some(addr) => taken("TFTP (tftp.listen)", Protocol::Udp, addr, &e.cause),
                 None => DaemonError::System { doing: "set up the TFTP server", source: e.cause },
             })?;
@@ -89,7 +96,10 @@ pub(super) fn bind(
                 ..syslogd::Limits::default()
             },
         };
-        let server = syslogd::Server::bind(&settings).map_err(|e| match e {
+        let passed = RefCell::new(&mut *passed);
+        let (mut udp, mut tcp) = (|at| passed.borrow_mut().udp(at), |at| passed.borrow_mut().tcp(at));
+        let mut given = syslogd::Given { udp: &mut udp, tcp: &mut tcp };
+        let server = syslogd::Server::bind_or_take(&settings, &mut given).map_err(|e| match e {
             syslogd::BindError::Udp(addr, source) => {
                 taken("syslog (syslog.udp)", Protocol::Udp, addr, &source)
             }
@@ -103,10 +113,12 @@ pub(super) fn bind(
         None
     };
     let registration = if config.registration.enabled {
-        let server = registration::Server::bind(&config.registration.listen).map_err(|e| match e.addr {
-            Some(addr) => taken("registration (registration.listen)", Protocol::Tcp, addr, &e.source),
-            None => DaemonError::System { doing: "set up the registration of agents", source: e.source },
-        })?;
+        let listen = &config.registration.listen;
+        let server =
+            registration::Server::bind_or_take(listen, |at| passed.tcp(at)).map_err(|e| match e.addr {
+                Some(addr) => taken("registration (registration.listen)", Protocol::Tcp, addr, &e.source),
+                None => DaemonError::System { doing: "set up the registration of agents", source: e.source },
+            })?;
         Some(server)
     } else {
         None

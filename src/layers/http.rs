@@ -7,6 +7,7 @@ mod access;
 mod body;
 mod caller;
 mod download;
+mod leave;
 mod lines;
 mod served;
 mod socket;
@@ -32,7 +33,7 @@ use crate::api::shelf::Shelf;
 use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
 use crate::store::{self, Store};
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -152,6 +153,12 @@ impl HttpServer {
         Ok(Self { listener, addr })
     }
 
+    /// Takes a socket that listens already, from a service manager; whoever has called meanwhile is answered, too.
+    pub fn take(listener: TcpListener, addr: SocketAddr) -> Result<Self, BindError> {
+        listener.set_nonblocking(false).map_err(|source| BindError { addr, source })?;
+        Ok(Self { listener, addr })
+    }
+
     /// The address, with the port that the system chose if 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
@@ -164,6 +171,7 @@ impl HttpServer {
         let silence = parts.silence;
         end_dead_connections(&self.listener, silence).map_err(failed)?;
         raise_open_files(2 * parts.transfers_max + parts.watchers_max);
+        let gate = leave::Gate::of(&self.listener).map_err(failed)?;
         let server = tiny_http::Server::from_listener(self.listener, None)
             .map_err(|error| failed(io::Error::other(error.to_string())))?;
         let threads = parts.threads;
@@ -179,6 +187,7 @@ impl HttpServer {
         let (called, was_called) = bounded(1);
         let lines = Arc::default();
         let port = addr.port();
+        let (at_work, all_left) = bounded::<()>(0);
         let shared = Arc::new(Shared {
             server,
             parts,
@@ -201,10 +210,14 @@ impl HttpServer {
             exit
         })];
         handles.extend((1..=threads).map(|n| {
-            let shared = Arc::clone(&shared);
-            spawn(&format!("http-{n}"), ended.clone(), move || serve_until_stopped(&shared))
+            let (shared, at_work) = (Arc::clone(&shared), at_work.clone());
+            spawn(&format!("http-{n}"), ended.clone(), move || {
+                let exit = serve_until_stopped(&shared);
+                drop(at_work);
+                exit
+            })
         }));
-        Ok(Running { shared, threads: handles, addr, stop: Some(stop) })
+        Ok(Running { shared, threads: handles, addr, stop: Some(stop), gate: Some(gate), all_left })
     }
 }
 
@@ -240,6 +253,10 @@ pub struct Running {
     addr: SocketAddr,
     /// Its end is the word to stop.
     stop: Option<Sender<()>>,
+    /// `None` once nobody is let in any more.
+    gate: Option<leave::Gate>,
+    /// Its end says that no thread answers calls any more.
+    all_left: Receiver<()>,
 }
 
 impl Running {
@@ -248,15 +265,24 @@ impl Running {
         self.addr
     }
 
-    /// Takes no new calls; calls under way are answered, who waits for changes is told to go, transfers are cut off. Returns at
+    /// Takes no new calls; those that are here are answered, who waits for changes is told to go, transfers are cut off. Returns at
     /// once.
     pub fn stop(&mut self) {
         self.stop = None;
         self.shared.stopping.store(true, Ordering::SeqCst);
+        if let Some(gate) = self.gate.take() {
+            gate.close(self.addr);
+        }
         self.shared.parts.recent.close();
         for _ in &self.threads {
             self.shared.server.unblock();
         }
+    }
+
+    /// Waits until the calls that were here are answered, at most `limit`: until then the layers that answer must live.
+    pub fn wait_for_answers(&self, limit: Duration) {
+        // Nothing is ever sent. Calls that take longer hear that this server stops.
+        let _ = self.all_left.recv_timeout(limit);
     }
 
     /// Waits for the API threads, and at most `grace` for transfers; those that hang on a silent peer end with the process.
@@ -316,7 +342,7 @@ fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
     loop {
         let request = match shared.server.recv() {
             Ok(request) => request,
-            Err(_) if shared.stopping() => return Exit::Stopped,
+            Err(_) if shared.stopping() => break,
             // `tiny_http` gives up accepting at the first error, such as too many open files. The address is free only when
             // the process has ended.
             Err(error) => return Exit::Failed(format!("cannot accept HTTP connections any more: {error}")),
@@ -329,6 +355,10 @@ fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
             }
         }
     }
+    for request in leave::last_calls(&shared.server) {
+        serve(shared, store.as_mut(), request);
+    }
+    Exit::Stopped
 }
 
 #[derive(Debug, PartialEq, Eq)]

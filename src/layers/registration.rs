@@ -32,6 +32,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 const PER_ADDRESS: u32 = 120;
 /// Of all within a minute: several large racks.
 const PER_MINUTE: u32 = 1000;
+/// How long agents that are connected when we are told to stop may take to say their line: it is on its way, if any.
+const STOP_WAIT: Duration = Duration::from_millis(100);
 /// Bytes that are read and thrown away behind the line, so that the answer is not lost with a reset.
 const BEHIND_MAX: usize = 64 * 1024;
 /// Connections accepted before those that are open get their turn.
@@ -117,13 +119,30 @@ impl Server {
     /// # Errors
     /// [`BindError`] names the first address that is not to be had.
     pub fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        Self::bind_or_take(addresses, |_| None)
+    }
+
+    /// The same; but an address for which `given` has a socket that listens already is listened to by that one.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn bind_or_take(
+        addresses: &[SocketAddr],
+        mut given: impl FnMut(SocketAddr) -> Option<std::net::TcpListener>,
+    ) -> Result<Self, BindError> {
         let system = |source| BindError { addr: None, source };
         let poll = Poll::new().map_err(system)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(system)?);
         let mut listeners = Vec::new();
         for addr in addresses {
             let taken = |source| BindError { addr: Some(*addr), source };
-            let mut listener = TcpListener::bind(*addr).map_err(taken)?;
+            let mut listener = match given(*addr) {
+                Some(listener) => {
+                    listener.set_nonblocking(true).map_err(taken)?;
+                    TcpListener::from_std(listener)
+                }
+                None => TcpListener::bind(*addr).map_err(taken)?,
+            };
             let token = Token(1 + listeners.len());
             poll.registry().register(&mut listener, token, Interest::READABLE).map_err(system)?;
             listeners.push(listener);
@@ -230,8 +249,17 @@ impl Desk {
     fn run(mut self) -> Exit {
         let mut events = Events::with_capacity(EVENTS);
         self.next = 1 + self.server.listeners.len();
-        while !self.server.stopper.stop.load(Ordering::Acquire) {
+        // Once told to stop, nobody is let in any more, and who is in has a moment to say his line.
+        let mut until = None;
+        loop {
+            if self.server.stopper.stop.load(Ordering::Acquire) {
+                let until = *until.get_or_insert(Instant::now() + STOP_WAIT);
+                if self.connections.is_empty() || Instant::now() >= until {
+                    return Exit::Stopped;
+                }
+            }
             let timeout = self.timeout(Instant::now());
+            let timeout = until.map_or(timeout, |_| Some(timeout.unwrap_or(STOP_WAIT).min(STOP_WAIT)));
             match self.server.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Exit::Failed(format!("cannot wait for connections: {error}")),
@@ -250,13 +278,13 @@ impl Desk {
             if self.paused.is_some_and(|until| until <= now) {
                 self.paused = None;
             }
-            if self.ready && self.paused.is_none() {
+            if self.ready && self.paused.is_none() && until.is_none() {
                 self.accept(now);
             }
         }
-        Exit::Stopped
     }
 
+    /// How long nothing is to be done.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let accept = self.ready.then(|| self.paused.unwrap_or(now));
         // Connections have one limit all: the oldest is the first to be late.

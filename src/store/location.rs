@@ -162,6 +162,14 @@ impl Location {
         }
     }
 
+    /// The files with a password or certificates that a database's address names.
+    pub fn files(&self) -> Vec<&Path> {
+        match &self.place {
+            Place::File(_) | Place::Memory(_) => Vec::new(),
+            Place::Mysql(reach) => reach.address.files().collect(),
+        }
+    }
+
     /// Takes the right to use this store: once per process, before [`Self::open`], and kept until the end. Commands that
     /// write to a store beside the daemon need it as well, and so need the daemon stopped. A MariaDB is for many, and nobody
     /// takes it for himself.

@@ -26,7 +26,7 @@ mod udp;
 
 pub use config::{Config, Limits};
 pub use error::{BindError, RunError};
-pub use net::{Server, Sink, Stopper};
+pub use net::{Given, Server, Sink, Stopper};
 pub use pri::{Facility, Severity};
 pub use record::Record;
 pub use stamp::SenderTime;

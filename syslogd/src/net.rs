@@ -84,6 +84,14 @@ impl Stopper {
     }
 }
 
+/// Sockets that are bound already: asked for each address of a [`Config`], `None` for one that is to be bound.
+pub struct Given<'a> {
+    /// UDP sockets.
+    pub udp: &'a mut dyn FnMut(SocketAddr) -> Option<std::net::UdpSocket>,
+    /// TCP sockets that listen.
+    pub tcp: &'a mut dyn FnMut(SocketAddr) -> Option<std::net::TcpListener>,
+}
+
 /// A receiver whose sockets are bound. Bind as root, drop root, move it into its thread, run it.
 #[derive(Debug)]
 pub struct Server {
@@ -112,6 +120,15 @@ impl Server {
     /// # Errors
     /// The first address that is not to be had.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
+        Self::bind_or_take(config, &mut Given { udp: &mut |_| None, tcp: &mut |_| None })
+    }
+
+    /// The same; but addresses for which `given` has sockets that are bound already, by a service manager for example, are listened
+    /// to by those. What lies in them is received.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn bind_or_take(config: &Config, given: &mut Given<'_>) -> Result<Self, BindError> {
         if config.udp.is_empty() && config.tcp.is_empty() {
             return Err(BindError::NoAddress);
         }
@@ -120,7 +137,7 @@ impl Server {
         let mut next_token = WAKER.0 + 1;
         let mut udp = Vec::new();
         for &addr in &config.udp {
-            let mut port = UdpPort::bind(addr, config.limits.udp_buffer_bytes)
+            let mut port = UdpPort::listen(addr, (given.udp)(addr), config.limits.udp_buffer_bytes)
                 .map_err(|error| BindError::Udp(addr, error))?;
             poll.registry()
                 .register(&mut port.socket, Token(next_token), Interest::READABLE)
@@ -130,7 +147,8 @@ impl Server {
         }
         let mut tcp = Vec::new();
         for &addr in &config.tcp {
-            let mut port = TcpPort::bind(addr).map_err(|error| BindError::Tcp(addr, error))?;
+            let mut port =
+                TcpPort::listen(addr, (given.tcp)(addr)).map_err(|error| BindError::Tcp(addr, error))?;
             poll.registry()
                 .register(&mut port.listener, Token(next_token), Interest::READABLE)
                 .map_err(BindError::Poll)?;

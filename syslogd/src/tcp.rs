@@ -30,9 +30,15 @@ pub(crate) struct TcpPort {
 }
 
 impl TcpPort {
-    /// Binds the address and listens.
-    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(addr)?;
+    /// Takes the socket that listens already, or binds the address and listens.
+    pub(crate) fn listen(addr: SocketAddr, given: Option<std::net::TcpListener>) -> io::Result<Self> {
+        let listener = match given {
+            Some(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            }
+            None => TcpListener::bind(addr)?,
+        };
         let addr = listener.local_addr()?;
         // Connections inherit it. Left alone, the kernel gives each up to six megabytes, for which there is nothing to gain.
         if let Err(error) = setsockopt(&listener, sockopt::RcvBuf, &CONNECTION_BUFFER) {

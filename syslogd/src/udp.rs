@@ -53,16 +53,29 @@ pub(crate) struct Received {
 }
 
 impl UdpPort {
-    /// Binds the address and asks for `buffer` bytes of kernel memory.
-    pub(crate) fn bind(addr: SocketAddr, buffer: usize) -> io::Result<Self> {
-        let socket = UdpSocket::bind(addr)?;
+    /// Takes the socket that is bound already, or binds the address, and asks for `buffer` bytes of kernel memory.
+    pub(crate) fn listen(
+        addr: SocketAddr,
+        given: Option<std::net::UdpSocket>,
+        buffer: usize,
+    ) -> io::Result<Self> {
+        let was_given = given.is_some();
+        let socket = match given {
+            Some(socket) => {
+                socket.set_nonblocking(true)?;
+                UdpSocket::from_std(socket)
+            }
+            None => UdpSocket::bind(addr)?,
+        };
         let addr = socket.local_addr()?;
-        // Root may exceed net.core.rmem_max, which is 208 KiB on most systems; others get what it allows.
-        if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
+        // The kernel doubles what was asked for, for its own accounting (socket(7)), and answers with the double.
+        let size = || getsockopt(&socket, sockopt::RcvBuf).map(|double| double / 2);
+        // Root may exceed net.core.rmem_max, which is 208 KiB on most systems; others get what it allows. Who passed us a socket may
+        // have been root, and to ask for it again would make it smaller.
+        if (!was_given || size()? < buffer) && setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &buffer)?;
         }
-        // The kernel doubles what was asked for, for its own accounting (socket(7)), and answers with the double.
-        let got = getsockopt(&socket, sockopt::RcvBuf)? / 2;
+        let got = size()?;
         if got < buffer {
             log::warn!(
                 "udp {addr}: the kernel buffers {got} bytes, {buffer} were wanted; bursts of lines may be lost \

@@ -71,7 +71,8 @@ fn page() -> String {
          <!-- Made by `{WRITE_VARIABLE}=1 cargo test --test docs configuration` from the program's settings and {SAMPLE}. -->\n\n\
          One TOML file: what `--config` names, else what the environment variable `{PATH_VARIABLE}` names, else `{DEFAULT_PATH}`, \
          which\nneed not exist. Every setting is optional. [{SAMPLE}](../{SAMPLE}) is a file with all of \
-         them to begin\nwith. It is read when the daemon starts: edit, `mozpool check`, `systemctl restart mozpool`. \
+         them to begin\nwith. It is read when the daemon starts, and again at `systemctl reload mozpool`, which \
+         [says what needs a restart](operating.md#changing-the-configuration). \
          Mistakes are told with file, line and\nremedy, all at once, and nothing starts with half of a configuration.\n\n\
          Boards, images and relay boards are no configuration but lie in the store: \
          [administration](operating.md#administration).\n\n\

@@ -6,7 +6,7 @@ use mio::net::UdpSocket;
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrStorage, bind,
-    recvmsg, sendmsg, setsockopt, socket, sockopt,
+    getsockopt, recvmsg, sendmsg, setsockopt, socket, sockopt,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -40,20 +40,37 @@ impl Listener {
         let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(family, SockType::Datagram, flags, None)?;
-        if address.is_ipv4() {
-            setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
-        } else {
+        if !address.is_ipv4() {
             // One family per socket: `0.0.0.0` and `[::]` can then be listened to side by side.
             setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
-            setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
         }
-        // A smaller buffer than wished for is a smaller storm survived, not a reason to serve nothing.
-        if setsockopt(&fd, sockopt::RcvBufForce, &receive_buffer).is_err() {
-            let _ = setsockopt(&fd, sockopt::RcvBuf, &receive_buffer);
-        }
-        // Losses are told with the next datagram; a kernel without that loses as silently as any.
-        let _ = setsockopt(&fd, sockopt::RxqOvfl, &1);
+        enlarge(&fd, receive_buffer);
+        prepare(&fd, address)?;
         bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+        Self::on(fd)
+    }
+
+    /// Listens on a socket that somebody has bound for us.
+    pub(crate) fn take(socket: std::net::UdpSocket, receive_buffer: usize) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        // Sockets of transfers are of one family (`endpoint`), and so must be the one that they come from.
+        if address.is_ipv6() && !getsockopt(&socket, sockopt::Ipv6V6Only)? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket that was passed takes IPv4, too; write BindIPv6Only=ipv6-only into its unit",
+            ));
+        }
+        socket.set_nonblocking(true)?;
+        let fd = OwnedFd::from(socket);
+        // It may have more than we could get. The kernel answers with the double of what was asked for (socket(7)).
+        if getsockopt(&fd, sockopt::RcvBuf)? / 2 < receive_buffer {
+            enlarge(&fd, receive_buffer);
+        }
+        prepare(&fd, address)?;
+        Self::on(fd)
+    }
+
+    fn on(fd: OwnedFd) -> io::Result<Self> {
         let outlet = Outlet(Arc::new(fd.try_clone()?));
         let socket = UdpSocket::from_std(std::net::UdpSocket::from(fd));
         let local = socket.local_addr()?;
@@ -95,6 +112,25 @@ impl Listener {
             log::debug!("peer={} an answer could not be sent: {error}", arrival.peer);
         }
     }
+}
+
+/// A smaller buffer than wished for is a smaller storm survived, not a reason to serve nothing.
+fn enlarge(fd: &OwnedFd, receive_buffer: usize) {
+    if setsockopt(fd, sockopt::RcvBufForce, &receive_buffer).is_err() {
+        let _ = setsockopt(fd, sockopt::RcvBuf, &receive_buffer);
+    }
+}
+
+/// Has the kernel tell what [`Listener::receive`] must know.
+fn prepare(fd: &OwnedFd, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv4() {
+        setsockopt(fd, sockopt::Ipv4PacketInfo, &true)?;
+    } else {
+        setsockopt(fd, sockopt::Ipv6RecvPacketInfo, &true)?;
+    }
+    // Losses are told with the next datagram; a kernel without that loses as silently as any.
+    let _ = setsockopt(fd, sockopt::RxqOvfl, &1);
+    Ok(())
 }
 
 /// Sends from the port of a [`Listener`].
@@ -154,10 +190,13 @@ pub(crate) fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
     address.as_sockaddr_in6().map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
 }
 
-/// `ipi_addr` is where the packet was sent, `ipi_spec_dst` our address to answer from: they differ for a broadcast.
+/// `ipi_addr` is where the packet was sent, `ipi_spec_dst` our address to answer from: they differ for a broadcast. What lay in a
+/// socket that was passed, from before we asked to be told, has no address to answer from (Linux, `ipv4_pktinfo_prepare`).
 fn asked_v4(info: &libc::in_pktinfo) -> Option<SocketAddr> {
-    let ip = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
-    (info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr).then_some(SocketAddr::new(IpAddr::V4(ip), 0))
+    let ip = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr));
+    let is_ours = info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr
+        || (info.ipi_spec_dst.s_addr == 0 && !ip.is_broadcast() && !ip.is_multicast());
+    is_ours.then_some(SocketAddr::new(IpAddr::V4(ip), 0))
 }
 
 fn asked_v6(info: &libc::in6_pktinfo) -> Option<SocketAddr> {
@@ -192,5 +231,24 @@ mod tests {
             client.send_to(&[7; 100], listener.local).unwrap();
             assert_eq!(listener.receive(&mut buf).unwrap().unwrap().dropped, 0, "told once");
         }
+    }
+
+    #[test]
+    fn a_socket_that_was_passed_is_asked_what_came_before_and_must_be_of_one_family() {
+        let passed = StdSocket::bind("0.0.0.0:0").expect("a free port");
+        let port = passed.local_addr().expect("it is bound").port();
+        let client = StdSocket::bind("127.0.0.1:0").expect("a free port");
+        client.send_to(b"early", ("127.0.0.1", port)).expect("it is bound");
+        let mut listener = Listener::take(passed, 4096).expect("IPv4 alone");
+        client.send_to(b"late", ("127.0.0.1", port)).expect("it is bound");
+        let mut buf = [0; 100];
+        for want in [&b"early"[..], b"late"] {
+            let arrival = listener.receive(&mut buf).expect("it has come").expect("it is answered");
+            assert_eq!(&buf[..arrival.len], want);
+            assert_eq!(arrival.local, "127.0.0.1:0".parse().expect("an address"), "and not 0.0.0.0");
+        }
+        let both = StdSocket::bind("[::]:0").expect("a free port");
+        let Err(refused) = Listener::take(both, 4096) else { panic!("it takes IPv4, too") };
+        assert!(refused.to_string().contains("BindIPv6Only=ipv6-only"), "{refused}");
     }
 }

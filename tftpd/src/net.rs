@@ -106,6 +106,20 @@ impl Server {
         config: Config,
         source: impl Source + 'static,
     ) -> Result<Self, BindError> {
+        Self::bind_or_take(addresses, config, source, |_| None)
+    }
+
+    /// The same; but an address for which `given` has a socket that is bound already, by a service manager for example, is listened
+    /// to by that one. It may hold requests that came before this process did, and they are answered.
+    ///
+    /// # Errors
+    /// As [`Self::bind`]; also for a given IPv6 socket that takes IPv4, too.
+    pub fn bind_or_take(
+        addresses: &[SocketAddr],
+        config: Config,
+        source: impl Source + 'static,
+        mut given: impl FnMut(SocketAddr) -> Option<std::net::UdpSocket>,
+    ) -> Result<Self, BindError> {
         let general = |cause| BindError { address: None, cause };
         if addresses.is_empty() {
             return Err(general(io::Error::new(
@@ -118,7 +132,11 @@ impl Server {
         let mut listeners = Vec::with_capacity(addresses.len());
         for &address in addresses {
             let at = |cause| BindError { address: Some(address), cause };
-            let mut listener = Listener::bind(address, config.receive_buffer).map_err(at)?;
+            let listener = match given(address) {
+                Some(socket) => Listener::take(socket, config.receive_buffer),
+                None => Listener::bind(address, config.receive_buffer),
+            };
+            let mut listener = listener.map_err(at)?;
             let token = Token(FIRST_LISTENER + listeners.len());
             poll.registry().register(&mut listener.socket, token, Interest::READABLE).map_err(at)?;
             listeners.push(listener);

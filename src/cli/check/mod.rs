@@ -33,6 +33,9 @@ pub struct Args {
     /// Print one JSON document: {"ok", "checks": [{"check", "level", "what", "remedy"}]}
     #[arg(long)]
     json: bool,
+    /// Look at the configuration file alone, as `systemctl reload` does before the daemon reads it
+    #[arg(long, conflicts_with = "remote")]
+    settings: bool,
     #[command(flatten)]
     remote: remote::Options,
 }
@@ -124,12 +127,18 @@ pub(super) fn run_remote(args: &Args, config: Option<&Path>) -> ExitCode {
 }
 
 pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
-    let results = look(config);
+    let results = if args.settings { look_at_settings(config) } else { look(config) };
     let failed = results.iter().any(|(_, f)| f.level == Level::Fail);
     let text = if args.json { json(&results) } else { table(&results) };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
     if failed { Err(Failure::Check) } else { Ok(()) }
+}
+
+/// That it could be read is all that there is to know: its faults are told before this.
+fn look_at_settings(config: &Config) -> Vec<(&'static str, Finding)> {
+    let server = Server { config, daemon: None, shares: false, stored: None };
+    configuration(&server).into_iter().map(|found| ("configuration", found)).collect()
 }
 
 fn look(config: &Config) -> Vec<(&'static str, Finding)> {

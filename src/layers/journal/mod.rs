@@ -7,6 +7,7 @@ pub mod accept;
 pub mod backlog;
 pub mod candidates;
 mod doubt;
+mod keep;
 pub mod names;
 mod room;
 pub mod senders;
@@ -29,13 +30,14 @@ use accept::Acceptance;
 use backlog::{Added, BATCH_LINES, Backlog};
 use crossbeam_channel::{Receiver, Sender, TrySendError, at, bounded, select_biased};
 use doubt::Doubt;
+pub use keep::Keep;
 use names::LookUp;
 use room::Room;
 use senders::{Addresses, Senders};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strays::Strays;
@@ -148,18 +150,12 @@ impl LogStore for Box<dyn Store> {
 }
 
 /// What the journal needs to know of its server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The imaging server whose devices send their lines here.
     pub server: String,
-    /// Log lines are kept so long after they came.
-    pub log_retention_days: u32,
-    /// Text of what boards say is kept up to so many bytes.
-    pub log_bytes_max: u64,
-    /// Requests are kept so long after they expired.
-    pub request_retention_days: u32,
-    /// What reports are made of is kept so long.
-    pub report_retention_days: u32,
+    /// What is kept, and how long.
+    pub keep: Arc<Keep>,
 }
 
 /// Rung after every write, for those who follow a log: they wait for another number of writes.
@@ -237,7 +233,7 @@ impl<S: LogStore> Journal<S> {
     /// A journal that writes to `store`.
     pub fn new(store: S, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let now = Instant::now();
-        let room = Room::new(settings.log_bytes_max, now);
+        let room = Room::new(settings.keep.log_bytes_max.load(Ordering::Relaxed), now);
         let backlog = Backlog::new(&settings.server, now);
         let doubt = Doubt::new(&*clock);
         Self {
@@ -574,11 +570,13 @@ impl<S: LogStore> Journal<S> {
         }
         let today = self.clock.now();
         let before = |days: u32| today.plus_ms(-i64::from(days) * DAY_MS);
+        let kept = |days: &AtomicU32| before(days.load(Ordering::Relaxed));
+        let keep = &self.settings.keep;
         let too_old = TooOld {
-            logs: before(self.settings.log_retention_days),
-            requests: before(self.settings.request_retention_days),
+            logs: kept(&keep.log_days),
+            requests: kept(&keep.request_days),
             changes: before(CHANGES_DAYS),
-            reports: before(self.settings.report_retention_days),
+            reports: kept(&keep.report_days),
             now: today,
         };
         let wait = match self.store.prune(&too_old, PRUNE_ROWS) {
@@ -602,6 +600,7 @@ impl<S: LogStore> Journal<S> {
         if now < self.room.wake() || self.backlog.is_failing() {
             return;
         }
+        self.room.set_max(self.settings.keep.log_bytes_max.load(Ordering::Relaxed));
         match self.room.step(&mut self.store, now) {
             Ok(dropped) => {
                 self.stats.bytes_dropped.fetch_add(dropped, Ordering::Relaxed);

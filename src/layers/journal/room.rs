@@ -112,6 +112,11 @@ impl Room {
         self.disk.cap.unwrap_or(self.max).min(self.max)
     }
 
+    /// No more than this from now on; the next step sees to it.
+    pub(super) fn set_max(&mut self, max: u64) {
+        self.max = max;
+    }
+
     /// When [`Self::step`] has something to do.
     pub(super) fn wake(&self) -> Instant {
         self.wake

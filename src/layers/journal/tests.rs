@@ -168,10 +168,12 @@ fn start_with(shelf: Shelf) -> Rig {
     let intake = Arc::new(intake);
     let settings = Settings {
         server: "imaging-1".into(),
-        log_retention_days: 14,
-        log_bytes_max: 100 << 20,
-        request_retention_days: 7,
-        report_retention_days: 400,
+        keep: Arc::new(Keep {
+            log_days: 14.into(),
+            log_bytes_max: (100 << 20).into(),
+            request_days: 7.into(),
+            report_days: 400.into(),
+        }),
     };
     let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings);
     journal.look_up = |name| if name == "panda-2.lab" { vec![[10, 0, 0, 2].into()] } else { Vec::new() };
@@ -476,10 +478,12 @@ fn a_clock_that_leaps_ahead_deletes_nothing() {
     let fake = Fake { shelf: shelf.clone(), wrote: bounded(1).0, listed: bounded(1).0 };
     let settings = Settings {
         server: "imaging-1".into(),
-        log_retention_days: 14,
-        log_bytes_max: 100 << 20,
-        request_retention_days: 7,
-        report_retention_days: 400,
+        keep: Arc::new(Keep {
+            log_days: 14.into(),
+            log_bytes_max: (100 << 20).into(),
+            request_days: 7.into(),
+            report_days: 400.into(),
+        }),
     };
     let clock = Arc::new(ManualClock::at(NOW));
     let mut journal = Journal::new(fake, clock.clone(), settings);

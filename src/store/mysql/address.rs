@@ -4,7 +4,7 @@
 //! is shown of an address never holds the password, nor anything else that stands behind the database's name.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where MariaDB listens unless it is said otherwise.
@@ -131,6 +131,11 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
+    /// The files that it names, which are read again for each connection.
+    pub(in crate::store) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.password_file, &self.ca].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     /// Reads what stands behind `mysql:`.
     pub(in crate::store) fn parse(rest: &str) -> Result<Self, BadAddress> {
         let rest = rest.strip_prefix("//").ok_or(BadAddress::Host)?;
