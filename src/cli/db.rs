@@ -3,6 +3,8 @@
 //! It refuses a SQLite file that a daemon holds: the layers keep their devices in memory and would not see the change. Daemons on a
 //! database hear of it, as they hear of each other.
 
+mod schema;
+
 use super::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -23,6 +25,7 @@ pub struct Args {
 enum Command {
     Import(ImportArgs),
     Copy(CopyArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Copy a whole store into an empty one of another kind: a SQLite file into a MariaDB, or back
@@ -87,6 +90,12 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
         }
         Command::Copy(args) => {
             let told = copy(args).map_err(Failure::Db)?;
+            std::io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::Output)
+        }
+        Command::Schema(_) => {
+            let location: Location =
+                config.store_url.parse().map_err(DbError::Location).map_err(Failure::Db)?;
+            let told = schema::told(&location).map_err(DbError::Store).map_err(Failure::Db)?;
             std::io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::Output)
         }
     }
