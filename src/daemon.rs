@@ -9,6 +9,7 @@ mod error;
 mod inventory;
 mod notify;
 mod passed;
+mod place;
 mod reload;
 mod sockets;
 mod soundness;
@@ -37,12 +38,13 @@ use crate::layers::{registration, syslog, tftp};
 use crate::metrics::Metrics;
 use crate::metrics::counted::counted;
 use crate::seal::Secret;
-use crate::store::{Location, ServerRow, Store, StoreError, StoreLock};
+use crate::store::{Location, ServerRow, StoreError, StoreLock};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 pub use error::DaemonError;
 use inventory::Inventory;
 use notify::Notifier;
 use passed::PassedSockets;
+use place::{make_known, share};
 use reload::Reload;
 pub use reload::Source;
 use sockets::{Sockets, bind};
@@ -600,20 +602,6 @@ impl Daemon {
     }
 }
 
-/// A place among the daemons of a pool. A store of an older schema is brought up to date by one that has it for itself, for the
-/// programs that work with the older one would not know what they read.
-fn share(location: &Location, name: &str) -> Result<StoreLock, StoreError> {
-    if location.path().is_some_and(std::path::Path::exists) {
-        let (found, known) = location.schema()?;
-        if found < known {
-            let alone = location.lock()?;
-            drop(location.open()?);
-            drop(alone);
-        }
-    }
-    location.share(name)
-}
-
 /// What boards get when the store has no such PXE config.
 fn built_in_local_boot() -> Result<String, DaemonError> {
     let contents = include_str!("../pxe-templates/local-boot.toml");
@@ -631,21 +619,6 @@ fn server_values(config: &Config, addresses: &Addresses) -> ServerValues {
 }
 
 /// Gives up root for good.
-/// Writes this server's row. On a disk that is full a server goes on that was known before: it answers boards, and works when there
-/// is room again.
-fn make_known(store: &mut dyn Store, row: &ServerRow) -> Result<(), StoreError> {
-    match store.register_server(row, SystemClock.now()) {
-        Err(error @ StoreError::Unavailable { .. }) => match store.servers() {
-            Ok(known) if known.iter().any(|s| s.name == row.name) => {
-                log::error!("{error}; nothing can be written, and what needs that waits");
-                Ok(())
-            }
-            _ => Err(error),
-        },
-        done => done,
-    }
-}
-
 fn become_user(name: &str) -> Result<(), DaemonError> {
     let failed = |source: String| DaemonError::User { user: name.to_owned(), source };
     let user = nix::unistd::User::from_name(name).map_err(|e| failed(e.to_string()))?;

@@ -4,6 +4,7 @@
 //! Daemons on a database hear of it, as they hear of each other. What only reads may run beside a daemon.
 
 mod backup;
+mod schema;
 
 use super::Failure;
 use crate::clock::{Clock, SystemClock};
@@ -28,6 +29,7 @@ enum Command {
     Restore(backup::RestoreArgs),
     Verify(backup::VerifyArgs),
     Copy(CopyArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Copy a whole store into an empty one of another kind: a SQLite file into a MariaDB, or back
@@ -94,6 +96,11 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
         Command::Restore(args) => say(&backup::restore(args, config).map_err(Failure::Db)?),
         Command::Verify(args) => say(&backup::verify(args, config).map_err(Failure::Db)?),
         Command::Copy(args) => say(&copy(args).map_err(Failure::Db)?),
+        Command::Schema(_) => {
+            let location: Location =
+                config.store_url.parse().map_err(DbError::Location).map_err(Failure::Db)?;
+            say(&schema::told(&location).map_err(DbError::Store).map_err(Failure::Db)?)
+        }
     }
 }
 

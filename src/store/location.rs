@@ -209,6 +209,11 @@ impl Location {
         Ok((found, migrate::known()))
     }
 
+    /// The schema version that this program works with, and brings older stores to.
+    pub fn known_schema() -> u32 {
+        migrate::known()
+    }
+
     /// The version of the database server, if there is one, in its own words.
     ///
     /// # Errors

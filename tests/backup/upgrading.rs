@@ -52,3 +52,24 @@ fn a_store_that_cannot_be_copied_is_not_changed() {
     assert_eq!(version(&lab.path("mozpool.db")), 1);
     std::fs::remove_dir_all(lab.path("mozpool.db.before-0002")).expect("it is ours");
 }
+
+#[test]
+fn a_package_hears_which_schema_the_store_has_beside_a_daemon_too() {
+    let lab = Lab::new();
+    make_old(&lab);
+    let known = mozpool::store::Location::known_schema();
+    let file = lab.path("mozpool.db").display().to_string();
+    let told = |found| format!("store=sqlite:{file}\nfile={file}\nfound={found}\nknown={known}\n");
+    assert_eq!(schema(&lab), told(1));
+    assert_eq!(version(&lab.path("mozpool.db")), 1, "asking changes nothing");
+    let daemon = lab.serve();
+    assert_eq!(schema(&lab), told(known));
+    assert!(daemon.terminate().success());
+}
+
+fn schema(lab: &Lab) -> String {
+    let output =
+        crate::support::mozpool(&lab.config()).args(["db", "schema"]).output().expect("mozpool runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
