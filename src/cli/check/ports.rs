@@ -39,6 +39,9 @@ pub(super) fn ports(server: &Server<'_>) -> Vec<Finding> {
             Finding::ok(format!("{service} can listen on {protocol} {addr}"))
         }
         Err(error) => match is_the_daemons(server.daemon, protocol, addr, &error) {
+            Some(SERVICE_MANAGER) => Finding::ok(format!(
+                "{service} {protocol} {addr}: the service manager holds it, for whom a socket unit names"
+            )),
             Some(pid) => {
                 Finding::ok(format!("{service} {protocol} {addr}: the running daemon has it (pid {pid})"))
             }
@@ -55,16 +58,24 @@ fn bind(protocol: Protocol, addr: SocketAddr) -> io::Result<Bound> {
     }
 }
 
-/// The daemon's pid, if the port is taken by it; of a process that we may not see we believe it.
+/// Holds sockets for daemons that it starts or restarts, and has them open beside these.
+const SERVICE_MANAGER: u32 = 1;
+
+/// Whose the port is, if it is taken by the daemon or for it; of a process that we may not see we believe it.
 fn is_the_daemons(
     daemon: Option<u32>,
     protocol: Protocol,
     addr: SocketAddr,
     error: &io::Error,
 ) -> Option<u32> {
-    let daemon = daemon.filter(|_| error.kind() == io::ErrorKind::AddrInUse)?;
-    let holder = who_holds(addr, protocol)?;
-    holder.process.is_none_or(|(pid, _)| pid == daemon).then_some(daemon)
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return None;
+    }
+    match who_holds(addr, protocol)?.process {
+        Some((SERVICE_MANAGER, _)) => Some(SERVICE_MANAGER),
+        Some((pid, _)) => daemon.filter(|daemon| pid == *daemon),
+        None => daemon,
+    }
 }
 
 pub(super) fn ping(_: &Server<'_>) -> Vec<Finding> {
