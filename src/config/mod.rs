@@ -213,7 +213,7 @@ impl Config {
         Self::load_with_text(named, host).map(|(config, _)| config)
     }
 
-    /// The same, and the file's text, which is empty where there is no file: to see later what has [`changed`].
+    /// The same, and the file's text, which is empty where there is no file: to see later what has [`changed()`].
     ///
     /// # Errors
     /// As [`Self::load`].
