@@ -1,6 +1,7 @@
 //! What the bundle says of the machine: its name and kernel, disks, the daemon's process, and what other programs tell of it.
 
 use crate::store::schema_version;
+use crossbeam_channel::{Receiver, bounded};
 use nix::sys::statvfs::statvfs;
 use std::fmt::Write;
 use std::io::Read;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long another program may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long what it said is waited for once it was ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What it may say.
 const OUTPUT_MAX: u64 = 4 << 20;
 /// Files beside the store that are named.
@@ -105,34 +108,56 @@ pub(super) fn run(program: &str, args: &[&str]) -> Result<String, String> {
         .env("LC_ALL", "C.UTF-8");
     let mut child = command.spawn().map_err(|e| format!("{program}: {e}"))?;
     let pipes = (child.stdout.take(), child.stderr.take());
-    let (Some(mut said), Some(mut error)) = pipes else { return Err(format!("{program}: it has no output")) };
-    let read = |from: &mut dyn Read| {
-        let mut bytes = Vec::new();
-        // What was read until then is what there is.
-        let _ = from.take(OUTPUT_MAX).read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
+    let (Some(said), Some(error)) = pipes else { return Err(format!("{program}: it has no output")) };
+    // Their ends are what can be waited for with a limit. A reader whose pipe somebody keeps open is left behind.
+    let (said_in, error_in) = (read(said), read(error));
+    let text = |from: &Receiver<String>, end: Instant| {
+        from.recv_timeout(end.saturating_duration_since(Instant::now())).ok()
     };
-    let (said, error, ended) = std::thread::scope(|scope| {
-        let said = scope.spawn(move || read(&mut said));
-        let error = scope.spawn(move || read(&mut error));
-        let end = Instant::now() + LIMIT;
-        let ended = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Some(status),
-                Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
-                _ => {
-                    // It may have ended just now.
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    break None;
-                }
-            }
-        };
-        (said.join().unwrap_or_default(), error.join().unwrap_or_default(), ended)
-    });
+    let end = Instant::now() + LIMIT;
+    let (mut said, mut error) = (text(&said_in, end), text(&error_in, end));
+    let in_time = said.is_some() && error.is_some();
+    if !in_time {
+        // It may have ended just now. What it has said until then is at its end, too.
+        let _ = child.kill();
+        let end = Instant::now() + LAST_WORDS;
+        said = said.or_else(|| text(&said_in, end));
+        error = error.or_else(|| text(&error_in, end));
+    }
+    let ended = child.wait().ok().filter(|_| in_time);
+    let (said, error) = (said.unwrap_or_default(), error.unwrap_or_default());
     match ended {
         _ if !said.is_empty() => Ok(said),
         Some(status) => Err(format!("{program}: {status}: {}", error.trim())),
         None => Err(format!("{program}: it took longer than {} s", LIMIT.as_secs())),
+    }
+}
+
+/// What comes from a pipe, once it has ended or said too much.
+fn read(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, told) = bounded(1);
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read until then is what there is.
+        let _ = from.take(OUTPUT_MAX).read_to_end(&mut bytes);
+        let _ = tell.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_program_says_its_faults_and_its_end() {
+        assert_eq!(run("sh", &["-c", "echo yes; echo no >&2"]).as_deref(), Ok("yes\n"));
+        let error = run("sh", &["-c", "echo no >&2; exit 3"]).expect_err("it failed");
+        assert!(error.contains("exit status: 3: no"), "{error}");
+        assert!(run("/no/such/program", &[]).expect_err("it is not there").starts_with("/no/such/program: "));
+        // One that says too much is cut, and ends for nobody listens.
+        let much =
+            run("sh", &["-c", "while echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; do :; done"]);
+        assert_eq!(much.map(|text| text.len() as u64), Ok(OUTPUT_MAX));
     }
 }
