@@ -158,6 +158,18 @@ fn start(failures_to_come: u32, prunes_to_come: u32) -> Rig {
     start_with(Shelf { devices, failures_to_come, prunes_to_come, ..Shelf::default() })
 }
 
+fn settings() -> Settings {
+    Settings {
+        server: "imaging-1".into(),
+        keep: Arc::new(Keep {
+            log_days: 14.into(),
+            log_bytes_max: (100 << 20).into(),
+            request_days: 7.into(),
+            report_days: 400.into(),
+        }),
+    }
+}
+
 fn start_with(shelf: Shelf) -> Rig {
     let shelf = Arc::new(Mutex::new(shelf));
     let ((tell, wrote), (tell_listed, listed)) = (bounded(1), bounded(1));
@@ -166,16 +178,7 @@ fn start_with(shelf: Shelf) -> Rig {
     let (stop, stop_in) = bounded(1);
     let (intake, bell) = Intake::new(INTAKE);
     let intake = Arc::new(intake);
-    let settings = Settings {
-        server: "imaging-1".into(),
-        keep: Arc::new(Keep {
-            log_days: 14.into(),
-            log_bytes_max: (100 << 20).into(),
-            request_days: 7.into(),
-            report_days: 400.into(),
-        }),
-    };
-    let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings);
+    let mut journal = Journal::new(fake, Arc::new(ManualClock::at(NOW)), settings());
     journal.look_up = |name| if name == "panda-2.lab" { vec![[10, 0, 0, 2].into()] } else { Vec::new() };
     let stats = journal.stats();
     let inbox = Inbox { lines: lines_in, intake: Arc::clone(&intake), bell };
@@ -476,17 +479,8 @@ fn old_rows_go_in_small_portions_between_the_lines() {
 fn a_clock_that_leaps_ahead_deletes_nothing() {
     let shelf = Arc::new(Mutex::new(Shelf::default()));
     let fake = Fake { shelf: shelf.clone(), wrote: bounded(1).0, listed: bounded(1).0 };
-    let settings = Settings {
-        server: "imaging-1".into(),
-        keep: Arc::new(Keep {
-            log_days: 14.into(),
-            log_bytes_max: (100 << 20).into(),
-            request_days: 7.into(),
-            report_days: 400.into(),
-        }),
-    };
     let clock = Arc::new(ManualClock::at(NOW));
-    let mut journal = Journal::new(fake, clock.clone(), settings);
+    let mut journal = Journal::new(fake, clock.clone(), settings());
     clock.put_right_ms(30 * DAY_MS);
     journal.prune();
     assert!(shelf.lock().expect("nobody panics with it").prunes.is_empty());
