@@ -99,10 +99,11 @@ families! {
     TftpTransfers: Counter "mozpool_tftp_transfers_total" ["result"] "Transfers that have ended: done, failed, or a probe of the size.";
     TftpTimedOut: Counter "mozpool_tftp_transfers_timed_out_total" [] "Transfers of the failed ones whose client fell silent or closed its port.";
     TftpUnheard: Counter "mozpool_tftp_transfers_unheard_total" [] "Transfers of the failed ones whose client never acknowledged anything.";
+    TftpDisplaced: Counter "mozpool_tftp_transfers_displaced_total" [] "Transfers of the failed ones whose client had acknowledged nothing when all places were taken and others needed one.";
     TftpRunning: Gauge "mozpool_tftp_transfers_running" [] "Transfers under way.";
     TftpBytes: Counter "mozpool_tftp_sent_bytes_total" [] "Bytes of files, each counted once, in transfers that have ended.";
     TftpAgain: Counter "mozpool_tftp_retransmissions_total" [] "Packets that were sent again.";
-    TftpDropped: Counter "mozpool_tftp_datagrams_dropped_total" ["why"] "Datagrams that the kernel had no room for, that are no TFTP, or that came from a stranger.";
+    TftpDropped: Counter "mozpool_tftp_datagrams_dropped_total" ["why"] "Datagrams that the kernel had no room for, that are no TFTP, that came from a stranger, or that were not answered because nobody acknowledges what goes to their address (throttled).";
     TftpLinesLost: Counter "mozpool_tftp_lines_lost_total" [] "Lines about transfers that the journal had no room for.";
 
     SyslogReceived: Counter "mozpool_syslog_records_received_total" ["transport"] "Syslog records received.";

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`packet`], [`options`], [`name`] | the words of the protocol: bytes to values and back |
 //! | `transfer`, `timing`, `sessions` | pure state machines: one transfer, its timer, and the table of all of them |
+//! | `credit` | what is sent to addresses from which nothing was heard |
 //! | `ports` | the sockets of transfers, and those kept for the next ones |
 //! | [`source`], [`content`], [`root`] | where the bytes come from |
 //! | [`net`], `requests`, `serving`, `listener`, `endpoint`, `batch` | the only code that touches sockets and the clock |
@@ -19,6 +20,7 @@ mod batch;
 pub mod client;
 pub mod config;
 pub mod content;
+mod credit;
 mod endpoint;
 mod listener;
 pub mod name;

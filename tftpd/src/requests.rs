@@ -3,6 +3,7 @@
 //! Every request is answered at once; noise is counted, logged once per source and minute, and not answered.
 
 use crate::content::Blocks;
+use crate::credit::LOOK;
 use crate::endpoint::Endpoint;
 use crate::listener::{Arrival, Listener};
 use crate::name::{self, NameError};
@@ -31,7 +32,15 @@ impl Core {
         }
         let truncated = Err(packet::DecodeError::Truncated { len: arrival.len });
         let bytes = &inbox[..arrival.len];
-        match if arrival.truncated { truncated } else { packet::decode(bytes) } {
+        let packet = if arrival.truncated { truncated } else { packet::decode(bytes) };
+        if self.config.single_port && of_a_transfer(&packet) {
+            return self.on_answer(arrival, packet, now);
+        }
+        // Before anything else is done for it: whoever sends in vain, however much, costs no more than reading it.
+        if !self.credits.look(arrival.peer.ip(), now) {
+            return self.pass_over(arrival.peer.ip(), now);
+        }
+        match packet {
             Ok(Packet::ReadRequest { path, mode, options }) => {
                 self.stats.requests.add(1);
                 let manner = Manner { mode, options };
@@ -39,9 +48,6 @@ impl Core {
                     log::debug!("peer={} file={path:?} refused: {text}", arrival.peer);
                     self.answer(listener, arrival, code, text);
                 }
-            }
-            packet if self.config.single_port && of_a_transfer(&packet) => {
-                self.on_answer(arrival, packet, now);
             }
             Ok(_) => self.on_malformed(arrival.peer.ip(), "the packet is no request", now),
             Err(error) => match error.answer() {
@@ -68,7 +74,24 @@ impl Core {
 
     pub(crate) fn answer(&mut self, listener: &Listener, arrival: &Arrival, code: ErrorCode, text: &str) {
         packet::encode_error(&mut self.control, code, text);
-        listener.reply(arrival, &self.control);
+        let bytes = u32::try_from(self.control.len()).unwrap_or(u32::MAX);
+        // Seldom refused: what was looked at may be answered, and an ERROR is shorter than a block.
+        if self.credits.lend(arrival.peer.ip(), bytes, Instant::now()) {
+            listener.reply(arrival, &self.control);
+        } else {
+            self.stats.throttled.add(1);
+        }
+    }
+
+    /// Counts a datagram that is not looked at, because its address, or all strangers together, have been sent too much in vain.
+    fn pass_over(&mut self, source: IpAddr, now: Instant) {
+        self.stats.throttled.add(1);
+        if self.quiet.may_log(source, now) {
+            log::warn!(
+                "peer={source} is not answered for the moment: too many requests without an acknowledgement came from there, or from \
+                 unknown addresses in all (more from there in the next minute is not logged)"
+            );
+        }
     }
 
     pub(crate) fn on_malformed(&mut self, source: IpAddr, why: impl fmt::Display, now: Instant) {
@@ -108,7 +131,8 @@ impl Core {
         {
             self.finish(slot, Outcome::Superseded);
         }
-        if let Err(full) = self.sessions.room_for(peer.ip()) {
+        let proven = self.credits.proven(peer.ip());
+        if let Err(full) = self.sessions.room_for(peer.ip(), proven) {
             return Err(self.turn_away(peer.ip(), full, now));
         }
         let refuse = |stats: &Stats, refusal: &Refusal| {
@@ -141,6 +165,9 @@ impl Core {
         let granted = grant(&manner.options, size, self.config.most(peer.ip()));
         let transfer = Transfer::new(granted, size, self.config.timing, now);
         let blocks = Blocks::new(content, manner.mode, transfer.blksize());
+        if let Ok(Some(lent)) = self.sessions.room_for(peer.ip(), proven) {
+            self.finish(lent, Outcome::Displaced);
+        }
         let (endpoint, port) = match self.open_endpoint(listener, arrival, now) {
             Ok(endpoint) => endpoint,
             Err(cause) => {
@@ -152,7 +179,10 @@ impl Core {
             }
         };
         let io = Io { endpoint, port, blocks, name, size, queued: false, blocked: false };
-        let slot = self.sessions.insert(key, manner, transfer, io, now);
+        let slot = self.sessions.insert(key, manner, transfer, io, proven, now);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.owed = LOOK;
+        }
         if let Some(port) = port {
             self.ports.assign(port, slot);
         }

@@ -5,6 +5,7 @@
 use crate::batch::{MAX_BYTES, MAX_PACKETS, Sender};
 use crate::config::Config;
 use crate::content::Blocks;
+use crate::credit::Credits;
 use crate::endpoint::{Endpoint, Sent};
 use crate::packet::{self, DATA_HEADER, DecodeError, ErrorCode, Packet, data_header};
 use crate::ports::{PortId, Ports};
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     /// Those that wait for room in the send buffer of the requests' port.
     pub(crate) held: Vec<Slot>,
     pub(crate) ports: Ports,
+    pub(crate) credits: Credits,
     pub(crate) quiet: Quiet,
     pub(crate) first_transfer: usize,
     pub(crate) inbox: Vec<u8>,
@@ -79,6 +81,7 @@ impl Core {
             ready: VecDeque::new(),
             held: Vec::new(),
             ports: Ports::default(),
+            credits: Credits::new(config.max_transfers, config.max_transfers_per_address, Instant::now()),
             quiet: Quiet::default(),
             first_transfer,
             inbox: vec![0; INBOX],
@@ -165,14 +168,15 @@ impl Core {
                     continue;
                 }
                 // Whoever answers an ERROR with an ERROR may talk to himself for ever.
-                if !matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
-                    packet::encode_error(
-                        &mut self.control,
-                        ErrorCode::UnknownTransferId,
-                        "unknown transfer ID",
-                    );
-                    let _ = io.endpoint.send(&self.control, from);
+                if matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
+                    continue;
                 }
+                if !self.credits.look(from.ip(), now) {
+                    self.stats.throttled.add(1);
+                    continue;
+                }
+                packet::encode_error(&mut self.control, ErrorCode::UnknownTransferId, "unknown transfer ID");
+                let _ = io.endpoint.send(&self.control, from);
                 continue;
             }
             let inbox = std::mem::take(&mut self.inbox);
@@ -198,25 +202,44 @@ impl Core {
         let (peer, io) = (session.key.peer, &mut session.payload);
         match packet {
             Ok(Packet::Ack { block }) => {
+                let was_heard = session.transfer.heard();
                 let acked = session.transfer.on_ack(block, now);
+                io.blocks.release(session.transfer.acked());
+                let is_first = !was_heard && session.transfer.heard();
+                if is_first {
+                    self.believe(slot, now);
+                }
                 match acked {
                     Acked::Complete => return Err(Outcome::Complete),
                     Acked::Moved => {}
                     Acked::Gap => self.stats.gaps.add(1),
                     Acked::Ignored => self.stats.ignored_acks.add(1),
                 }
-                io.blocks.release(session.transfer.acked());
                 return Ok(acked != Acked::Ignored);
             }
             Ok(Packet::Error { code, message }) => {
                 let outcome = session.transfer.on_error(code);
                 log::debug!("peer={peer} file={} client says error {code}: {message}", io.name);
+                if !session.transfer.heard() {
+                    self.believe(slot, now);
+                }
                 return Err(outcome);
             }
             Ok(_) => self.on_malformed(peer.ip(), "the packet has no place in a read", now),
             Err(error) => self.on_malformed(peer.ip(), error, now),
         }
         Ok(false)
+    }
+
+    /// The client of this transfer has answered for the first time.
+    fn believe(&mut self, slot: Slot, now: Instant) {
+        self.sessions.heard(slot);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        // At the port of the requests an ACK may be as forged as the request was; a port of the transfer's own is known to nobody
+        // but who receives what comes from there.
+        if session.payload.port.is_some() {
+            self.credits.heard(session.key.peer.ip(), std::mem::take(&mut session.owed), now);
+        }
     }
 
     /// Sends a turn of packets: one run, so that no window makes others wait for long. `Ok(true)`: more are due.
@@ -230,10 +253,23 @@ impl Core {
         let stride = DATA_HEADER + transfer.blksize();
         let most = u16::try_from((MAX_BYTES / stride).clamp(1, MAX_PACKETS)).expect("as many as a run has");
         let Some(output) = transfer.output(most) else { return Ok(false) };
+        // What goes to somebody who was never heard is lent. What cannot be is as good as lost on the way: the client asks again.
+        let (heard, owed) = (transfer.heard(), &mut session.owed);
+        let (credits, stats) = (&mut self.credits, &self.stats);
+        let mut lent = |len: usize| {
+            let bytes = u32::try_from(len).unwrap_or(u32::MAX);
+            let lent = heard || credits.lend(peer.ip(), bytes, now);
+            *owed += if heard || !lent { 0 } else { bytes };
+            stats.throttled.add(u64::from(!lent));
+            lent
+        };
         let sent = match output {
             Output::OptionAck => {
                 packet::encode_option_ack(&mut self.control, transfer.granted());
-                let sent = io.endpoint.send(&self.control, peer);
+                let sent = match lent(self.control.len()) {
+                    true => io.endpoint.send(&self.control, peer),
+                    false => Sent::Done,
+                };
                 if sent != Sent::Blocked {
                     transfer.sent(output, 0, now);
                 }
@@ -249,7 +285,10 @@ impl Core {
                 for (block, packet) in (first..).zip(packets.chunks_mut(stride)) {
                     packet[..DATA_HEADER].copy_from_slice(&data_header((block & 0xffff) as u16));
                 }
-                let (gone, sent) = self.sender.send(&mut io.endpoint, packets, stride, peer);
+                let (gone, sent) = match lent(packets.len()) {
+                    true => self.sender.send(&mut io.endpoint, packets, stride, peer),
+                    false => (packets.len().div_ceil(stride), Sent::Done),
+                };
                 let gone = if sent == Sent::Blocked { u16::try_from(gone).unwrap_or(count) } else { count };
                 if gone > 0 {
                     let len = len.min(usize::from(gone) * transfer.blksize());
@@ -324,6 +363,7 @@ impl Core {
             | Outcome::ClientError(_)
             | Outcome::TimedOut
             | Outcome::PeerUnreachable
+            | Outcome::Displaced
             | Outcome::Superseded => None,
         };
         if let Some(text) = farewell {
@@ -360,6 +400,11 @@ impl Core {
                 self.stats.transfers_failed.add(1);
                 self.stats.vanished.add(1);
                 self.stats.unheard.add(u64::from(!transfer.heard()));
+            }
+            Outcome::Displaced => {
+                self.stats.transfers_failed.add(1);
+                self.stats.displaced.add(1);
+                self.stats.unheard.add(1);
             }
             Outcome::ClientError(_) | Outcome::ReadFailed | Outcome::Superseded | Outcome::Stopped => {
                 self.stats.transfers_failed.add(1);

@@ -1,13 +1,16 @@
 //! The table of running transfers: which request is new, whose turn is next, how many there may be.
 //! It refuses to know sockets and files: what a transfer needs of those is a payload `T` it only keeps.
 //! A transfer is known by client address, port and name: lpxelinux and U-Boot ask for several files from one port.
+//!
+//! Who can forge addresses can begin transfers, but not acknowledge them. So a place that nobody has acknowledged anything for is
+//! not taken but lent: when all are in use it is the first to be given to somebody else.
 
 use crate::options::Options;
 use crate::packet::Mode;
 use crate::transfer::Transfer;
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -45,6 +48,10 @@ pub(crate) struct Session<T> {
     pub(crate) transfer: Transfer,
     pub(crate) started: Instant,
     pub(crate) payload: T,
+    /// What was sent to the client on credit, in bytes; see `credit`.
+    pub(crate) owed: u32,
+    /// Transfers to its address were acknowledged before.
+    proven: bool,
     /// The earliest entry of the heap that speaks for this session.
     scheduled: Instant,
     /// Tells this session from an earlier one in the same slot.
@@ -60,6 +67,11 @@ pub(crate) struct Sessions<T> {
     /// The latest transfer of each client's port.
     by_peer: HashMap<(SocketAddr, IpAddr), Slot>,
     per_address: HashMap<IpAddr, usize>,
+    /// Transfers that nobody has acknowledged anything of, in the order in which they give way: those of addresses that never
+    /// acknowledged anything first, then the oldest.
+    unheard: BTreeMap<(bool, u64), Slot>,
+    /// The same by address.
+    unheard_of: BTreeMap<(IpAddr, u64), Slot>,
     /// Deadlines that may be too early, never too late: an ACK moves a deadline back a thousand times a second
     /// and should not have to touch the heap. At most a few entries per session.
     due: BinaryHeap<Reverse<(Instant, Slot, u64)>>,
@@ -76,6 +88,8 @@ impl<T> Sessions<T> {
             by_key: HashMap::new(),
             by_peer: HashMap::new(),
             per_address: HashMap::new(),
+            unheard: BTreeMap::new(),
+            unheard_of: BTreeMap::new(),
             due: BinaryHeap::new(),
             serial: 0,
         }
@@ -93,24 +107,29 @@ impl<T> Sessions<T> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Whether one more transfer may begin for `peer`.
-    pub(crate) fn room_for(&self, peer: IpAddr) -> Result<(), Full> {
-        if self.len() >= self.max {
-            return Err(Full::Server);
-        }
+    /// Whether one more transfer may begin for `peer`, whose address is `proven` when transfers to it were acknowledged before.
+    /// `Some`: once this one, of which nobody has acknowledged anything, is out of the table.
+    pub(crate) fn room_for(&self, peer: IpAddr, proven: bool) -> Result<Option<Slot>, Full> {
         if self.per_address.get(&peer).is_some_and(|&n| n >= self.max_per_address) {
-            return Err(Full::Address);
+            let mut own = self.unheard_of.range((peer, 0)..=(peer, u64::MAX));
+            return own.next().map(|(_, slot)| Some(*slot)).ok_or(Full::Address);
         }
-        Ok(())
+        if self.len() >= self.max {
+            // Whoever has proven nothing does not push out who has.
+            let first = self.unheard.iter().next().filter(|((other, _), _)| proven || !other);
+            return first.map(|(_, slot)| Some(*slot)).ok_or(Full::Server);
+        }
+        Ok(None)
     }
 
-    /// Enters a transfer whose key is not in the table.
+    /// Enters a transfer whose key is not in the table, to an address that is `proven` as in [`Self::room_for`].
     pub(crate) fn insert(
         &mut self,
         key: Key,
         manner: Manner,
         transfer: Transfer,
         payload: T,
+        proven: bool,
         now: Instant,
     ) -> Slot {
         let slot = self.free.last().copied().unwrap_or(self.slots.len());
@@ -120,7 +139,10 @@ impl<T> Sessions<T> {
         self.by_peer.insert((key.peer, key.local), slot);
         let before = self.by_key.insert(key.clone(), slot);
         debug_assert!(before.is_none(), "a key has one transfer");
-        let session = Session { key, manner, transfer, started: now, payload, scheduled, serial };
+        self.unheard.insert((proven, serial), slot);
+        self.unheard_of.insert((key.peer.ip(), serial), slot);
+        let session =
+            Session { key, manner, transfer, started: now, payload, owed: 0, proven, scheduled, serial };
         match self.free.pop() {
             Some(_) => self.slots[slot] = Some(session),
             None => self.slots.push(Some(session)),
@@ -129,7 +151,15 @@ impl<T> Sessions<T> {
         slot
     }
 
+    /// The client of this transfer has acknowledged something: its place is its own from now on.
+    pub(crate) fn heard(&mut self, slot: Slot) {
+        let Some(session) = self.slots.get(slot).and_then(Option::as_ref) else { return };
+        self.unheard.remove(&(session.proven, session.serial));
+        self.unheard_of.remove(&(session.key.peer.ip(), session.serial));
+    }
+
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Session<T>> {
+        self.heard(slot);
         let session = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.by_key.remove(&session.key);
@@ -218,12 +248,25 @@ mod tests {
     }
 
     fn begin(sessions: &mut Sessions<()>, client: &str, path: &str, now: Instant) -> Result<Slot, Full> {
+        begin_as(sessions, client, path, false, now)
+    }
+
+    /// As the server does: whoever has to give way is removed.
+    fn begin_as(
+        sessions: &mut Sessions<()>,
+        client: &str,
+        path: &str,
+        proven: bool,
+        now: Instant,
+    ) -> Result<Slot, Full> {
         let key = key(client, path);
-        sessions.room_for(key.peer.ip())?;
+        if let Some(slot) = sessions.room_for(key.peer.ip(), proven)? {
+            assert!(sessions.remove(slot).is_some(), "there is such a transfer");
+        }
         let manner = Manner { mode: Mode::Octet, options: Options::default() };
         let mut transfer = Transfer::new(Options::default(), Some(1 << 30), Timing::default(), now);
         pump(&mut transfer, now);
-        Ok(sessions.insert(key, manner, transfer, (), now))
+        Ok(sessions.insert(key, manner, transfer, (), proven, now))
     }
 
     fn pump(transfer: &mut Transfer, now: Instant) -> u32 {
@@ -264,14 +307,60 @@ mod tests {
     fn there_is_a_limit_in_all_and_one_per_address() {
         let now = Instant::now();
         let mut s = Sessions::new(3, 2);
-        let first = begin(&mut s, "10.0.0.9:1", "f", now).unwrap();
-        begin(&mut s, "10.0.0.9:2", "f", now).unwrap();
-        assert_eq!(begin(&mut s, "10.0.0.9:3", "f", now), Err(Full::Address));
-        begin(&mut s, "10.0.0.8:1", "f", now).unwrap();
-        assert_eq!(begin(&mut s, "10.0.0.7:1", "f", now), Err(Full::Server));
+        let heard = |s: &mut Sessions<()>, client: &str| {
+            let slot = begin(s, client, "f", now)?;
+            s.heard(slot);
+            Ok(slot)
+        };
+        let first = heard(&mut s, "10.0.0.9:1").unwrap();
+        heard(&mut s, "10.0.0.9:2").unwrap();
+        assert_eq!(heard(&mut s, "10.0.0.9:3"), Err(Full::Address));
+        heard(&mut s, "10.0.0.8:1").unwrap();
+        assert_eq!(heard(&mut s, "10.0.0.7:1"), Err(Full::Server));
         s.remove(first);
-        assert!(begin(&mut s, "10.0.0.9:3", "f", now).is_ok());
-        assert_eq!(s.len(), 3);
+        assert!(heard(&mut s, "10.0.0.9:3").is_ok());
+        assert_eq!((s.len(), s.unheard.len(), s.unheard_of.len()), (3, 0, 0));
+    }
+
+    #[test]
+    fn who_was_never_heard_gives_way_the_oldest_first_and_strangers_before_others() {
+        let now = Instant::now();
+        let mut s = Sessions::new(4, 4);
+        let heard = begin(&mut s, "10.0.0.1:1", "f", now).unwrap();
+        s.heard(heard);
+        let known = begin_as(&mut s, "10.0.0.2:1", "f", true, now).unwrap();
+        let oldest = begin(&mut s, "10.0.0.3:1", "f", now).unwrap();
+        begin(&mut s, "10.0.0.4:1", "f", now).unwrap();
+        assert_eq!(s.room_for("10.0.0.5".parse().unwrap(), false), Ok(Some(oldest)));
+        // However many come, those that were heard and those that are known stay.
+        for n in 0..1000_u16 {
+            begin(&mut s, &format!("10.1.{}.{}:1", n / 250, n % 250), "f", now).unwrap();
+        }
+        assert!(s.get_mut(heard).is_some() && s.find(&key("10.0.0.2:1", "f")) == Some(known));
+        assert_eq!((s.len(), s.unheard.len(), s.unheard_of.len()), (4, 3, 3));
+        // Among those that are known, too, a place is lent until something is acknowledged; to strangers it is not.
+        for n in 1..=3 {
+            begin_as(&mut s, &format!("10.0.9.{n}:1"), "f", true, now).unwrap();
+        }
+        assert_eq!(s.find(&key("10.0.0.2:1", "f")), None);
+        assert_eq!(begin(&mut s, "10.0.0.6:1", "f", now), Err(Full::Server));
+    }
+
+    #[test]
+    fn an_address_that_has_all_it_may_have_gives_up_its_own() {
+        let now = Instant::now();
+        let mut s = Sessions::new(10, 2);
+        let (other, first) = (
+            begin(&mut s, "10.0.0.8:1", "f", now).unwrap(),
+            begin(&mut s, "10.0.0.9:1", "f", now).unwrap(),
+        );
+        let second = begin(&mut s, "10.0.0.9:2", "f", now).unwrap();
+        s.heard(second);
+        let third = begin(&mut s, "10.0.0.9:3", "f", now).unwrap();
+        assert_eq!((third, s.find(&key("10.0.0.9:1", "f"))), (first, None), "the slot is used again");
+        s.heard(third);
+        assert_eq!(begin(&mut s, "10.0.0.9:4", "f", now), Err(Full::Address));
+        assert!(s.get_mut(other).is_some());
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub struct Stats {
     pub refused: Counter,
     /// Requests answered with an ERROR because a limit was reached.
     pub limited: Counter,
+    /// Datagrams that were passed over, and packets that were not sent, because too much went to their address, or to strangers in
+    /// all, without an acknowledgement of anything.
+    pub throttled: Counter,
+    /// Transfers that nobody had acknowledged anything of, and whose places were needed for others.
+    pub displaced: Counter,
     /// Datagrams that are not TFTP, or make no sense where they arrived.
     pub malformed: Counter,
     /// Packets from a port or address that is not the transfer's.

@@ -39,7 +39,7 @@ impl Default for Timing {
             longest_retry: Duration::from_secs(3),
             give_up: Duration::from_secs(60),
             give_up_unheard: Duration::from_secs(10),
-            unheard_sends: 5,
+            unheard_sends: 3,
             restart_silence: Duration::from_secs(1),
         }
     }

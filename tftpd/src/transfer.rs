@@ -23,6 +23,8 @@ pub enum Outcome {
     ReadFailed,
     /// The client started over with a new request.
     Superseded,
+    /// Nobody had acknowledged anything, and its place was needed for another.
+    Displaced,
     /// The server was stopped.
     Stopped,
 }
@@ -38,6 +40,7 @@ impl Outcome {
             Self::PeerUnreachable => "peer_unreachable",
             Self::ReadFailed => "read_failed",
             Self::Superseded => "superseded",
+            Self::Displaced => "displaced",
             Self::Stopped => "stopped",
         }
     }

@@ -35,6 +35,8 @@ pub(super) fn of_transfer(record: &TransferRecord) -> Told {
         Outcome::Probed => return Told::Nothing,
         // The second request came while the first one had no answer yet: only the second is a transfer.
         Outcome::Superseded if *bytes == 0 => return Told::Nothing,
+        // Nobody had acknowledged anything; a board asks again, and has a place then.
+        Outcome::Displaced => return Told::Nothing,
         Outcome::Superseded => {
             return Told::Good(format!("{name}: the board began anew after {bytes} bytes"));
         }
@@ -92,7 +94,7 @@ pub(super) fn step_of_transfer(record: &TransferRecord) -> Option<Step> {
         Outcome::Complete => ("sent".to_owned(), false),
         Outcome::TimedOut | Outcome::PeerUnreachable if all => ("sent".to_owned(), false),
         Outcome::Superseded => (format!("the board began anew after {bytes} bytes"), false),
-        Outcome::Probed => return None,
+        Outcome::Probed | Outcome::Displaced => return None,
         Outcome::TimedOut if *bytes == 0 => return None,
         Outcome::TimedOut
         | Outcome::PeerUnreachable

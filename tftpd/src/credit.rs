@@ -1,0 +1,245 @@
+//! What is sent to addresses from which nothing has been heard yet: so much at once and so much a second, to each and in all.
+//! It refuses to know packets and transfers; time comes in.
+//!
+//! The source address of a datagram can be forged, and then the answer goes to somebody else. What a request costs is therefore
+//! lent to its address, and given back when the client acknowledges something, which only who receives our packets can do. So a
+//! board that loads a thousand files never notices a limit, and a forger can have nobody sent more than one account holds.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// What looking at a datagram costs, in bytes: the headers of an answer's packet, and the smallest frame of Ethernet.
+pub(crate) const LOOK: u32 = 64;
+/// The most that a request may cost: [`LOOK`] and a first answer, which is a block of 512 bytes or less.
+pub(crate) const REQUEST: u32 = LOOK + 4 + 512;
+/// Lent at once for each transfer that an address may have: fifty names in vain, more than any boot loader tries.
+const LENT_PER_TRANSFER: u32 = 4 << 10;
+/// Lent for each a second: a boot loader that runs in circles is told a dozen times a second that there is no such file.
+const LENT_PER_TRANSFER_AND_S: u32 = 1 << 10;
+/// Accounts of strangers share this part of what the whole table of transfers would have. A rack that is switched on asks for
+/// its loader, acknowledges it and is no stranger any more.
+const STRANGERS_PART: u32 = 2;
+/// Addresses that are remembered: several times the largest pool of one server, in a megabyte.
+const ADDRESSES_MAX: usize = 8192;
+/// How long an address that has acknowledged something is no stranger: the boards of a rack that is off for a weekend are not
+/// missed, for others are forgotten only when there is no more room.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Between two searches for accounts that may be forgotten. Each looks at all of them.
+const SEARCH_REST: Duration = Duration::from_secs(1);
+
+/// How much is lent: at once, and how quickly it is as if it had been given back.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    at_once: Duration,
+    bytes_per_s: u32,
+}
+
+impl Terms {
+    fn of(transfers: usize, part: u32) -> Self {
+        let transfers = u32::try_from(transfers).unwrap_or(u32::MAX);
+        // Less than one request at once would be nothing at all.
+        let bytes = (transfers.saturating_mul(LENT_PER_TRANSFER) / part).max(2 * REQUEST);
+        let bytes_per_s = (transfers.saturating_mul(LENT_PER_TRANSFER_AND_S) / part).max(REQUEST);
+        Self { at_once: price(bytes, bytes_per_s), bytes_per_s }
+    }
+}
+
+/// The time in which so many bytes are as if they had been given back.
+fn price(bytes: u32, bytes_per_s: u32) -> Duration {
+    Duration::from_nanos(u64::from(bytes) * 1_000_000_000 / u64::from(bytes_per_s.max(1)))
+}
+
+/// One debt, as the time when it will be gone. (The generic cell rate algorithm of ATM: a bucket that needs no refilling.)
+#[derive(Debug, Clone, Copy)]
+struct Debt {
+    until: Instant,
+}
+
+impl Debt {
+    fn with(self, bytes: u32, terms: Terms, now: Instant) -> Option<Self> {
+        let until = self.until.max(now) + price(bytes, terms.bytes_per_s);
+        (until.saturating_duration_since(now) <= terms.at_once).then_some(Self { until })
+    }
+
+    fn without(self, bytes: u32, terms: Terms) -> Self {
+        Self { until: self.until.checked_sub(price(bytes, terms.bytes_per_s)).unwrap_or(self.until) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    debt: Debt,
+    /// When something was last acknowledged from there.
+    heard: Option<Instant>,
+}
+
+/// The accounts of all addresses.
+#[derive(Debug)]
+pub(crate) struct Credits {
+    each: Terms,
+    strangers_terms: Terms,
+    accounts: HashMap<IpAddr, Account>,
+    /// Of all addresses from which nothing was ever heard, together.
+    strangers: Debt,
+    /// All accounts were in use when we last looked for one.
+    next_search: Instant,
+}
+
+impl Credits {
+    /// For a server that has at most `transfers` at once, and `transfers_per_address` with one address.
+    pub(crate) fn new(transfers: usize, transfers_per_address: usize, now: Instant) -> Self {
+        Self {
+            each: Terms::of(transfers_per_address, 1),
+            strangers_terms: Terms::of(transfers, STRANGERS_PART),
+            accounts: HashMap::new(),
+            strangers: Debt { until: now },
+            next_search: now,
+        }
+    }
+
+    /// Whether something was heard from this address before.
+    pub(crate) fn proven(&self, address: IpAddr) -> bool {
+        self.accounts.get(&address).is_some_and(|account| account.heard.is_some())
+    }
+
+    /// Lends a datagram's [`LOOK`], if all that may follow from it could be lent, too.
+    pub(crate) fn look(&mut self, address: IpAddr, now: Instant) -> bool {
+        self.lend_if(address, LOOK, REQUEST, now)
+    }
+
+    /// Lends `bytes` to this address, or not.
+    pub(crate) fn lend(&mut self, address: IpAddr, bytes: u32, now: Instant) -> bool {
+        self.lend_if(address, bytes, bytes, now)
+    }
+
+    /// Lends `bytes` if there is room for `most`.
+    fn lend_if(&mut self, address: IpAddr, bytes: u32, most: u32, now: Instant) -> bool {
+        let account = self.accounts.get(&address).copied();
+        let none = Account { debt: Debt { until: now }, heard: None };
+        let Account { debt, heard } = account.unwrap_or(none);
+        let Some(own) = debt.with(most, self.each, now).and_then(|_| debt.with(bytes, self.each, now)) else {
+            return false;
+        };
+        if heard.is_none() {
+            let all = self.strangers;
+            let room = all.with(most, self.strangers_terms, now);
+            let Some(all) = room.and_then(|_| all.with(bytes, self.strangers_terms, now)) else {
+                return false;
+            };
+            self.strangers = all;
+        }
+        // Without an account of its own a stranger has the share of all of them: forged addresses must not cost memory.
+        if account.is_some() || self.has_place(now) {
+            self.accounts.insert(address, Account { debt: own, heard });
+        }
+        true
+    }
+
+    /// A client at this address has acknowledged something, for which `bytes` were lent: they are given back, and it is no
+    /// stranger any more.
+    pub(crate) fn heard(&mut self, address: IpAddr, bytes: u32, now: Instant) {
+        let has_place = self.accounts.contains_key(&address) || self.has_place(now);
+        if !has_place {
+            self.strangers = self.strangers.without(bytes, self.strangers_terms);
+            return;
+        }
+        let none = Account { debt: Debt { until: now }, heard: None };
+        let account = self.accounts.entry(address).or_insert(none);
+        if account.heard.replace(now).is_none() {
+            self.strangers = self.strangers.without(bytes, self.strangers_terms);
+        }
+        account.debt = account.debt.without(bytes, self.each);
+    }
+
+    /// Whether one more address can be remembered. Strangers without debts are forgotten first, then those that were heard long ago.
+    fn has_place(&mut self, now: Instant) -> bool {
+        if self.accounts.len() < ADDRESSES_MAX {
+            return true;
+        }
+        if now < self.next_search {
+            return false;
+        }
+        self.next_search = now + SEARCH_REST;
+        self.accounts.retain(|_, account| match account.heard {
+            None => account.debt.until > now,
+            Some(at) => now.saturating_duration_since(at) < KNOWN_FOR,
+        });
+        self.accounts.len() < ADDRESSES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn address(n: u32) -> IpAddr {
+        IpAddr::from(n.to_be_bytes())
+    }
+
+    /// How many requests in a row are answered with a first block.
+    fn blocks(credits: &mut Credits, from: u32, now: Instant) -> u32 {
+        let mut n = 0;
+        while credits.look(address(from), now) {
+            assert!(credits.lend(address(from), REQUEST - LOOK, now), "whoever is looked at is answered");
+            n += 1;
+        }
+        n
+    }
+
+    #[test]
+    fn an_address_that_never_answers_gets_so_much_at_once_and_so_much_a_second() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 64, t0);
+        assert_eq!(blocks(&mut credits, 1, t0), (64 << 12) / REQUEST);
+        assert_eq!(blocks(&mut credits, 1, t0), 0);
+        assert_eq!(blocks(&mut credits, 1, t0 + S), (64 << 10) / REQUEST);
+        assert_eq!(blocks(&mut credits, 2, t0 + S), (64 << 12) / REQUEST, "another has its own");
+        assert_eq!(blocks(&mut credits, 1, t0 + 3600 * S), (64 << 12) / REQUEST, "never more than that");
+    }
+
+    #[test]
+    fn what_is_acknowledged_was_never_lent() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 1, t0);
+        for n in 0..100_000 {
+            assert!(credits.look(address(1), t0) && credits.lend(address(1), 516, t0), "{n}");
+            credits.heard(address(1), LOOK + 516, t0);
+        }
+        assert!(credits.proven(address(1)) && !credits.proven(address(2)));
+        let forged = blocks(&mut credits, 1, t0);
+        assert_eq!(forged, (1 << 12) / REQUEST, "the debts of others are not forgiven with it");
+    }
+
+    #[test]
+    fn strangers_share_what_there_is_and_leave_those_alone_who_are_known() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 64, t0);
+        assert!(credits.look(address(1), t0));
+        credits.heard(address(1), LOOK, t0);
+        let answered: u32 = (100..20_000).map(|n| u32::from(blocks(&mut credits, n, t0) > 0)).sum();
+        assert!(answered < 100, "{answered}");
+        assert!(!credits.look(address(2), t0), "a flood of forged addresses stands in the way of a new one");
+        assert!(blocks(&mut credits, 1, t0) > 400, "and not of a board that was here before");
+        assert!(credits.look(address(2), t0 + S), "it comes through a little later");
+    }
+
+    #[test]
+    fn forged_addresses_take_no_memory_and_who_is_known_is_not_forgotten_for_them() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(1 << 20, 64, t0);
+        credits.heard(address(1), 0, t0);
+        for n in 0..50_000 {
+            credits.look(address(100 + n), t0);
+        }
+        assert_eq!(credits.accounts.len(), ADDRESSES_MAX);
+        credits.heard(address(2), 0, t0 + S / 2);
+        assert!(!credits.proven(address(2)), "all places are taken, by debts");
+        // Debts of some bytes are gone after a second, and the next newcomer makes room.
+        credits.heard(address(3), 0, t0 + 2 * S);
+        assert!(credits.proven(address(1)) && credits.proven(address(3)));
+        assert_eq!(credits.accounts.len(), 2);
+    }
+}
