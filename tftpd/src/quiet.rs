@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_secs(60);
 /// Sources remembered at once. Addresses can be forged, so there must be an end; a lab segment has fewer.
 const MAX_SOURCES: usize = 256;
+/// Between two searches for a place while all are taken.
+const LOOK_REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
     last: HashMap<IpAddr, Instant>,
+    /// When all places were last found taken; looking again at once would cost a walk for every datagram of a flood.
+    full_at: Option<Instant>,
 }
 
 impl Quiet {
@@ -26,10 +30,14 @@ impl Quiet {
             return may;
         }
         if self.last.len() >= MAX_SOURCES {
+            if self.full_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_REST) {
+                return false;
+            }
             self.last.retain(|_, at| !old(at));
-        }
-        if self.last.len() >= MAX_SOURCES {
-            return false;
+            if self.last.len() >= MAX_SOURCES {
+                self.full_at = Some(now);
+                return false;
+            }
         }
         self.last.insert(source, now);
         true

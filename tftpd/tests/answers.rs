@@ -161,7 +161,13 @@ fn limits_refuse_with_a_clear_text_and_are_counted() {
     let begin = |local: &str| {
         let mut raw = Raw::at(local);
         raw.ask(at, "f", plain());
-        (raw.read().0, raw)
+        let (words, transfer) = raw.read();
+        // Only who has acknowledged something keeps his place.
+        if words == "DATA 1:512" {
+            raw.ack(transfer, 1);
+            while raw.read().0 != "DATA 2:88" {}
+        }
+        (words, raw)
     };
     let (first, held) = begin("127.0.0.1:0");
     let (second, _held) = begin("127.0.0.1:0");
@@ -179,7 +185,7 @@ fn limits_refuse_with_a_clear_text_and_are_counted() {
 }
 
 #[test]
-fn a_mute_client_gets_five_packets() {
+fn a_mute_client_gets_three_packets() {
     let ms = Duration::from_millis;
     let timing = Timing { first_retry: ms(5), give_up_unheard: ms(500), ..Timing::default() };
     let config = Config { timing, ..Config::default() };
@@ -187,9 +193,9 @@ fn a_mute_client_gets_five_packets() {
     let mut raw = Raw::new();
     raw.ask(server.address(), "f", plain());
     let record = server.record();
-    assert_eq!((record.outcome, record.retransmissions), (Outcome::TimedOut, 4));
+    assert_eq!((record.outcome, record.retransmissions), (Outcome::TimedOut, 2));
     assert!(record.duration >= ms(500), "{:?}", record.duration);
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert_eq!(raw.read().0, "DATA 1:512");
     }
     assert!(raw.nothing_waits());

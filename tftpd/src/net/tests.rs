@@ -124,7 +124,7 @@ fn a_window_is_not_sent_before_the_client_is_heard() {
 }
 
 #[test]
-fn who_never_answers_costs_five_packets_and_is_counted() {
+fn who_never_answers_costs_three_packets_and_is_counted() {
     let config = Config::default();
     let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
     let (client, mut buf) = (client(), [0; 100]);
@@ -136,11 +136,11 @@ fn who_never_answers_costs_five_packets_and_is_counted() {
         }
     }
     client.set_nonblocking(true).unwrap();
-    assert_eq!(std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count(), 5);
+    assert_eq!(std::iter::from_fn(|| client.recv_from(&mut buf).ok()).count(), 3);
     let stats = server.stats();
     let counted = [&stats.transfers_failed, &stats.vanished, &stats.unheard, &stats.active];
     assert_eq!(counted.map(crate::stats::Counter::get), [1, 1, 1, 0]);
-    assert_eq!(stats.retransmissions.get(), 4);
+    assert_eq!(stats.retransmissions.get(), 2);
 }
 
 #[test]

@@ -187,15 +187,13 @@ fn a_board_that_pauses_is_given_more_time_instead_of_more_copies() {
 }
 
 #[test]
-fn who_never_answers_gets_five_packets() {
+fn who_never_answers_gets_three_packets() {
     check(
         2000,
         "RRQ tsize=0 | OACK tsize=2000
          +100   | OACK tsize=2000
          +200   | OACK tsize=2000
-         +400   | OACK tsize=2000
-         +800   | OACK tsize=2000
-         +8499  |
+         +9699  |
          +1     | TimedOut",
     );
 }
