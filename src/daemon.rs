@@ -373,8 +373,12 @@ impl Prepared {
             .counting(move || syslog_stats.as_ref().map(|s| s.now().rows()).unwrap_or_default())
             .counting(move || {
                 let (waiting, max) = intake.used();
-                let lost = intake.lost();
-                vec![("waiting_bytes", waiting as u64), ("waiting_bytes_max", max as u64), ("lost", lost)]
+                vec![
+                    ("waiting_bytes", waiting as u64),
+                    ("waiting_bytes_max", max as u64),
+                    ("lost", intake.lost()),
+                    ("passed_over", intake.passed_over()),
+                ]
             })
             .with("registration", registration.is_some(), agents.into_iter().map(Tcp).collect())
             .counting(move || registration_stats.as_ref().map(|s| s.rows()).unwrap_or_default());

@@ -6,10 +6,10 @@
 
 use crate::logic::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that may wait: two bursts of 200,000 lines of 200 bytes and what goes with them, while the store takes none.
 pub const WAITING_BYTES_MAX: usize = 128 << 20;
@@ -134,10 +134,45 @@ impl Batch {
     }
 }
 
+/// Addresses of boards. By default every address may be one: the journal has not told yet.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Option<Arc<HashSet<IpAddr>>>);
+
+impl Known {
+    /// These and no others.
+    pub fn of(addresses: HashSet<IpAddr>) -> Self {
+        Self(Some(Arc::new(addresses)))
+    }
+
+    /// Whether lines from this address are a board's.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.0.as_ref().is_none_or(|all| all.contains(&address))
+    }
+}
+
+/// How full it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fill {
+    /// Bytes that wait, those in the journal's hands among them.
+    pub used: usize,
+    /// How many may.
+    pub max: usize,
+    /// A number for the batch that is being gathered; the next has another.
+    pub batch: u64,
+}
+
 /// The place where lines wait.
 #[derive(Debug)]
 pub struct Intake {
     waiting: Mutex<Batch>,
+    /// Bytes that wait, to be read without the lock.
+    gathered: AtomicUsize,
+    /// Batches that the journal has taken.
+    batches: AtomicU64,
+    /// Whom the journal knows, and how often it has said so.
+    known: Mutex<Known>,
+    known_version: AtomicU64,
+    passed_over: AtomicU64,
     /// Bytes of the batch that the journal has in its hands.
     in_hand: AtomicUsize,
     max: usize,
@@ -154,8 +189,19 @@ impl Intake {
     pub fn new(max: usize) -> (Self, Receiver<()>) {
         // One ring that has not been heard is enough.
         let (bell, heard) = bounded(1);
-        let waiting = Mutex::default();
-        (Self { waiting, in_hand: AtomicUsize::new(0), max, lost: AtomicU64::new(0), bell }, heard)
+        let intake = Self {
+            waiting: Mutex::default(),
+            gathered: AtomicUsize::new(0),
+            batches: AtomicU64::new(0),
+            known: Mutex::default(),
+            known_version: AtomicU64::new(0),
+            passed_over: AtomicU64::new(0),
+            in_hand: AtomicUsize::new(0),
+            max,
+            lost: AtomicU64::new(0),
+            bell,
+        };
+        (intake, heard)
     }
 
     fn lock(&self) -> MutexGuard<'_, Batch> {
@@ -177,6 +223,44 @@ impl Intake {
         let length = |from: usize, to: usize| u32::try_from(to - from).expect("a line is some kilobytes");
         let (hostname, message) = (length(begin, middle), length(middle, waiting.text.len()));
         waiting.entries.push(Entry { from, at, hostname, message });
+        self.gathered.store(waiting.bytes(), Ordering::Relaxed);
+    }
+
+    /// Counts a line of this sender as lost.
+    pub fn lose(&self, from: IpAddr) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.lock().lost.count(from, 1);
+    }
+
+    /// Counts a line of somebody who is no device, and of whom enough was heard.
+    pub fn pass_over(&self) {
+        self.passed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines of strangers that were not taken since the start.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.load(Ordering::Relaxed)
+    }
+
+    /// How full it is, without waiting for anybody.
+    pub fn fill(&self) -> Fill {
+        let used = self.gathered.load(Ordering::Relaxed) + self.in_hand.load(Ordering::Relaxed);
+        Fill { used, max: self.max, batch: self.batches.load(Ordering::Relaxed) }
+    }
+
+    /// From now on these are the addresses of boards.
+    pub fn know(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        self.known_version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The addresses of boards, if that is something else than at `version`, which is brought up to date.
+    pub fn known_since(&self, version: &mut u64) -> Option<Known> {
+        let now = self.known_version.load(Ordering::Acquire);
+        if now == std::mem::replace(version, now) {
+            return None;
+        }
+        Some(self.known.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// The kernel dropped so many datagrams that were sent to `at`.
@@ -222,6 +306,8 @@ impl Intake {
         let mut waiting = self.lock();
         std::mem::swap(&mut *waiting, batch);
         self.in_hand.store(batch.bytes(), Ordering::Relaxed);
+        self.gathered.store(0, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
         !batch.entries.is_empty() || !batch.lost.is_empty()
     }
 }

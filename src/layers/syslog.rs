@@ -3,12 +3,19 @@
 //! It matches no sender to a device and never waits: a datagram that finds no room is dropped and counted, and the journal says
 //! whose; a connection waits. The time is ours; a board without a battery-backed clock lives in 1970.
 
+mod fair;
+
 use super::intake::{Intake, JournalIsGone};
 use super::supervise::Exit;
 use crate::clock::Clock;
+use fair::{Fair, Verdict};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use syslogd::{Record, Server, Severity, Sink, Stopper};
+
+/// Between two lines in the log about strangers of whom enough was heard.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// Hands records on.
 struct JournalSink {
@@ -16,15 +23,59 @@ struct JournalSink {
     clock: Arc<dyn Clock>,
     stopper: Stopper,
     journal_is_gone: bool,
+    fair: Fair,
+    /// Of the addresses of boards that `fair` was told of.
+    version: u64,
+    passed_over: PassedOver,
+}
+
+/// Lines of strangers that were not taken, until the log says so.
+struct PassedOver {
+    lines: u64,
+    last: Option<SocketAddr>,
+    /// When it may say so again.
+    due: Instant,
+}
+
+impl PassedOver {
+    fn count(&mut self, from: SocketAddr) {
+        self.lines += 1;
+        self.last = Some(from);
+    }
+
+    fn say(&mut self, now: Instant) {
+        let Some(from) = self.last.filter(|_| now >= self.due) else { return };
+        log::warn!(
+            "{} lines of senders that are no devices were passed over, the last from {from}: they were too many",
+            self.lines
+        );
+        *self = Self { lines: 0, last: None, due: now + SAY_EVERY };
+    }
 }
 
 impl Sink for JournalSink {
+    fn admits(&mut self, from: SocketAddr, bytes: usize) -> bool {
+        match self.fair.judge(from.ip(), bytes, self.intake.fill(), Instant::now()) {
+            Verdict::Take => return true,
+            Verdict::BeyondShare => self.intake.lose(from.ip()),
+            Verdict::PassOver => {
+                self.intake.pass_over();
+                self.passed_over.count(from);
+            }
+        }
+        false
+    }
+
     fn record(&mut self, from: SocketAddr, record: Record<'_>, _raw: &[u8]) {
         let hostname = record.hostname.as_deref().unwrap_or_default();
         self.intake.put(from.ip(), self.clock.now(), hostname, |text| write_text(text, &record));
     }
 
     fn idle(&mut self) {
+        if let Some(known) = self.intake.known_since(&mut self.version) {
+            self.fair.tell(known);
+        }
+        self.passed_over.say(Instant::now());
         if self.intake.ring() == Err(JournalIsGone)
             && !std::mem::replace(&mut self.journal_is_gone, true)
             && let Err(error) = self.stopper.stop()
@@ -63,7 +114,16 @@ fn write_text(text: &mut String, record: &Record<'_>) {
 /// The thread's body. The server's own [`Stopper`] ends it.
 pub fn run(server: Server, intake: Arc<Intake>, clock: Arc<dyn Clock>) -> Exit {
     let stopper = server.stopper();
-    let mut sink = JournalSink { intake, clock, stopper, journal_is_gone: false };
+    let now = Instant::now();
+    let mut sink = JournalSink {
+        intake,
+        clock,
+        stopper,
+        journal_is_gone: false,
+        fair: Fair::new(now),
+        version: 0,
+        passed_over: PassedOver { lines: 0, last: None, due: now },
+    };
     match server.run(&mut sink) {
         Ok(()) if sink.journal_is_gone => Exit::Lost("journal"),
         Ok(()) => Exit::Stopped,

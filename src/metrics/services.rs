@@ -74,6 +74,7 @@ const ROWS: &[Row] = &[
     ("syslog", "received_tcp", M::SyslogReceived, &["tcp"]),
     ("syslog", "dropped_by_kernel", M::SyslogDropped, &["kernel"]),
     ("syslog", "lost", M::SyslogDropped, &["no_room"]),
+    ("syslog", "passed_over", M::SyslogDropped, &["stranger"]),
     ("syslog", "truncated", M::SyslogOdd, &["truncated"]),
     ("syslog", "malformed", M::SyslogOdd, &["malformed"]),
     ("syslog", "waiting_bytes", M::SyslogWaiting, &[]),
@@ -134,7 +135,7 @@ mod tests {
                 "syslog",
                 syslog
                     .into_iter()
-                    .chain([("waiting_bytes", 0), ("waiting_bytes_max", 0), ("lost", 0)])
+                    .chain([("waiting_bytes", 0), ("waiting_bytes_max", 0), ("lost", 0), ("passed_over", 0)])
                     .collect(),
             ),
         ];

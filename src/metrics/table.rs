@@ -107,7 +107,7 @@ families! {
     TftpLinesLost: Counter "mozpool_tftp_lines_lost_total" [] "Lines about transfers that the journal had no room for.";
 
     SyslogReceived: Counter "mozpool_syslog_records_received_total" ["transport"] "Syslog records received.";
-    SyslogDropped: Counter "mozpool_syslog_records_dropped_total" ["why"] "Syslog records that were lost: the kernel's buffer was full, or the place where they wait for the journal.";
+    SyslogDropped: Counter "mozpool_syslog_records_dropped_total" ["why"] "Syslog records that were lost: the kernel's buffer was full, or the place where they wait for the journal, or its sender is no device and sent too many (stranger).";
     SyslogOdd: Counter "mozpool_syslog_records_odd_total" ["what"] "Syslog records that were taken although they were cut or malformed.";
     SyslogWaiting: Gauge "mozpool_syslog_waiting_bytes" [] "Bytes of syslog that wait for the journal.";
     SyslogWaitingLimit: Gauge "mozpool_syslog_waiting_limit_bytes" [] "Bytes of syslog that may wait for the journal.";

@@ -51,6 +51,13 @@ pub trait Sink {
     /// Of a datagram that is longer than any line we keep, the bytes are cut, too.
     fn record(&mut self, from: SocketAddr, record: Record<'_>, raw: &[u8]);
 
+    /// Whether a line of so many bytes from this address (as in [`Self::record`]) is wanted. It is asked before the line is read, so that
+    /// what is not wanted costs little. It is gone then, and the sink's to count.
+    fn admits(&mut self, from: SocketAddr, bytes: usize) -> bool {
+        let _ = (from, bytes);
+        true
+    }
+
     /// The kernel dropped so many datagrams at our address `at` since it last said so; nobody knows whose they were.
     fn dropped(&mut self, at: SocketAddr, count: u64) {
         let _ = (at, count);
@@ -493,11 +500,17 @@ impl Desk<'_> {
             self.complain(from, || "empty datagram".to_owned());
             return;
         }
+        if !self.sink.admits(from, datagram.bytes.len()) {
+            return;
+        }
         self.stats.received_udp.one();
         self.deliver(from, datagram.bytes, datagram.cut);
     }
 
     fn tcp(&mut self, from: SocketAddr, bytes: &[u8], cut: bool) {
+        if !self.sink.admits(from, bytes.len()) {
+            return;
+        }
         self.stats.received_tcp.one();
         self.deliver(from, bytes, cut);
     }

@@ -14,10 +14,11 @@ pub mod senders;
 mod stats;
 pub mod steps;
 pub mod strays;
+mod vouched;
 
 pub use stats::Stats;
 
-use super::intake::{Batch, Intake};
+use super::intake::{Batch, Intake, Known};
 use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use strays::Strays;
+use vouched::Vouched;
 
 /// Lines of unknown senders that are kept: enough to see what a new rack says, little enough for a port scan not to matter.
 pub const STRAYS_KEPT: usize = 10_000;
@@ -217,6 +219,9 @@ pub struct Journal<S = Box<dyn Store>> {
     synced: Instant,
     room: Room,
     strays: Strays,
+    vouched: Vouched,
+    /// The receiver has been told whose addresses are boards'.
+    is_told: bool,
     refreshed: Instant,
     refresh_at: Instant,
     prune_at: Instant,
@@ -254,6 +259,8 @@ impl<S: LogStore> Journal<S> {
             synced: now,
             room,
             strays: Strays::default(),
+            vouched: Vouched::default(),
+            is_told: false,
             refreshed: now,
             refresh_at: now,
             prune_at: now,
@@ -316,6 +323,11 @@ impl<S: LogStore> Journal<S> {
             }
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
             let more = !is_early && self.sort(inbox);
+            // Not before names are looked up: until then anybody may be a board.
+            if !is_early && !std::mem::replace(&mut self.is_told, true) {
+                let addresses = self.senders.addresses().chain(self.vouched.addresses());
+                inbox.intake.know(Known::of(addresses.collect()));
+            }
             self.write(inbox, false);
             let waiting = self.backlog.lines() + lines.len();
             self.stats.waiting.store(waiting as u64, Ordering::Relaxed);
@@ -343,6 +355,7 @@ impl<S: LogStore> Journal<S> {
                         first = false;
                         self.found = found;
                         self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
+                        self.is_told = false;
                     }
                     Err(_) => return Exit::Lost("names"),
                 },
@@ -391,6 +404,7 @@ impl<S: LogStore> Journal<S> {
             }
         }
         self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
+        self.is_told = false;
         let is_name = |fqdn: &&String| !fqdn.is_empty() && fqdn.parse::<IpAddr>().is_err();
         let all: BTreeSet<&String> = self.devices.iter().map(|(_, fqdn)| fqdn).filter(is_name).collect();
         match names.ask.try_send(all.into_iter().cloned().collect()) {
@@ -431,7 +445,11 @@ impl<S: LogStore> Journal<S> {
             }
             while !self.backlog.is_full() {
                 let Some(line) = self.in_hand.next_line() else { break };
-                if let Added::Stray(from) = self.backlog.add_syslog(&line, &self.senders, now) {
+                let added = self.backlog.add_syslog(&line, &self.senders, now);
+                if added == Added::Device && !self.senders.has_address(line.from) {
+                    self.is_told &= !self.vouched.add(line.from, now);
+                }
+                if let Added::Stray(from) = added {
                     if let Some(count) = self.strays.note(from, now) {
                         log::warn!(
                             "syslog from {from}: no device has this address or name; lines={count} kept aside"

@@ -52,6 +52,16 @@ impl Senders {
         self.by_mac.get(&mac)
     }
 
+    /// All addresses of devices.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.by_address.keys().copied()
+    }
+
+    /// Whether some device has this address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.by_address.contains_key(&address.to_canonical())
+    }
+
     fn add_address(&mut self, address: IpAddr, device: &DeviceName) {
         let devices = self.by_address.entry(address.to_canonical()).or_default();
         if !devices.contains(device) {
