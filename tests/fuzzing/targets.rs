@@ -3,6 +3,9 @@
 //! Each takes any bytes, must come back, and holds what it read to a rule that is worth more than "it did not panic". Used by
 //! libFuzzer (`target.rs`), and by an ordinary test that replays the corpora and spoils them (`tests/corpora.rs`).
 
+#[path = "tftp_session.rs"]
+mod tftp_session;
+
 use mozpool::api::body::Body;
 use mozpool::api::call::{Call, Verb, decode};
 use mozpool::api::routes::{self, ROUTES};
@@ -38,6 +41,7 @@ pub(crate) struct Target {
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "tftp_packet", run: tftp_packet },
     Target { name: "tftp_name", run: tftp_name },
+    Target { name: "tftp_session", run: tftp_session::run },
     Target { name: "syslog_record", run: syslog_record },
     Target { name: "syslog_frames", run: syslog_frames },
     Target { name: "proxr_reply", run: proxr_reply },

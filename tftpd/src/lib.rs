@@ -12,6 +12,7 @@
 //! | `ports` | the sockets of transfers, and those kept for the next ones |
 //! | [`source`], [`content`], [`root`] | where the bytes come from |
 //! | [`net`], `requests`, `serving`, `listener`, `endpoint`, `batch` | the only code that touches sockets and the clock |
+//! | [`rehearsal`] | one transfer without sockets and clock, for whoever wants to try it |
 //! | [`client`] | a blocking client with limits |
 //!
 //! RFC 1350 (octet and netascii reads), 2347 (OACK), 2348 (blksize), 2349 (tsize, timeout), 7440 (windowsize).
@@ -29,6 +30,7 @@ pub mod options;
 pub mod packet;
 mod ports;
 mod quiet;
+pub mod rehearsal;
 mod requests;
 pub mod root;
 mod serving;

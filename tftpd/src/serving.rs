@@ -277,14 +277,11 @@ impl Core {
             }
             Output::Blocks { first, count } => {
                 let out = &mut self.outbox[..usize::from(count) * stride];
-                let (count, len) = io.blocks.read_run(first, DATA_HEADER, out).map_err(|cause| {
+                let (count, len) = data_packets(&mut io.blocks, first, stride, out).map_err(|cause| {
                     log::error!("file={} cannot be read: {cause}", io.name);
                     Outcome::ReadFailed
                 })?;
-                let packets = &mut out[..usize::from(count) * DATA_HEADER + len];
-                for (block, packet) in (first..).zip(packets.chunks_mut(stride)) {
-                    packet[..DATA_HEADER].copy_from_slice(&data_header((block & 0xffff) as u16));
-                }
+                let packets = &out[..usize::from(count) * DATA_HEADER + len];
                 let (gone, sent) = match lent(packets.len()) {
                     true => self.sender.send(&mut io.endpoint, packets, stride, peer),
                     false => (packets.len().div_ceil(stride), Sent::Done),
@@ -415,4 +412,20 @@ impl Core {
         self.stats.active.set(self.sessions.len() as u64);
         self.source.finished(&record);
     }
+}
+
+/// Makes the DATA packets of the blocks from `first` on, `stride` bytes apart, as many as `out` holds or the file has. Gives how many
+/// they are, and the bytes of the file in them.
+pub(crate) fn data_packets(
+    blocks: &mut Blocks,
+    first: u64,
+    stride: usize,
+    out: &mut [u8],
+) -> io::Result<(u16, usize)> {
+    let (count, len) = blocks.read_run(first, DATA_HEADER, out)?;
+    let packets = &mut out[..usize::from(count) * DATA_HEADER + len];
+    for (block, packet) in (first..).zip(packets.chunks_mut(stride)) {
+        packet[..DATA_HEADER].copy_from_slice(&data_header((block & 0xffff) as u16));
+    }
+    Ok((count, len))
 }

@@ -350,10 +350,8 @@ mod tests {
     fn an_address_that_has_all_it_may_have_gives_up_its_own() {
         let now = Instant::now();
         let mut s = Sessions::new(10, 2);
-        let (other, first) = (
-            begin(&mut s, "10.0.0.8:1", "f", now).unwrap(),
-            begin(&mut s, "10.0.0.9:1", "f", now).unwrap(),
-        );
+        let (other, first) =
+            (begin(&mut s, "10.0.0.8:1", "f", now).unwrap(), begin(&mut s, "10.0.0.9:1", "f", now).unwrap());
         let second = begin(&mut s, "10.0.0.9:2", "f", now).unwrap();
         s.heard(second);
         let third = begin(&mut s, "10.0.0.9:3", "f", now).unwrap();

@@ -123,7 +123,7 @@ impl Fair {
         }
         let number = self.number + usize::from(is_new);
         let shared = fill.max / 4 * SHARED_QUARTER;
-        if fill.used >= shared && has >= shared / number.max(1) {
+        if fill.used >= shared && has > shared / number.max(1) {
             return if is_known { Verdict::BeyondShare } else { Verdict::PassOver };
         }
         self.number = number;
@@ -238,7 +238,10 @@ mod tests {
         let later = now + Duration::from_secs(1);
         assert_eq!(heard(1, later), LINES_PER_S as usize);
         let rest: usize = (2..20).map(|n| heard(n, later)).sum();
-        assert_eq!(rest + LINES_PER_S as usize, (ALL_LINES_AT_ONCE - LINES_AT_ONCE + ALL_LINES_PER_S) as usize);
+        assert_eq!(
+            rest + LINES_PER_S as usize,
+            (ALL_LINES_AT_ONCE - LINES_AT_ONCE + ALL_LINES_PER_S) as usize
+        );
     }
 
     #[test]
