@@ -9,7 +9,7 @@ use super::intake::{Intake, JournalIsGone};
 use super::supervise::Exit;
 use crate::clock::Clock;
 use fair::{Fair, Verdict};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use syslogd::{Record, Server, Severity, Sink, Stopper};
@@ -69,6 +69,10 @@ impl Sink for JournalSink {
     fn record(&mut self, from: SocketAddr, record: Record<'_>, _raw: &[u8]) {
         let hostname = record.hostname.as_deref().unwrap_or_default();
         self.intake.put(from.ip(), self.clock.now(), hostname, |text| write_text(text, &record));
+    }
+
+    fn knows(&mut self, address: IpAddr) -> bool {
+        self.fair.knows(address)
     }
 
     fn idle(&mut self) {

@@ -81,6 +81,7 @@ const ROWS: &[Row] = &[
     ("syslog", "waiting_bytes_max", M::SyslogWaitingLimit, &[]),
     ("syslog", "connections", M::SyslogConnections, &["accepted"]),
     ("syslog", "connections_refused", M::SyslogConnections, &["refused"]),
+    ("syslog", "connections_displaced", M::SyslogConnections, &["displaced"]),
     ("syslog", "connections_idle", M::SyslogConnections, &["idle"]),
     ("syslog", "connections_held", M::SyslogConnections, &["held"]),
     ("syslog", "connections_open", M::SyslogOpen, &[]),

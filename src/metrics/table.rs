@@ -111,7 +111,7 @@ families! {
     SyslogOdd: Counter "mozpool_syslog_records_odd_total" ["what"] "Syslog records that were taken although they were cut or malformed.";
     SyslogWaiting: Gauge "mozpool_syslog_waiting_bytes" [] "Bytes of syslog that wait for the journal.";
     SyslogWaitingLimit: Gauge "mozpool_syslog_waiting_limit_bytes" [] "Bytes of syslog that may wait for the journal.";
-    SyslogConnections: Counter "mozpool_syslog_connections_total" ["what"] "Connections of syslog senders: accepted, refused because there were too many, closed because nothing came; and how often they were left unread for want of room.";
+    SyslogConnections: Counter "mozpool_syslog_connections_total" ["what"] "Connections of syslog senders: accepted, refused because there were too many, closed for others that have fewer or are devices' (displaced), closed because nothing came; and how often they were left unread for want of room.";
     SyslogOpen: Gauge "mozpool_syslog_connections_open" [] "Connections of syslog senders that are open.";
     SyslogErrors: Counter "mozpool_syslog_errors_total" ["what"] "Connections that the system did not give, and reads that failed.";
 

@@ -12,9 +12,10 @@ use crate::stats::Stats;
 use crate::tcp::{Connection, Portion, TcpPort};
 use crate::udp::{self, Datagram, UdpPort};
 use mio::{Events, Interest, Poll, Token, Waker};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -55,6 +56,12 @@ pub trait Sink {
     /// what is not wanted costs little. It is gone then, and the sink's to count.
     fn admits(&mut self, from: SocketAddr, bytes: usize) -> bool {
         let _ = (from, bytes);
+        true
+    }
+
+    /// Whether whoever has this address is one of those whom all this is for: when connections are too many, others' are closed first.
+    fn knows(&mut self, address: IpAddr) -> bool {
+        let _ = address;
         true
     }
 
@@ -265,7 +272,7 @@ impl Server {
             let more = if index < self.udp.len() {
                 self.read_udp(index, sink, now)
             } else if index - self.udp.len() < self.tcp.len() {
-                self.accept(index - self.udp.len(), now)
+                self.accept(index - self.udp.len(), sink, now)
             } else if sink.has_room() {
                 self.read_tcp(token, sink, now)
             } else {
@@ -312,12 +319,40 @@ impl Server {
         true
     }
 
-    fn accept(&mut self, index: usize, now: Instant) -> bool {
+    /// Where a connection from this address finds a place. When all are taken, one is closed of whoever has most, those first whom
+    /// the sink does not know: so neither one sender with many connections nor many that nobody knows keep a board out.
+    fn place_for(&self, from: IpAddr, sink: &mut dyn Sink) -> Place {
+        let mut numbers: HashMap<IpAddr, usize> = HashMap::new();
+        for connection in self.connections.values() {
+            *numbers.entry(connection.from.ip()).or_default() += 1;
+        }
+        let number = |ip: IpAddr| numbers.get(&ip).copied().unwrap_or(0);
+        let its = number(from);
+        if its >= self.limits.connections_per_source {
+            return Place::None { its };
+        }
+        if self.connections.len() < self.limits.connections {
+            return Place::Free;
+        }
+        let known: HashMap<IpAddr, bool> = numbers.keys().map(|ip| (*ip, sink.knows(*ip))).collect();
+        let worth = |c: &Connection| (known.get(&c.from.ip()) == Some(&false), number(c.from.ip()));
+        // Of those that are worth as little, the one that was silent longest.
+        let least =
+            self.connections.iter().max_by_key(|(_, c)| (worth(c), Reverse(c.deadline(Duration::ZERO))));
+        match least {
+            // It must not go back and forth: afterwards the newcomer has no more than the other one.
+            Some((token, c)) if worth(c) > (!sink.knows(from), its + 1) => Place::Of(*token),
+            Some(_) | None => Place::None { its },
+        }
+    }
+
+    fn accept(&mut self, index: usize, sink: &mut dyn Sink, now: Instant) -> bool {
         let Some(port) = self.tcp.get_mut(index) else { return false };
         if port.paused_until.is_some() {
             return false;
         }
         for _ in 0..ACCEPT_PORTION {
+            let Some(port) = self.tcp.get_mut(index) else { return false };
             let (mut stream, from) = match port.listener.accept() {
                 Ok((stream, from)) => (stream, canonical(from)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -339,16 +374,22 @@ impl Server {
                     return false;
                 }
             };
-            let all = self.connections.len();
-            let its = self.connections.values().filter(|c| c.from.ip() == from.ip()).count();
-            if all >= self.limits.connections || its >= self.limits.connections_per_source {
-                self.stats.connections_refused.one();
-                if self.quiet.may_log(from.ip(), now) {
-                    log::warn!(
-                        "syslog tcp {from}: refused, {all} connections are open, {its} of them its own"
-                    );
+            match self.place_for(from.ip(), sink) {
+                Place::Free => {}
+                Place::Of(token) => {
+                    self.stats.connections_displaced.one();
+                    self.close(token, sink, now);
                 }
-                continue;
+                Place::None { its } => {
+                    self.stats.connections_refused.one();
+                    if self.quiet.may_log(from.ip(), now) {
+                        log::warn!(
+                            "syslog tcp {from}: refused, {} connections are open, {its} of them its own",
+                            self.connections.len()
+                        );
+                    }
+                    continue;
+                }
             }
             let token = Token(self.next_token);
             if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
@@ -482,6 +523,18 @@ impl Server {
         }
         sink.idle();
     }
+}
+
+/// What there is for one more connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Free,
+    /// That of this connection, once it is closed.
+    Of(Token),
+    /// Its source has so many already.
+    None {
+        its: usize,
+    },
 }
 
 /// Where received bytes become records; borrows from the server all that this needs.

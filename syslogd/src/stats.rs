@@ -50,6 +50,8 @@ counters! {
     connections_open,
     /// Connections closed at once because too many were open.
     connections_refused,
+    /// Connections closed because all places were taken and somebody with fewer of them, or whom the sink knows, wanted one.
+    connections_displaced,
     /// Connections closed because nothing came for too long.
     connections_idle,
     /// Times that connections were left unread because the sink had no room; their senders waited, nothing was lost.

@@ -17,6 +17,8 @@
 //!
 //! RFC 1350 (octet and netascii reads), 2347 (OACK), 2348 (blksize), 2349 (tsize, timeout), 7440 (windowsize).
 
+#![forbid(unsafe_code)]
+
 mod batch;
 pub mod client;
 pub mod config;

@@ -2,6 +2,8 @@
 //! It refuses to know anything that the library does: it reads arguments, waits for signals and sets the exit code.
 //! Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage.
 
+#![forbid(unsafe_code)]
+
 mod lines;
 
 use clap::Parser;

@@ -102,6 +102,11 @@ impl Fair {
         }
     }
 
+    /// Whether it is a board's address.
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
+        self.known.has(address.to_canonical())
+    }
+
     /// What becomes of a line of so many bytes, while the room is as full as `fill` says.
     pub(super) fn judge(&mut self, from: IpAddr, bytes: usize, fill: Fill, now: Instant) -> Verdict {
         if fill.batch != self.batch {
