@@ -278,7 +278,7 @@ fn it_stops_when_told() {
     world.stop();
     let mut ends: Vec<(String, Exit)> = world.ended.try_iter().collect();
     ends.sort_by(|a, b| a.0.cmp(&b.0));
-    let names = ["http-1", "http-2", "http-3", "http-4", "http-caller"];
+    let names = ["http-1", "http-2", "http-3", "http-4", "http-front"];
     let want: Vec<(String, Exit)> = names.map(|n| (n.to_owned(), Exit::Stopped)).into();
     assert_eq!(ends, want);
 }
