@@ -187,7 +187,8 @@ fn a_body_has_a_limit_and_arrives_as_it_likes() {
     assert_eq!(parse(&answer.body).line(), "200 null");
     assert_eq!(world.heard(), r#"panda-0001 Comments("d")"#);
 
-    let upgrades = [&head[..2], &["Content-Length: 16", "Connection: Upgrade", "Upgrade: h2c"]].concat();
+    let upgrades =
+        [&head[..2], &["Content-Length: 16", "Connection: close, Upgrade", "Upgrade: h2c"]].concat();
     assert_eq!(send(world.addr, &upgrades, br#"{"comments":"e"}"#).line(), "200 null");
 }
 
