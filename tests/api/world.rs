@@ -9,7 +9,7 @@ use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
-use mozpool::layers::http::{CALL_WAIT, CONNECTIONS_MAX, HttpServer, Parts, Running, SILENCE};
+use mozpool::layers::http::{CALL_WAIT, CONNECTIONS_MAX, HttpServer, Parts, Running, SILENCE, Stats};
 use mozpool::layers::inventory;
 use mozpool::layers::messages::{
     AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
@@ -158,6 +158,7 @@ pub(crate) struct World {
     pub(crate) files: tempfile::TempDir,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) location: Location,
     feed_stop: Stopper,
     running: Option<Running>,
@@ -233,13 +234,16 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         call_wait: options.call_wait,
         connections_max: options.connections_max,
     };
-    let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let stats = server.stats();
+    let running = server.run(parts, &ends).unwrap();
     World {
         addr: running.local_addr(),
         answers,
         files,
         vitals,
         ended,
+        stats,
         location,
         feed_stop,
         running: Some(running),
