@@ -355,9 +355,11 @@ impl Prepared {
         let Addresses { http, tftp: on_tftp, syslog_udp, syslog_tcp, registration: agents } =
             addresses.clone();
         let (on_tcp, on_udp) = (syslog_tcp.into_iter().map(Tcp), syslog_udp.into_iter().map(Udp));
+        let http_stats = sockets.http.stats();
         let vitals = Vitals::new(clock.now())
             .measured_by(metrics)
             .with("http", true, vec![Tcp(http)])
+            .counting(move || http_stats.rows())
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
             .with("bmm", true, vec![])
@@ -430,6 +432,8 @@ impl Prepared {
             transfers_max: config.http.downloads_max,
             watchers_max: http::WATCHERS_MAX,
             silence: http::SILENCE,
+            call_wait: http::CALL_WAIT,
+            connections_max: http::CONNECTIONS_MAX,
         };
         // Last: whoever hears that this server lives may send it something.
         let pulse = pulse.map(|pulse| {

@@ -12,6 +12,8 @@ mod candidates;
 mod client;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/connections.rs"]
+mod connections;
 #[path = "api/contract.rs"]
 mod contract;
 #[path = "api/device.rs"]

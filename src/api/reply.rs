@@ -149,6 +149,20 @@ pub enum ApiError {
     TransfersFull,
     /// As many reports are being made as may be.
     ReportsFull,
+    /// What came is no call, or could be read in two ways; in a sentence.
+    BadCall { why: &'static str },
+    /// It is a call of another version of HTTP.
+    BadVersion,
+    /// The body is coded in a way that nobody here knows.
+    BadCoding,
+    /// The target is longer than a head may be.
+    TargetTooLong,
+    /// The head is longer than it may be, or has too many lines.
+    HeadTooLong,
+    /// The call did not become whole in time.
+    TooSlow,
+    /// As many calls wait as may, in all or for this client.
+    CallsFull,
     /// A fault of ours; the log has more.
     Internal,
 }
@@ -161,7 +175,8 @@ impl ApiError {
             | Self::NotAnObject { .. }
             | Self::MissingKey { .. }
             | Self::WrongType { .. }
-            | Self::BadValue { .. } => 400,
+            | Self::BadValue { .. }
+            | Self::BadCall { .. } => 400,
             Self::Lab(error) => {
                 if error.is_of_now() {
                     409
@@ -172,12 +187,17 @@ impl ApiError {
             Self::ForeignOrigin { .. } | Self::WrongSeal => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
+            Self::TooSlow => 408,
             Self::Conflict { .. } => 409,
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => 410,
             Self::ConditionFailed => 412,
             Self::TooLarge { .. } => 413,
+            Self::TargetTooLong => 414,
             Self::BadRange { .. } => 416,
+            Self::HeadTooLong => 431,
             Self::Internal => 500,
+            Self::BadCoding => 501,
+            Self::BadVersion => 505,
             Self::Inventory { .. } => 502,
             Self::Busy { .. }
             | Self::NoAnswer { .. }
@@ -188,6 +208,7 @@ impl ApiError {
             | Self::TransfersFull
             | Self::ReportsFull
             | Self::ImportsFull
+            | Self::CallsFull
             | Self::WatchersFull => 503,
         }
     }
@@ -206,6 +227,11 @@ impl ApiError {
             Self::Lab(error) if error.is_of_now() => "conflict",
             Self::Lab(_) => "bad_row",
             Self::TooLarge { .. } => "too_large",
+            Self::BadCall { .. } => "bad_call",
+            Self::BadVersion => "bad_version",
+            Self::BadCoding => "bad_coding",
+            Self::TargetTooLong | Self::HeadTooLong => "head_too_long",
+            Self::TooSlow => "too_slow",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Conflict { .. } => "conflict",
             Self::Inventory { .. } => "inventory",
@@ -215,6 +241,7 @@ impl ApiError {
             | Self::TransfersFull
             | Self::ReportsFull
             | Self::ImportsFull
+            | Self::CallsFull
             | Self::WatchersFull => "busy",
             Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable => "store_unavailable",
@@ -279,6 +306,13 @@ impl fmt::Display for ApiError {
             Self::BadValue { why } | Self::Conflict { why } | Self::Inventory { why } => f.write_str(why),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
+            Self::BadCall { why } => write!(f, "this cannot be answered: {why}"),
+            Self::BadVersion => f.write_str("this is HTTP/1.1, which also takes 1.0"),
+            Self::BadCoding => f.write_str("the body's Transfer-Encoding is not known; `chunked` is, by itself"),
+            Self::TargetTooLong => f.write_str("the path is too long; a head has 16 KiB at most"),
+            Self::HeadTooLong => f.write_str("the head is too long; it has 16 KiB and 100 lines at most"),
+            Self::TooSlow => f.write_str("the call did not arrive whole in time"),
+            Self::CallsFull => f.write_str("too many calls wait to be answered; try again"),
             Self::ForeignOrigin { origin } => {
                 write!(
                     f,

@@ -1,16 +1,25 @@
-//! The HTTP threads: they take calls from `tiny_http`, have them answered by `api`, and send files.
+//! The HTTP threads: they take calls from *http-front*, have them answered by `api`, and send files.
 //!
-//! Nothing of the API is decided here. An API thread is never held up by a slow peer: a body that has not arrived yet and every
-//! file are handed to a bounded number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
+//! Nothing of the API is decided here. An API thread is never held up by a slow peer: heads and short bodies are whole before it
+//! hears of them, what a peer does not take at once *http-front* sends, and a long body and every file are handed to a bounded
+//! number of transfer threads. HTTP/1.0 and 1.1 (RFC 9112), with and without keep-alive.
 
 mod access;
 mod body;
-mod caller;
+pub mod chunks;
+mod client;
+mod connection;
 mod download;
-mod leave;
-mod lines;
+mod front;
+pub mod head;
+mod pace;
+mod places;
+mod queue;
+pub mod reader;
+pub mod refusal;
+mod request;
 mod served;
-mod socket;
+mod stats;
 mod tail;
 mod transfers;
 mod watch;
@@ -18,9 +27,14 @@ mod wire;
 mod write;
 
 use self::access::AccessLog;
-use self::body::{BodyIs, body_of, is_small, read_body};
-use self::lines::Lines;
+use self::body::{BodyIs, body_of, read_body};
+use self::connection::Home;
+use self::front::{Front, Limits, Listening, With};
+use self::head::Length;
+use self::queue::Queue;
+use self::request::Request;
 pub use self::served::Teller;
+pub use self::stats::Stats;
 use self::transfers::Transfers;
 use self::wire::{Arrived, call_of, respond};
 use super::journal::LogBell;
@@ -38,15 +52,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tftpd::root::Root;
-use tiny_http::{Request, Response};
 
 /// Threads that answer API calls. Most calls take a millisecond; a ping takes one second and a relay board's test up to ten, and
 /// a handful of those must not keep eighty boards' events waiting. Each has a connection to the store of its own.
@@ -72,12 +84,23 @@ const REPORTS_MAX: usize = 32;
 const REPORT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Clients that wait for changes at once: every job of a big lab and everybody who looks at it. Each costs a sleeping thread
-/// and two file descriptors.
+/// and a file descriptor.
 pub const WATCHERS_MAX: usize = 512;
 
 /// How long a peer may say nothing, or take nothing of what it is sent, before it is hung up on. A board that was switched
 /// off in the middle of its download is noticed after this, and a connection that nobody uses ends.
 pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a call may take from its first byte until its head, and its body if that is short, are whole. One packet does; a
+/// person who types into netcat is done, too.
+pub const CALL_WAIT: Duration = Duration::from_secs(10);
+
+/// Connections at once, if the system has descriptors for so many: far more than any lab has, and each costs a kilobyte, most of
+/// it the system's.
+pub const CONNECTIONS_MAX: usize = 12_000;
+
+/// Descriptors that all else may need beside what it has when this begins: stores, relay boards, transfers by TFTP.
+const OTHERS_FILES: usize = 1024;
 
 /// The address could not be listened on.
 #[derive(Debug)]
@@ -136,6 +159,10 @@ pub struct Parts {
     pub watchers_max: usize,
     /// [`SILENCE`], or shorter in tests.
     pub silence: Duration,
+    /// [`CALL_WAIT`], or shorter in tests.
+    pub call_wait: Duration,
+    /// [`CONNECTIONS_MAX`], or fewer in tests.
+    pub connections_max: usize,
 }
 
 /// A bound address; it answers from [`HttpServer::run`] on. Until then callers wait in the system's queue.
@@ -143,6 +170,7 @@ pub struct Parts {
 pub struct HttpServer {
     listener: TcpListener,
     addr: SocketAddr,
+    stats: Arc<Stats>,
 }
 
 impl HttpServer {
@@ -150,13 +178,17 @@ impl HttpServer {
     pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
         let listener = TcpListener::bind(addr).map_err(|source| BindError { addr, source })?;
         let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
-        Ok(Self { listener, addr })
+        Ok(Self { listener, addr, stats: Arc::default() })
     }
 
     /// Takes a socket that listens already, from a service manager; whoever has called meanwhile is answered, too.
     pub fn take(listener: TcpListener, addr: SocketAddr) -> Result<Self, BindError> {
-        listener.set_nonblocking(false).map_err(|source| BindError { addr, source })?;
-        Ok(Self { listener, addr })
+        Ok(Self { listener, addr, stats: Arc::default() })
+    }
+
+    /// What it will have counted.
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
     }
 
     /// The address, with the port that the system chose if 0 was asked for.
@@ -166,84 +198,95 @@ impl HttpServer {
 
     /// Starts the threads. Each reports its end on `ended`.
     pub fn run(self, parts: Parts, ended: &Sender<(String, Exit)>) -> Result<Running, BindError> {
-        let addr = self.addr;
+        let Self { listener, addr, stats } = self;
         let failed = |source| BindError { addr, source };
-        let silence = parts.silence;
-        end_dead_connections(&self.listener, silence).map_err(failed)?;
-        raise_open_files(2 * parts.transfers_max + parts.watchers_max);
-        let gate = leave::Gate::of(&self.listener).map_err(failed)?;
-        let server = tiny_http::Server::from_listener(self.listener, None)
-            .map_err(|error| failed(io::Error::other(error.to_string())))?;
+        let limits = Limits {
+            connections: raise_open_files(
+                parts.connections_max,
+                2 * parts.transfers_max + parts.watchers_max,
+            ),
+            silence: parts.silence,
+            call_wait: parts.call_wait,
+        };
+        end_dead_connections(&listener, limits.silence).map_err(failed)?;
+        // The daemon that is given this socket next does the same, whichever version it is of.
+        listener.set_nonblocking(true).map_err(failed)?;
+        let poll = mio::Poll::new().map_err(failed)?;
+        let waker = mio::Waker::new(poll.registry(), front::WAKER).map_err(failed)?;
+        let home = Arc::new(Home::new(waker));
         let threads = parts.threads;
-        let transfers = Transfers::new(parts.transfers_max);
-        let downloads = Transfers::new(parts.transfers_max);
+        let queue = Arc::new(Queue::new(threads));
         let access = Arc::new(AccessLog::default());
-        let tidies = Arc::clone(&access);
-        let watchers = Transfers::new(parts.watchers_max);
-        let large = Transfers::new(LARGE_MAX);
-        let reports = Transfers::new(REPORTS_MAX);
-        let report_turns = Transfers::new(REPORTS_AT_ONCE);
-        let stopping = AtomicBool::new(false);
-        let (called, was_called) = bounded(1);
-        let lines = Arc::default();
-        let port = addr.port();
+        let with = With {
+            home: Arc::clone(&home),
+            queue: Arc::clone(&queue),
+            access: Arc::clone(&access),
+            recent: Arc::clone(&parts.recent),
+            stats,
+        };
+        let front = Front::new(poll, Listening::to(listener), limits, with).map_err(failed)?;
         let (at_work, all_left) = bounded::<()>(0);
         let shared = Arc::new(Shared {
-            server,
-            parts,
-            port,
-            downloads,
-            transfers,
-            watchers,
-            large,
-            reports,
-            report_turns,
+            home,
+            queue,
+            downloads: Transfers::new(parts.transfers_max),
+            transfers: Transfers::new(parts.transfers_max),
+            watchers: Transfers::new(parts.watchers_max),
+            large: Transfers::new(LARGE_MAX),
+            reports: Transfers::new(REPORTS_MAX),
+            report_turns: Transfers::new(REPORTS_AT_ONCE),
             access,
-            lines,
-            called,
-            stopping,
+            parts,
         });
-        let (stop, stopped) = bounded(0);
-        let mut handles = vec![spawn("http-caller", ended.clone(), move || {
-            let exit = caller::run(addr, silence, &stopped, &was_called, || tidies.tidy(Instant::now()));
-            tidies.end(Instant::now());
-            exit
-        })];
-        handles.extend((1..=threads).map(|n| {
-            let (shared, at_work) = (Arc::clone(&shared), at_work.clone());
-            spawn(&format!("http-{n}"), ended.clone(), move || {
-                let exit = serve_until_stopped(&shared);
-                drop(at_work);
-                exit
+        let mut handles: Vec<_> = (1..=threads)
+            .map(|n| {
+                let (shared, at_work) = (Arc::clone(&shared), at_work.clone());
+                spawn(&format!("http-{n}"), ended.clone(), move || {
+                    let exit = serve_until_stopped(&shared);
+                    drop(at_work);
+                    exit
+                })
             })
+            .collect();
+        handles.push(spawn("http-front", ended.clone(), move || {
+            let exit = front.run();
+            drop(at_work);
+            exit
         }));
-        Ok(Running { shared, threads: handles, addr, stop: Some(stop), gate: Some(gate), all_left })
+        Ok(Running { shared, threads: handles, addr, all_left })
     }
 }
 
-/// Connections inherit these from the listener (Linux, `sk_clone_lock`): `tiny_http` sets no time limit of its own.
+/// Connections inherit these from the listener (Linux, `sk_clone_lock`); they are for the threads that wait for a peer.
 fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result<()> {
     let ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
     setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
     // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
+    // For one that takes a byte now and then; whoever sends looks at its pace between two calls.
+    setsockopt(listener, sockopt::SendTimeout, &TimeVal::milliseconds(ms.saturating_mul(2)))?;
     // What is written is to be sent: otherwise the second of two writes waits for the peer to acknowledge the first, which it
     // does after 40 ms.
     setsockopt(listener, sockopt::TcpNoDelay, &true)?;
     Ok(())
 }
 
-/// Lets the process open what so many peers need beside all else: a connection is two descriptors to `tiny_http`, its socket is
-/// one to us, and a file is one. `tiny_http` gives up accepting when there are none left.
-fn raise_open_files(peers: usize) {
-    const EACH: u64 = 4;
+/// Lets the process open what so many connections and transfers need beside all else, and says how many connections it can have:
+/// each is a descriptor, and each transfer has a file beside it or a connection to the store.
+fn raise_open_files(connections: usize, transfers: usize) -> usize {
+    let beside = 2 * transfers + OTHERS_FILES;
     let raise = || {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, soft.saturating_add(EACH * peers as u64).min(hard), hard)
+        let wanted = soft.saturating_add((connections + beside) as u64).min(hard);
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).map(|()| wanted)
     };
-    if let Err(error) = raise() {
+    let have = raise().unwrap_or_else(|error| {
         log::warn!("cannot raise the limit of open files: {error}; many clients at once may be too many");
-    }
+        getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft)
+    });
+    let have = usize::try_from(have).unwrap_or(usize::MAX);
+    // A quarter of a limit that is very low is better than none.
+    connections.min(have.saturating_sub(beside).max(have / 4)).max(1)
 }
 
 /// Running threads.
@@ -251,10 +294,6 @@ pub struct Running {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     addr: SocketAddr,
-    /// Its end is the word to stop.
-    stop: Option<Sender<()>>,
-    /// `None` once nobody is let in any more.
-    gate: Option<leave::Gate>,
     /// Its end says that no thread answers calls any more.
     all_left: Receiver<()>,
 }
@@ -268,15 +307,8 @@ impl Running {
     /// Takes no new calls; those that are here are answered, who waits for changes is told to go, transfers are cut off. Returns at
     /// once.
     pub fn stop(&mut self) {
-        self.stop = None;
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        if let Some(gate) = self.gate.take() {
-            gate.close(self.addr);
-        }
+        self.shared.home.stop();
         self.shared.parts.recent.close();
-        for _ in &self.threads {
-            self.shared.server.unblock();
-        }
     }
 
     /// Waits until the calls that were here are answered, at most `limit`: until then the layers that answer must live.
@@ -303,10 +335,9 @@ impl Running {
 }
 
 struct Shared {
-    server: tiny_http::Server,
     parts: Parts,
-    /// Where we listen.
-    port: u16,
+    home: Arc<Home>,
+    queue: Arc<Queue>,
     downloads: Arc<Transfers>,
     /// Apart from those: a board's event does not have to wait for a place because other boards load images.
     transfers: Arc<Transfers>,
@@ -318,15 +349,11 @@ struct Shared {
     /// Of those, the ones that are at work.
     report_turns: Arc<Transfers>,
     watchers: Arc<Transfers>,
-    lines: Arc<Lines>,
-    /// Has a place for one word: a call has come.
-    called: Sender<()>,
-    stopping: AtomicBool,
 }
 
 impl Shared {
     fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.home.is_stopping()
     }
 
     fn open_store(&self) -> store::Result<Box<dyn Store>> {
@@ -339,14 +366,7 @@ fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
         Ok(store) => store,
         Err(error) => return Exit::Failed(error.to_string()),
     };
-    loop {
-        let request = match shared.server.recv() {
-            Ok(request) => request,
-            Err(_) if shared.stopping() => break,
-            // `tiny_http` gives up accepting at the first error, such as too many open files. The address is free only when
-            // the process has ended.
-            Err(error) => return Exit::Failed(format!("cannot accept HTTP connections any more: {error}")),
-        };
+    while let Some((request, turn)) = shared.queue.next() {
         if serve(shared, store.as_mut(), request) == Handled::Panicked {
             // What it has left behind in the store's connection, nobody knows.
             match shared.open_store() {
@@ -354,9 +374,7 @@ fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
                 Err(error) => return Exit::Failed(error.to_string()),
             }
         }
-    }
-    for request in leave::last_calls(&shared.server) {
-        serve(shared, store.as_mut(), request);
+        drop(turn);
     }
     Exit::Stopped
 }
@@ -370,39 +388,20 @@ enum Handled {
 /// One call from beginning to end, or until it is a transfer thread's.
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
     let metrics = shared.parts.commands.vitals.metrics();
-    let arrived = Arrived::of(&request, &shared.access, &shared.lines, metrics);
-    // Full: it is known already.
-    let _ = shared.called.try_send(());
-    if arrived.line.is_behind_a_watcher() {
-        shared.parts.recent.nudge();
-    }
+    let arrived = Arrived::of(&request, &shared.access, metrics);
     let mut call = call_of(&request);
-    if call.path().starts_with(files::PREFIX) {
-        match body_of(&request, BODY_MAX) {
-            BodyIs::Absurd => refuse_absurd(request, &arrived),
-            BodyIs::Here(_) | BodyIs::OnItsWay(_) => {
-                hand_over(shared, Long::File, request, arrived, move |shared, request, arrived| {
-                    download::run(shared, request, &call, &arrived);
-                });
-            }
-        }
-        return Handled::Done;
-    }
-    // Which call it is decides what is taken, and need not be looked up for the many without a body.
-    let max = if is_small(&request) { BODY_MAX } else { api::body_max(&call) };
+    let is_file = call.path().starts_with(files::PREFIX);
+    // Which call it is decides what is taken, and need not be looked up for the many whose body is here.
+    let max = if is_file || request.has_arrived() { BODY_MAX } else { api::body_max(&call) };
     match body_of(&request, max) {
-        // Its answer has to wait until the watcher's before it is out: a moment, if the peer reads at all.
-        BodyIs::Here(limit) if arrived.line.is_behind_a_watcher() => {
-            hand_over(shared, Long::Body, request, arrived, move |shared, request, arrived| {
-                take_slowly(shared, request, call, limit, arrived);
+        BodyIs::TooLong => refuse_too_long(request, max, &arrived),
+        BodyIs::Here | BodyIs::OnItsWay(_) if is_file => {
+            hand_over(shared, Long::File, request, arrived, move |shared, request, arrived| {
+                download::run(shared, request, &call, &arrived);
             });
-            Handled::Done
         }
-        BodyIs::Here(len) => {
-            call.body = Vec::with_capacity(len);
-            if let Err(error) = request.as_reader().take(len as u64).read_to_end(&mut call.body) {
-                log::debug!("peer={} body: {error}", arrived.peer);
-            }
+        BodyIs::Here => {
+            call.body = request.take_body().unwrap_or_default();
             if api::takes_long(&call) {
                 hand_over(shared, Long::Report, request, arrived, move |shared, request, arrived| {
                     report(shared, request, &call, &arrived);
@@ -411,19 +410,15 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
             }
             let (answer, handled) = answer(shared, store, &call);
             finish(shared, request, answer, arrived);
-            handled
+            return handled;
         }
         BodyIs::OnItsWay(limit) => {
             hand_over(shared, Long::Body, request, arrived, move |shared, request, arrived| {
                 take_slowly(shared, request, call, limit, arrived);
             });
-            Handled::Done
-        }
-        BodyIs::Absurd => {
-            refuse_absurd(request, &arrived);
-            Handled::Done
         }
     }
+    Handled::Done
 }
 
 /// Answers, or has a thread wait for what is to be answered.
@@ -463,7 +458,7 @@ fn hand_over(
         Long::List => ("http-list", &shared.transfers, ApiError::TransfersFull),
         Long::Report => ("http-report", &shared.reports, ApiError::ReportsFull),
     };
-    let Some(slot) = places.enter() else {
+    let Some(slot) = places.enter(request.client()) else {
         return respond(request, full.reply(), &arrived);
     };
     let shared = Arc::clone(shared);
@@ -483,11 +478,11 @@ fn hand_over(
 /// Reads a body that was not here yet, and answers.
 fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit: usize, arrived: Arrived) {
     let max = api::body_max(&call);
-    let large = if max > BODY_MAX { shared.large.enter() } else { None };
+    let large = if max > BODY_MAX { shared.large.enter(request.client()) } else { None };
     if max > BODY_MAX && large.is_none() {
         return respond(request, ApiError::ImportsFull.reply(), &arrived);
     }
-    let answer = match read_body(request.as_reader(), limit, max, arrived.at) {
+    let answer = match read_body(&mut request.body(), limit, max, arrived.at) {
         Err(error) => Answer::Now(error.reply()),
         Ok(body) => match shared.open_store() {
             Err(error) => Answer::Now(ApiError::from(error).reply()),
@@ -502,7 +497,7 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
 
 /// Answers a call that reads much, on a connection of its own to the store.
 fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived) {
-    let Some(turn) = shared.report_turns.enter_within(REPORT_PATIENCE) else {
+    let Some(turn) = shared.report_turns.enter_within(request.client(), REPORT_PATIENCE) else {
         return respond(request, ApiError::ReportsFull.reply(), arrived);
     };
     let reply = match shared.open_store() {
@@ -518,20 +513,12 @@ fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived
     respond(request, reply, arrived);
 }
 
-/// Answers a call whose body claims a size that must not be taken seriously.
-///
-/// Dropping such a request makes `tiny_http` 0.12 allocate the claimed size to read the rest (`EqualReader::drop`), which ends
-/// the process. So the connection is kept from being dropped: it costs two file descriptors and a sleeping thread for good,
-/// and whoever wants to do that to us on purpose is in the lab already.
-fn refuse_absurd(request: Request, arrived: &Arrived) {
-    arrived.log(413, 0, None);
-    log::warn!(
-        "peer={} announced a body of {:?} bytes; its connection is given up",
-        arrived.peer,
-        request.body_length()
-    );
-    let stream = request.upgrade("none", Response::empty(413));
-    std::mem::forget(stream);
+/// Answers a call whose body is longer than it may be, before it comes; what comes of it nevertheless is passed over.
+fn refuse_too_long(request: Request, max: usize, arrived: &Arrived) {
+    if let Length::Known(length) = request.head().body {
+        log::info!("peer={} announced a body of {length} bytes; its connection is given up", arrived.peer);
+    }
+    respond(request, ApiError::TooLarge { max }.reply(), arrived);
 }
 
 /// Asks the API; a panic is answered 500 and does not end the thread.

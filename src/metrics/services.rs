@@ -11,6 +11,16 @@ use Metric as M;
 /// Every counter that a part has.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
+    ("http", "connections", M::HttpConnections, &["accepted"]),
+    ("http", "displaced", M::HttpConnections, &["displaced"]),
+    ("http", "no_room", M::HttpConnections, &["no_room"]),
+    ("http", "not_taken", M::HttpConnections, &["not_taken"]),
+    ("http", "connections_open", M::HttpOpen, &[]),
+    ("http", "malformed", M::HttpRefused, &["malformed"]),
+    ("http", "too_long", M::HttpRefused, &["too_long"]),
+    ("http", "too_slow", M::HttpRefused, &["too_slow"]),
+    ("http", "busy", M::HttpRefused, &["busy"]),
+    ("http", "accept_errors", M::HttpErrors, &[]),
     ("bmm", "power_done", M::PowerOperations, &["done"]),
     ("bmm", "power_unreachable", M::PowerOperations, &["unreachable"]),
     ("bmm", "power_no_answer", M::PowerOperations, &["no_answer"]),
@@ -104,7 +114,7 @@ mod tests {
     use crate::bmm::power::PowerCounts;
     use crate::clock::SystemClock;
     use crate::layers::peers::Peers;
-    use crate::layers::{inventory, journal, registration, tftp};
+    use crate::layers::{http, inventory, journal, registration, tftp};
     use crate::seal::Secret;
     use crossbeam_channel::bounded;
     use std::os::unix::fs::PermissionsExt;
@@ -125,6 +135,7 @@ mod tests {
     fn every_counter_of_every_part_is_a_metric() {
         let syslog = syslogd::StatsNow::default().rows();
         let parts = [
+            ("http", http::Stats::default().rows()),
             ("bmm", PowerCounts::default().rows()),
             ("journal", journal::Stats::default().rows()),
             ("registration", registration::Stats::default().rows()),

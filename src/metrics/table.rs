@@ -132,6 +132,10 @@ families! {
     Peers: Gauge "mozpool_peers" ["state"] "Other imaging servers of the pool: alive, faulty (alive, and no letters reach it), gone.";
     PeerMessages: Counter "mozpool_peer_messages_total" ["what"] "Messages between imaging servers: sent, repeated and dropped by this one; received, late and refused here.";
 
+    HttpConnections: Counter "mozpool_http_connections_total" ["what"] "Connections of HTTP clients: accepted; closed while they rested, to make room for others (displaced); closed at once because nobody could be closed instead (no_room); closed because an answer was not taken in time (not_taken).";
+    HttpOpen: Gauge "mozpool_http_connections_open" [] "Connections of HTTP clients that are open.";
+    HttpRefused: Counter "mozpool_http_calls_refused_total" ["why"] "What came by HTTP and was refused before it was a call: no HTTP, or such as could be read in two ways (malformed), a head beyond its limits (too_long), one that was not whole in time (too_slow), no room for more calls (busy).";
+    HttpErrors: Counter "mozpool_http_accept_errors_total" [] "Times that the system gave no connection to an HTTP client, mostly for want of descriptors.";
     HttpRequests: Counter "mozpool_http_requests_total" ["method", "route", "status"] "Calls that were answered, by the route's pattern.";
     HttpSeconds: Histogram "mozpool_http_request_duration_seconds" ["method", "route"] "How long calls took until their answer was sent; downloads and those that wait on purpose are left out.";
     HttpBytes: Counter "mozpool_http_response_bytes_total" ["method", "route"] "Bytes of answers' bodies.";

@@ -187,7 +187,8 @@ fn a_body_has_a_limit_and_arrives_as_it_likes() {
     assert_eq!(parse(&answer.body).line(), "200 null");
     assert_eq!(world.heard(), r#"panda-0001 Comments("d")"#);
 
-    let upgrades = [&head[..2], &["Content-Length: 16", "Connection: Upgrade", "Upgrade: h2c"]].concat();
+    let upgrades =
+        [&head[..2], &["Content-Length: 16", "Connection: close, Upgrade", "Upgrade: h2c"]].concat();
     assert_eq!(send(world.addr, &upgrades, br#"{"comments":"e"}"#).line(), "200 null");
 }
 
@@ -278,7 +279,7 @@ fn it_stops_when_told() {
     world.stop();
     let mut ends: Vec<(String, Exit)> = world.ended.try_iter().collect();
     ends.sort_by(|a, b| a.0.cmp(&b.0));
-    let names = ["http-1", "http-2", "http-3", "http-4", "http-caller"];
+    let names = ["http-1", "http-2", "http-3", "http-4", "http-front"];
     let want: Vec<(String, Exit)> = names.map(|n| (n.to_owned(), Exit::Stopped)).into();
     assert_eq!(ends, want);
 }

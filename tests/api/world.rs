@@ -9,7 +9,7 @@ use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::lab::Lab;
 use mozpool::layers::changes::{Feed, Stopper};
-use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
+use mozpool::layers::http::{CALL_WAIT, CONNECTIONS_MAX, HttpServer, Parts, Running, SILENCE, Stats};
 use mozpool::layers::inventory;
 use mozpool::layers::messages::{
     AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
@@ -125,6 +125,8 @@ pub(crate) struct Options {
     /// Nobody takes commands, and the channels are of this size.
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
+    pub(crate) call_wait: Duration,
+    pub(crate) connections_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
     /// Reports are not begun until the other end of this is gone.
     pub(crate) reports_wait: Option<Receiver<()>>,
@@ -139,6 +141,8 @@ impl Default for Options {
             watchers_max: 8,
             stuck: None,
             silence: SILENCE,
+            call_wait: CALL_WAIT,
+            connections_max: CONNECTIONS_MAX,
             clock,
             reports_wait: None,
         }
@@ -154,6 +158,7 @@ pub(crate) struct World {
     pub(crate) files: tempfile::TempDir,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) location: Location,
     feed_stop: Stopper,
     running: Option<Running>,
@@ -226,14 +231,19 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         transfers_max: options.transfers_max,
         watchers_max: options.watchers_max,
         silence: options.silence,
+        call_wait: options.call_wait,
+        connections_max: options.connections_max,
     };
-    let running = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap().run(parts, &ends).unwrap();
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let stats = server.stats();
+    let running = server.run(parts, &ends).unwrap();
     World {
         addr: running.local_addr(),
         answers,
         files,
         vitals,
         ended,
+        stats,
         location,
         feed_stop,
         running: Some(running),

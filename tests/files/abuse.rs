@@ -22,7 +22,7 @@ fn bodies_that_nobody_wants_harm_nobody() {
             assert_eq!(answer, "HTTP/1.1 413", "{method} {length}");
         }
     }
-    rig.hears(&["announced a body of Some(99999999999999) bytes"]);
+    rig.hears(&["announced a body of 99999999999999 bytes"]);
     let body = "x".repeat(5000);
     let twice = format!(
         "GET /files/ten HTTP/1.1\r\nContent-Length: 5000\r\n\r\n{body}GET /files/ten HTTP/1.0\r\n\r\n"
@@ -52,32 +52,36 @@ fn odd_ranges_are_answered_at_once_and_as_little_as_one_file() {
     rig.put("big", 3 << 20);
     let many = |range: &str, times: usize| format!("Range: bytes={}", vec![range; times].join(","));
     for (range, status) in [
-        (many("0-", 100_000), 200),
-        (many("-1", 100_000), 200),
-        (format!("Range: bytes={}-", "9".repeat(1_000_000)), 416),
-        (format!("Range: bytes=-{}", "9".repeat(1_000_000)), 206),
-        (format!("Range: {}", "bytes=".repeat(100_000)), 200),
+        (many("0-", 5000), 200),
+        (many("-1", 5000), 200),
+        (format!("Range: bytes={}-", "9".repeat(15_000)), 416),
+        (format!("Range: bytes=-{}", "9".repeat(15_000)), 206),
+        (format!("Range: {}", "bytes=".repeat(2500)), 200),
         ("Range: bytes=-0".into(), 416),
         ("Range: bytes=-9223372036854775808".into(), 206),
         ("Range: bytes=9223372036854775807-9223372036854775808".into(), 416),
         ("Range: bytes=18446744073709551616-".into(), 416),
         ("Range: bytes=--1".into(), 200),
         ("Range: bytes=2-1".into(), 200),
-        ("Range: bytes=\u{1}-\u{2}".into(), 200),
+        ("Range: bytes=\u{1}-\u{2}".into(), 400),
         ("Range:".into(), 200),
     ] {
         let answer = rig.get("big", &[&range]);
         let shown: String = range.chars().take(60).collect();
         assert_eq!(answer.status, status, "{shown}");
         match status {
+            400 => {}
             416 => assert_eq!(answer.header("content-range"), Some("bytes */3145728"), "{shown}"),
             _ => assert_eq!(answer.body.len(), 3 << 20, "{shown}"),
         }
     }
-    // Conditions of any length are read once.
-    let tags = format!("If-None-Match: {}", "\"x\",".repeat(200_000));
-    assert_eq!(rig.get("ten", &[&tags]).status, 200);
-    assert_eq!(rig.get("ten", &[&format!("Accept-Encoding: {}", "gzip;q=1,".repeat(100_000))]).status, 200);
+    // Conditions as long as a head may be are read once, longer ones not at all.
+    for (times, status) in [(3500, 200), (200_000, 431)] {
+        let tags = format!("If-None-Match: {}", "\"x\",".repeat(times));
+        assert_eq!(rig.get("ten", &[&tags]).status, status);
+        let wishes = format!("Accept-Encoding: {}", "gzip;q=1,".repeat(times / 2));
+        assert_eq!(rig.get("ten", &[&wishes]).status, status);
+    }
     rig.is_well();
 }
 

@@ -59,6 +59,11 @@ impl AccessLog {
         report(&over);
     }
 
+    /// When there may be something to say.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next
+    }
+
     /// The same for all windows, for the server ends.
     pub(super) fn end(&self, now: Instant) {
         self.tidy(now + WINDOW);

@@ -6,8 +6,9 @@
 
 use super::Shared;
 use super::body::{BodyIs, body_of, read_body};
+use super::pace::Pace;
+use super::request::Request;
 use super::served::{Served, Teller};
-use super::socket;
 use super::wire::{Arrived, conditions, respond};
 use super::write::{self, COPIED_MAX, Shape};
 use crate::api::BODY_MAX;
@@ -20,7 +21,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::unix::fs::FileExt;
-use tiny_http::Request;
+use std::time::Instant;
 
 /// Between two looks at whether the server stops and the file is still the same. A board of eighty that share a gigabit takes
 /// it in two thirds of a second; more would not be faster.
@@ -33,7 +34,7 @@ const COPIED_AT_ONCE: usize = 256 << 10;
 pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &Arrived) {
     // It is of no use, but lies before the next call on its connection.
     if let BodyIs::OnItsWay(limit) = body_of(&request, BODY_MAX)
-        && let Err(error) = read_body(request.as_reader(), limit, BODY_MAX, arrived.at)
+        && let Err(error) = read_body(&mut request.body(), limit, BODY_MAX, arrived.at)
     {
         return respond(request, error.reply(), arrived);
     }
@@ -60,7 +61,7 @@ pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &
 
 /// Who is told what went where.
 fn teller<'a>(shared: &'a Shared, arrived: &Arrived) -> Option<(&'a Teller, IpAddr)> {
-    shared.parts.served.as_ref().zip(arrived.address)
+    shared.parts.served.as_ref().map(|teller| (teller, arrived.address))
 }
 
 fn send(shared: &Shared, request: Request, path: &str, download: &Download, arrived: &Arrived) {
@@ -76,24 +77,18 @@ fn send(shared: &Shared, request: Request, path: &str, download: &Download, arri
             return respond(request, ApiError::Internal.reply(), arrived);
         }
     }
-    let peer = request.remote_addr().copied();
-    let writer = request.into_writer();
-    let socket = peer.filter(|_| !is_small).and_then(|peer| match socket::between(peer, shared.port) {
-        Ok(socket) => socket,
-        Err(error) => {
-            log::warn!("peer={} its socket cannot be had, the file is copied: {error}", arrived.peer);
-            None
-        }
-    });
-    let mut body = Body { download, sent: 0, len, writer, buffer: Vec::new() };
-    let result = body.send(&bytes, if is_small { len } else { 0 }, socket.as_ref(), &|| shared.stopping());
-    if let (Err(_), Some(socket)) = (&result, socket) {
+    let mut writer = request.into_writer();
+    let socket = writer.socket();
+    let mut body = Body { download, sent: 0, len, writer: &mut writer, buffer: Vec::new() };
+    let by = (!is_small).then_some(&*socket);
+    let result = body.send(&bytes, if is_small { len } else { 0 }, by, &|| shared.stopping());
+    let sent = body.sent;
+    if result.is_ok() {
+        writer.finish();
+    } else {
         // The peer waits for bytes that will not come. That it has gone already is all that can be wrong here.
         let _ = socket.shutdown(Shutdown::Both);
     }
-    let sent = body.sent;
-    // Whose turn on this connection is next may go on.
-    drop(body);
     arrived.log(download.status, sent, None);
     if let (true, Some((teller, to))) = (len > 0, teller(shared, arrived)) {
         let broken = result.as_ref().err().map(ToString::to_string);
@@ -146,8 +141,7 @@ struct Body<'a> {
     download: &'a Download,
     sent: u64,
     len: u64,
-    /// When it is dropped, it is the turn of the next answer on the connection.
-    writer: Box<dyn Write + Send>,
+    writer: &'a mut dyn Write,
     /// For what has to be copied.
     buffer: Vec<u8>,
 }
@@ -161,10 +155,13 @@ impl Body<'_> {
         mut socket: Option<&TcpStream>,
         stopping: &dyn Fn() -> bool,
     ) -> Result<(), Broken> {
-        // This waits for our turn on the connection; `socket` must not be written to before.
         self.writer.write_all(head).and_then(|()| self.writer.flush()).map_err(Broken::Peer)?;
         self.sent = there;
+        let pace = Pace::new(Instant::now(), write::GRACE);
         while self.sent < self.len {
+            if Instant::now() > pace.until(self.sent) {
+                return Err(Broken::Peer(io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly")));
+            }
             if stopping() {
                 return Err(Broken::Stopping);
             }
@@ -245,23 +242,18 @@ mod tests {
         let download = files::open(&root, "/files/file", &range).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let server = listener.accept().unwrap().0;
+        let mut server = listener.accept().unwrap().0;
+        let socket = way(&server);
         let reader = std::thread::spawn(move || {
             let mut all = Vec::new();
             client.read_to_end(&mut all).unwrap();
             all
         });
-        let socket = way(&server);
-        let mut body = Body {
-            download: &download,
-            sent: 0,
-            len: download.len,
-            writer: Box::new(server),
-            buffer: Vec::new(),
-        };
+        let mut body =
+            Body { download: &download, sent: 0, len: download.len, writer: &mut server, buffer: Vec::new() };
         let result = body.send(b"head", 0, socket.as_ref(), stopping);
         let was_copied = !body.buffer.is_empty();
-        drop((body, socket));
+        drop((socket, server));
         let mut all = reader.join().unwrap();
         assert_eq!(all.drain(..4).collect::<Vec<_>>(), b"head");
         (all, result, was_copied)

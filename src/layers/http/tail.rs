@@ -4,6 +4,7 @@
 //! A thread sleeps until the journal has written something; what the machines write it finds within a second.
 
 use super::Shared;
+use super::request::Request;
 use super::watch::{PIECE_WAIT, Stream};
 use super::wire::{Arrived, respond};
 use crate::api::logs::Tail;
@@ -13,7 +14,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tiny_http::Request;
 
 /// Reading from the store and writing JSON, as an API thread does.
 const STACK_BYTES: usize = 512 << 10;
@@ -23,9 +23,9 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_millis(50);
 
 /// Gives the follower a thread, or says that there is none.
-pub(super) fn begin(shared: &Arc<Shared>, request: Request, tail: Tail, mut arrived: Arrived) {
+pub(super) fn begin(shared: &Arc<Shared>, request: Request, tail: Tail, arrived: Arrived) {
     arrived.line.watch();
-    let Some(slot) = shared.watchers.enter() else {
+    let Some(slot) = shared.watchers.enter(request.client()) else {
         return respond(request, ApiError::WatchersFull.reply(), &arrived);
     };
     let shared = Arc::clone(shared);
@@ -44,10 +44,12 @@ pub(super) fn begin(shared: &Arc<Shared>, request: Request, tail: Tail, mut arri
 
 fn run(shared: &Shared, request: Request, tail: Tail, arrived: &Arrived) {
     let mut stream = Stream::new(request);
-    if let Err(error) = follow(shared, tail, &mut stream, arrived) {
+    let result = follow(shared, tail, &mut stream, arrived);
+    if let Err(error) = &result {
         log::debug!("peer={} does not follow its log any more: {error}", arrived.peer);
     }
     arrived.log_stream(stream.sent);
+    stream.end(&result);
 }
 
 fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrived) -> io::Result<()> {
@@ -58,7 +60,7 @@ fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrive
         Ok(store) => store,
         Err(error) => {
             log::info!("a stream of a log ends: {error}");
-            return stream.end();
+            return Ok(());
         }
     };
     let heartbeat = shared.parts.silence / super::watch::HEARTBEATS;
@@ -79,9 +81,6 @@ fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrive
             stream.send(&text)?;
             spoken = begun;
         } else if begun.duration_since(spoken) >= heartbeat {
-            if line.has_company() {
-                break;
-            }
             stream.send(": up to date\n\n")?;
             spoken = begun;
         }
@@ -93,5 +92,5 @@ fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrive
             std::thread::sleep(REST);
         }
     }
-    stream.end()
+    Ok(())
 }

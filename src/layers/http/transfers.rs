@@ -1,62 +1,88 @@
-//! A bounded number of threads for what may take long: files, and bodies that arrive slowly.
+//! A bounded number of threads for what may take long: files, and bodies that arrive slowly. No client has all of them.
 //!
 //! Counts and waits; it knows neither files nor HTTP.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use super::client::{Client, may_take};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Counts the transfer threads.
 pub(super) struct Transfers {
-    running: Mutex<usize>,
+    running: Mutex<Running>,
     changed: Condvar,
     max: usize,
 }
 
+#[derive(Default)]
+struct Running {
+    all: usize,
+    of: HashMap<Client, usize>,
+}
+
 impl Transfers {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { running: Mutex::new(0), changed: Condvar::new(), max })
+        Arc::new(Self { running: Mutex::default(), changed: Condvar::new(), max })
     }
 
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if *running >= self.max {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_place(&self, running: &Running, client: Client) -> bool {
+        let own = running.of.get(&client).copied().unwrap_or_default();
+        may_take(own, self.max.saturating_sub(running.all))
+    }
+
+    fn take(self: &Arc<Self>, mut running: MutexGuard<'_, Running>, client: Client) -> Option<Slot> {
+        if !self.has_place(&running, client) {
             return None;
         }
-        *running += 1;
-        Some(Slot(Arc::clone(self)))
+        running.all += 1;
+        *running.of.entry(client).or_default() += 1;
+        Some(Slot { of: Arc::clone(self), client })
+    }
+
+    pub(super) fn enter(self: &Arc<Self>, client: Client) -> Option<Slot> {
+        self.take(self.lock(), client)
     }
 
     /// As [`Self::enter`], but waits for a place, `patience` at most.
-    pub(super) fn enter_within(self: &Arc<Self>, patience: Duration) -> Option<Slot> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut running, _) = self
+    pub(super) fn enter_within(self: &Arc<Self>, client: Client, patience: Duration) -> Option<Slot> {
+        let full = |running: &mut Running| !self.has_place(running, client);
+        let (running, _) = self
             .changed
-            .wait_timeout_while(running, patience, |n| *n >= self.max)
+            .wait_timeout_while(self.lock(), patience, full)
             .unwrap_or_else(PoisonError::into_inner);
-        if *running >= self.max {
-            return None;
-        }
-        *running += 1;
-        Some(Slot(Arc::clone(self)))
+        self.take(running, client)
     }
 
     /// Waits until none runs, `grace` at most; returns how many still do.
     pub(super) fn wait_until_idle(&self, grace: Duration) -> usize {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (running, _) = self
             .changed
-            .wait_timeout_while(running, grace, |n| *n > 0)
+            .wait_timeout_while(self.lock(), grace, |running| running.all > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        *running
+        running.all
     }
 }
 
 /// One transfer's place.
-pub(super) struct Slot(Arc<Transfers>);
+pub(super) struct Slot {
+    of: Arc<Transfers>,
+    client: Client,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.changed.notify_all();
+        let mut running = self.of.lock();
+        running.all -= 1;
+        let own = running.of.get_mut(&self.client).expect("it was counted when it was given");
+        *own -= 1;
+        if *own == 0 {
+            running.of.remove(&self.client);
+        }
+        drop(running);
+        self.of.changed.notify_all();
     }
 }

@@ -1,12 +1,12 @@
 //! Those who wait for changes: each has a small thread of its own, and there are only so many.
 //!
 //! A watcher's thread sleeps until something happens that its client wants, the client's time is up, or the server stops. A
-//! stream is written by hand, for `tiny_http` 0.12 keeps back what it is to send in pieces until it has eight kilobytes. A
 //! client that reads slowly falls behind, which costs nobody anything; one that does not read at all is hung up on by the
 //! system after [`super::SILENCE`].
 
 use super::Shared;
-use super::lines::Line;
+use super::connection::Line;
+use super::request::{Request, Writer};
 use super::wire::{Arrived, SERVER, respond};
 use crate::api::events::{self, Found, Page, STREAM_TYPE, Watch};
 use crate::api::reply::ApiError;
@@ -16,7 +16,6 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tiny_http::{HTTPVersion, Request};
 
 /// What a thread that mostly sleeps needs; reading from the store and writing JSON take a part of it.
 const STACK_BYTES: usize = 256 << 10;
@@ -29,9 +28,9 @@ const PIECE: usize = 100;
 pub(super) const PIECE_WAIT: Duration = Duration::from_secs(30);
 
 /// Gives the watcher a thread, or says that there is none.
-pub(super) fn begin(shared: &Arc<Shared>, request: Request, watch: Watch, mut arrived: Arrived) {
+pub(super) fn begin(shared: &Arc<Shared>, request: Request, watch: Watch, arrived: Arrived) {
     arrived.line.watch();
-    let Some(slot) = shared.watchers.enter() else {
+    let Some(slot) = shared.watchers.enter(request.client()) else {
         return respond(request, ApiError::WatchersFull.reply(), &arrived);
     };
     let shared = Arc::clone(shared);
@@ -52,10 +51,12 @@ pub(super) fn begin(shared: &Arc<Shared>, request: Request, watch: Watch, mut ar
 fn run(shared: &Arc<Shared>, request: Request, watch: &Watch, arrived: &Arrived) {
     if watch.query.stream {
         let mut stream = Stream::new(request);
-        if let Err(error) = follow(shared, watch, &mut stream, &arrived.line) {
+        let result = follow(shared, watch, &mut stream, &arrived.line);
+        if let Err(error) = &result {
             log::debug!("peer={} does not listen to its stream any more: {error}", arrived.peer);
         }
         arrived.log_stream(stream.sent);
+        stream.end(&result);
     } else {
         respond(request, wait(shared, watch, &arrived.line).reply(), arrived);
     }
@@ -98,16 +99,13 @@ fn follow(shared: &Shared, watch: &Watch, stream: &mut Stream, line: &Line) -> i
             },
         };
         at = page.seen;
-        if page.entries.is_empty() && line.has_company() && Instant::now() >= until {
-            break;
-        }
         let begun = Instant::now();
         stream.send(&page.stream_text())?;
         if begun.elapsed() > PIECE_WAIT {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"));
         }
     }
-    stream.end()
+    Ok(())
 }
 
 fn catch_up(
@@ -126,7 +124,7 @@ fn catch_up(
 
 /// An answer without an end, in pieces (RFC 9112 section 7.1). HTTP/1.0 has no pieces: there the connection's end is its own.
 pub(super) struct Stream {
-    writer: Box<dyn Write + Send>,
+    writer: Writer,
     pieces: bool,
     /// Bytes of text.
     pub(super) sent: u64,
@@ -134,8 +132,12 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(request: Request) -> Self {
-        let pieces = *request.http_version() >= HTTPVersion(1, 1);
-        Self { writer: request.into_writer(), pieces, sent: 0 }
+        let pieces = request.head().is_1_1;
+        let mut writer = request.into_writer();
+        if !pieces {
+            writer.ends_with_the_connection();
+        }
+        Self { writer, pieces, sent: 0 }
     }
 
     pub(super) fn begin(&mut self, date: &str) -> io::Result<()> {
@@ -160,10 +162,10 @@ impl Stream {
         Ok(())
     }
 
-    pub(super) fn end(&mut self) -> io::Result<()> {
-        if self.pieces {
-            self.writer.write_all(b"0\r\n\r\n")?;
+    /// The stream was cut off, or it is ended so that the connection can be used again.
+    pub(super) fn end(self, result: &io::Result<()>) {
+        if result.is_ok() {
+            self.writer.finish_with(if self.pieces { b"0\r\n\r\n".to_vec() } else { Vec::new() });
         }
-        self.writer.flush()
     }
 }

@@ -1,19 +1,17 @@
-//! Between `tiny_http`'s requests and responses and the API's calls and replies.
+//! Between requests of HTTP and the API's calls and replies.
 
 use super::access::{self, AccessLog};
-use super::body::{BodyIs, body_of};
-use super::lines::{Line, Lines};
+use super::connection::Line;
+use super::request::Request;
 use super::write;
 use crate::api::call::{Call, Verb};
 use crate::api::files::Conditions;
 use crate::api::metrics;
 use crate::api::reply::Reply;
 use crate::metrics::Metrics;
-use std::io::Cursor;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tiny_http::{Header, Request, Response, StatusCode};
 
 /// The server name in answers.
 pub(super) const SERVER: &str = concat!("Mozpool/", env!("CARGO_PKG_VERSION"));
@@ -32,19 +30,19 @@ pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
 }
 
 fn verb_of(request: &Request) -> Verb {
-    match request.method() {
-        tiny_http::Method::Get => Verb::Get,
-        tiny_http::Method::Head => Verb::Head,
-        tiny_http::Method::Post => Verb::Post,
-        tiny_http::Method::Put => Verb::Put,
-        tiny_http::Method::Delete => Verb::Delete,
-        tiny_http::Method::Options => Verb::Options,
+    match request.head().method.as_str() {
+        "GET" => Verb::Get,
+        "HEAD" => Verb::Head,
+        "POST" => Verb::Post,
+        "PUT" => Verb::Put,
+        "DELETE" => Verb::Delete,
+        "OPTIONS" => Verb::Options,
         _ => Verb::Other,
     }
 }
 
 pub(super) fn call_of(request: &Request) -> Call {
-    let mut call = Call::new(verb_of(request), request.url());
+    let mut call = Call::new(verb_of(request), request.head().target.as_str());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
     call.content_type = header(request, "Content-Type");
@@ -57,78 +55,55 @@ pub(super) fn call_of(request: &Request) -> Call {
 }
 
 pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
-    request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned())
+    request.head().line(name).map(str::to_owned)
 }
 
 /// A list that may come in several lines (RFC 9110 section 5.3).
 fn list(request: &Request, name: &'static str) -> Option<String> {
-    let lines = request.headers().iter().filter(|h| h.field.equiv(name)).map(|h| h.value.as_str());
-    lines.map(str::to_owned).reduce(|all, line| all + "," + &line)
+    request.head().all(name).map(str::to_owned).reduce(|all, line| all + "," + &line)
 }
 
-fn address(request: &Request) -> Option<IpAddr> {
-    request.remote_addr().map(|a| a.ip().to_canonical())
+fn address(request: &Request) -> IpAddr {
+    request.peer().ip().to_canonical()
 }
 
 fn peer(request: &Request) -> String {
-    address(request).map_or_else(|| "(unknown)".to_owned(), |a| a.to_string())
-}
-
-pub(super) fn headers(lines: &[(&'static str, String)]) -> Vec<Header> {
-    let server = [("Server", SERVER)].into_iter();
-    let lines = lines.iter().map(|(name, value)| (*name, value.as_str()));
-    server.chain(lines).filter_map(|(n, v)| Header::from_bytes(n, v).ok()).collect()
+    address(request).to_string()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an answer is given once")]
 pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
-    let (status, len) = (reply.status, reply.bytes().len());
     let shape = write::Shape::of(&request);
-    let taken = match body_of(&request, 0) {
-        BodyIs::Here(_) => write::answer(request.into_writer(), &shape, &reply),
-        // `tiny_http` reads what is left of a body before it gives its writer away; a peer that waits for our answer before it
-        // sends that would wait for ever.
-        BodyIs::OnItsWay(_) | BodyIs::Absurd => {
-            let body = Cursor::new(reply.bytes());
-            let response = Response::new(StatusCode(status), headers(&reply.headers), body, Some(len), None);
-            request.respond(response.with_chunked_threshold(usize::MAX))
-        }
-    };
-    if let Err(error) = taken {
+    if let Err(error) = write::answer(request.into_writer(), &shape, &reply) {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    let sent = if shape.has_body(status) { len } else { 0 };
-    arrived.log(status, sent as u64, reply.who.as_deref());
+    let sent = if shape.has_body(reply.status) { reply.bytes().len() } else { 0 };
+    arrived.log(reply.status, sent as u64, reply.who.as_deref());
 }
 
 /// A call that has come in, for the log.
 pub(super) struct Arrived {
     pub(super) at: Instant,
-    /// Its place among the calls on its connection, until it is answered.
+    /// Whether its caller has said more meanwhile.
     pub(super) line: Line,
     method: String,
     pub(super) target: String,
     pub(super) peer: String,
-    pub(super) address: Option<IpAddr>,
+    pub(super) address: IpAddr,
     verb: Verb,
     log: Arc<AccessLog>,
     metrics: Arc<Metrics>,
 }
 
 impl Arrived {
-    pub(super) fn of(
-        request: &Request,
-        log: &Arc<AccessLog>,
-        lines: &Arc<Lines>,
-        metrics: &Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn of(request: &Request, log: &Arc<AccessLog>, metrics: &Arc<Metrics>) -> Self {
         Self {
             verb: verb_of(request),
             metrics: Arc::clone(metrics),
             at: Instant::now(),
-            line: lines.enter(request.remote_addr().copied()),
-            method: request.method().to_string().escape_debug().to_string(),
-            target: request.url().to_owned(),
+            line: request.line(),
+            method: request.head().method.escape_debug().to_string(),
+            target: request.head().target.clone(),
             peer: peer(request),
             address: address(request),
             log: Arc::clone(log),
@@ -157,6 +132,6 @@ impl Arrived {
         let took = now.saturating_duration_since(*at);
         let kind = metrics::kind_of(self.verb, target);
         self.metrics.calls.count(kind, status, bytes, told(kind, took));
-        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: Some(*address), who }, now);
     }
 }

@@ -1,17 +1,25 @@
 //! Answers as bytes on the wire (RFC 9112 section 4): a head that is put together in one piece and, while it is small, goes out
-//! in one write with its body. `tiny_http` would send the two through buffers of a kilobyte.
+//! in one write with its body.
 
-use super::wire::{SERVER, header};
+use super::pace::Pace;
+use super::request::{Request, Writer};
+use super::wire::SERVER;
 use crate::api::reply::Reply;
 use crate::api::time::http_date;
 use crate::clock::{Clock, SystemClock};
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
-use tiny_http::{HTTPVersion, Method, Request, StatusCode};
+use std::time::{Duration, Instant};
 
 /// A body up to this length is copied behind its head: that is less work than a second write.
 pub(super) const COPIED_MAX: usize = 64 << 10;
+
+/// A longer body goes out in pieces, between which its pace is looked at.
+const PIECE: usize = 64 << 10;
+
+/// How long one that takes a long answer may stand still at its beginning.
+pub(super) const GRACE: Duration = Duration::from_secs(60);
 
 /// Whether an answer with this status never has a body (RFC 9110 sections 15.3.5 and 15.4.5).
 fn is_bodiless(status: u16) -> bool {
@@ -21,27 +29,33 @@ fn is_bodiless(status: u16) -> bool {
 /// What a caller wants of the shape of its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
-    version: HTTPVersion,
-    /// `Connection`, where there is something to say.
-    connection: Option<&'static str>,
+    is_1_1: bool,
+    /// The connection is for another call after this one.
+    keeps: bool,
     /// All but the body.
     is_head: bool,
 }
 
 impl Shape {
-    /// `tiny_http` decides whether the connection is kept, and this says so (RFC 9112 section 9.3): a caller of 1.0 that wants
-    /// it kept must hear that it is, one of 1.1 that wants it closed should.
+    /// Of an answer that is given now.
     pub(super) fn of(request: &Request) -> Self {
-        let version = request.http_version().clone();
-        let wish = header(request, "Connection").unwrap_or_default().to_ascii_lowercase();
-        let connection = if wish.contains("close") {
-            Some("close")
-        } else if version == HTTPVersion(1, 0) && wish.contains("keep-alive") {
-            Some("keep-alive")
-        } else {
-            None
-        };
-        Self { version, connection, is_head: *request.method() == Method::Head }
+        let head = request.head();
+        Self { is_1_1: head.is_1_1, keeps: request.keeps(), is_head: head.method == "HEAD" }
+    }
+
+    /// Of an answer after which the connection ends.
+    pub(super) fn closing(is_1_1: bool) -> Self {
+        Self { is_1_1, keeps: false, is_head: false }
+    }
+
+    /// `Connection`, where there is something to say (RFC 9112 section 9.3): a caller of 1.0 that wants it kept must hear that
+    /// it is, one of 1.1 should hear that it is not.
+    fn connection(&self) -> Option<&'static str> {
+        match (self.is_1_1, self.keeps) {
+            (true, true) | (false, false) => None,
+            (true, false) => Some("close"),
+            (false, true) => Some("keep-alive"),
+        }
     }
 
     /// Whether an answer with this status has a body.
@@ -50,8 +64,41 @@ impl Shape {
     }
 }
 
-/// Writes a whole answer.
-pub(super) fn answer(mut to: impl Write, shape: &Shape, reply: &Reply) -> io::Result<()> {
+/// Sends a whole answer.
+pub(super) fn answer(mut to: Writer, shape: &Shape, reply: &Reply) -> io::Result<()> {
+    let (bytes, rest) = pieces(shape, reply);
+    if !rest.is_empty() {
+        to.write_all(&bytes)?;
+        send(&mut to, rest)?;
+        to.finish();
+    } else {
+        to.finish_with(bytes);
+    }
+    Ok(())
+}
+
+/// Sends much, to whoever takes it at a pace.
+fn send(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let (pace, mut sent) = (Pace::new(Instant::now(), GRACE), 0);
+    for piece in bytes.chunks(PIECE) {
+        to.write_all(piece)?;
+        sent += piece.len() as u64;
+        if Instant::now() > pace.until(sent) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"));
+        }
+    }
+    Ok(())
+}
+
+/// A whole answer in one piece.
+pub(super) fn whole(shape: &Shape, reply: &Reply) -> Vec<u8> {
+    let (mut bytes, rest) = pieces(shape, reply);
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
+/// The head with a body that is small, and one that is not.
+fn pieces<'a>(shape: &Shape, reply: &'a Reply) -> (Vec<u8>, &'a [u8]) {
     let body = reply.bytes();
     let sent: &[u8] = if shape.has_body(reply.status) { body } else { &[] };
     let copied = sent.len() <= COPIED_MAX;
@@ -59,12 +106,51 @@ pub(super) fn answer(mut to: impl Write, shape: &Shape, reply: &Reply) -> io::Re
     head(&mut bytes, shape, reply.status, &reply.headers, body.len() as u64);
     if copied {
         bytes.extend_from_slice(sent);
-        to.write_all(&bytes)?;
-    } else {
-        to.write_all(&bytes)?;
-        to.write_all(sent)?;
+        return (bytes, &[]);
     }
-    to.flush()
+    (bytes, sent)
+}
+
+/// The words for a status (RFC 9110 section 15), for people; those that we give.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        // The words may be left out (RFC 9112 section 4).
+        _ => "",
+    }
 }
 
 /// Puts a head together: for a body of `length` bytes, which `HEAD` tells of, too.
@@ -75,19 +161,19 @@ pub(super) fn head(
     headers: &[(&'static str, String)],
     length: u64,
 ) {
-    let HTTPVersion(major, minor) = shape.version;
+    let minor = u8::from(shape.is_1_1);
     let mut line = |text: fmt::Arguments<'_>| {
         to.write_fmt(text).expect("memory takes everything");
         to.extend_from_slice(b"\r\n");
     };
-    line(format_args!("HTTP/{major}.{minor} {status} {}", StatusCode(status).default_reason_phrase()));
+    line(format_args!("HTTP/1.{minor} {status} {}", reason(status)));
     line(format_args!("Server: {SERVER}"));
     with_date(|date| line(format_args!("Date: {date}")));
     for (name, value) in headers {
         // `Reply::with` has seen to it that no value ends its line, and those of files are made of numbers.
         line(format_args!("{name}: {value}"));
     }
-    if let Some(connection) = shape.connection {
+    if let Some(connection) = shape.connection() {
         line(format_args!("Connection: {connection}"));
     }
     if !is_bodiless(status) {
@@ -116,28 +202,14 @@ mod tests {
     use super::*;
 
     /// What is written, and in how many pieces.
-    #[derive(Default)]
-    struct Wire(Vec<u8>, usize);
-
-    impl Write for Wire {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.extend_from_slice(bytes);
-            self.1 += 1;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn written(reply: &Reply, is_head: bool) -> (String, usize) {
-        let mut wire = Wire::default();
-        let shape = Shape { version: HTTPVersion(1, 1), connection: None, is_head };
-        answer(&mut wire, &shape, reply).unwrap();
-        let text = String::from_utf8(wire.0).unwrap();
+        let shape = Shape { is_1_1: true, keeps: true, is_head };
+        let (bytes, rest) = pieces(&shape, reply);
+        let count = if rest.is_empty() { 1 } else { 2 };
+        let text = String::from_utf8([&bytes, rest].concat()).unwrap();
         let date = text.split("Date: ").nth(1).and_then(|t| t.split("\r\n").next()).unwrap();
         assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
-        (text.replace(date, "NOW"), wire.1)
+        (text.replace(date, "NOW"), count)
     }
 
     #[test]
@@ -153,20 +225,17 @@ mod tests {
 
     #[test]
     fn what_becomes_of_the_connection_is_said_where_it_is_not_clear() {
-        use tiny_http::{Header, TestRequest};
-        for (version, wish, said) in [
-            ((1, 1), None, None),
-            ((1, 1), Some("keep-alive"), None),
-            ((1, 1), Some("Close"), Some("close")),
-            ((1, 0), None, None),
-            ((1, 0), Some("Keep-Alive"), Some("keep-alive")),
-            ((1, 0), Some("close"), Some("close")),
+        for (is_1_1, keeps, said) in [
+            (true, true, None),
+            (true, false, Some("close")),
+            (false, false, None),
+            (false, true, Some("keep-alive")),
         ] {
-            let mut request = TestRequest::new().with_http_version(HTTPVersion(version.0, version.1));
-            if let Some(wish) = wish {
-                request = request.with_header(Header::from_bytes("Connection", wish).unwrap());
-            }
-            assert_eq!(Shape::of(&request.into()).connection, said, "{version:?} {wish:?}");
+            let shape = Shape { is_1_1, keeps, is_head: false };
+            assert_eq!(shape.connection(), said);
+            let text = String::from_utf8(whole(&shape, &Reply::empty(204))).unwrap();
+            assert_eq!(text.contains("\r\nConnection: "), said.is_some());
+            assert!(text.starts_with(if is_1_1 { "HTTP/1.1 204 No Content\r\n" } else { "HTTP/1.0 204 " }));
         }
     }
 

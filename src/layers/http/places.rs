@@ -1,0 +1,149 @@
+//! Which connections there are, by client, and which go first when there are too many: of the client that has most, the one that
+//! has done nothing for longest. And until when each may stay as it is.
+//!
+//! It decides with points in time that are passed in; it knows no sockets.
+
+use super::client::Client;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+/// All connections, by a number each.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Nothing has happened before it.
+    origin: Instant,
+    own: HashMap<Client, u32>,
+    /// The same, in the order of how many.
+    by_number: BTreeSet<(u32, Client)>,
+    /// Those that nobody works on, with the time of their last call.
+    resting: BTreeSet<(Client, Instant, usize)>,
+    due: BTreeSet<(Instant, usize)>,
+}
+
+impl Places {
+    /// None yet.
+    pub(super) fn new(now: Instant) -> Self {
+        let (own, by_number) = (HashMap::new(), BTreeSet::new());
+        Self { origin: now, own, by_number, resting: BTreeSet::new(), due: BTreeSet::new() }
+    }
+
+    /// One more.
+    pub(super) fn open(&mut self, client: Client) {
+        self.change(client, 1);
+    }
+
+    /// One less; it does not rest and nothing of it is due.
+    pub(super) fn close(&mut self, client: Client) {
+        self.change(client, -1);
+    }
+
+    fn change(&mut self, client: Client, by: i32) {
+        let own = self.own.entry(client).or_default();
+        self.by_number.remove(&(*own, client));
+        *own = own.saturating_add_signed(by);
+        if *own == 0 {
+            self.own.remove(&client);
+        } else {
+            self.by_number.insert((*own, client));
+        }
+    }
+
+    /// It may be closed to make room for another one.
+    pub(super) fn rest(&mut self, client: Client, since: Instant, place: usize) {
+        self.resting.insert((client, since, place));
+    }
+
+    /// Something of it is worked on.
+    pub(super) fn work(&mut self, client: Client, since: Instant, place: usize) {
+        self.resting.remove(&(client, since, place));
+    }
+
+    /// What is due of a connection: nothing any more, or at another time.
+    pub(super) fn arm(&mut self, place: usize, old: Option<Instant>, new: Option<Instant>) {
+        if let Some(old) = old {
+            self.due.remove(&(old, place));
+        }
+        if let Some(new) = new {
+            self.due.insert((new, place));
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// A connection whose time is over; whoever asks arms it anew.
+    pub(super) fn due(&self, now: Instant) -> Option<usize> {
+        self.due.first().filter(|(at, _)| *at <= now).map(|(_, place)| *place)
+    }
+
+    /// Who goes first.
+    pub(super) fn first_to_go(&self) -> Option<usize> {
+        self.by_number.iter().rev().find_map(|(_, client)| {
+            let (owner, _, place) = self.resting.range((*client, self.origin, 0)..).next()?;
+            (owner == client).then_some(*place)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn client(n: u8) -> Client {
+        Client::of([10, 0, 0, n].into())
+    }
+
+    #[test]
+    fn of_whom_has_most_the_one_that_rests_longest_goes_first() {
+        let start = Instant::now();
+        let (mut places, after) = (Places::new(start), |s| start + Duration::from_secs(s));
+        for (place, (owner, since)) in
+            [(1, 5), (2, 1), (2, 0), (2, 3), (1, 4), (3, 0)].into_iter().enumerate()
+        {
+            places.open(client(owner));
+            places.rest(client(owner), after(since), place);
+        }
+        let mut gone = Vec::new();
+        while let Some(place) = places.first_to_go() {
+            let (owner, since) = [(1, 5), (2, 1), (2, 0), (2, 3), (1, 4), (3, 0)][place];
+            places.work(client(owner), after(since), place);
+            places.close(client(owner));
+            gone.push(place);
+        }
+        // Of as many, it does not matter whose.
+        assert_eq!(gone, [2, 1, 4, 5, 3, 0]);
+        assert!(places.own.is_empty() && places.by_number.is_empty());
+    }
+
+    #[test]
+    fn who_is_worked_on_stays_although_it_has_most() {
+        let start = Instant::now();
+        let mut places = Places::new(start);
+        for (place, owner) in [1, 1, 2].into_iter().enumerate() {
+            places.open(client(owner));
+            places.rest(client(owner), start, place);
+        }
+        places.work(client(1), start, 0);
+        places.work(client(1), start, 1);
+        assert_eq!(places.first_to_go(), Some(2));
+        places.work(client(2), start, 2);
+        assert_eq!(places.first_to_go(), None);
+    }
+
+    #[test]
+    fn what_is_due_comes_in_its_order_and_once() {
+        let start = Instant::now();
+        let (mut places, after) = (Places::new(start), |s| start + Duration::from_secs(s));
+        places.arm(1, None, Some(after(2)));
+        places.arm(2, None, Some(after(1)));
+        assert_eq!((places.next_due(), places.due(start)), (Some(after(1)), None));
+        assert_eq!(places.due(after(1)), Some(2));
+        places.arm(2, Some(after(1)), Some(after(3)));
+        assert_eq!((places.due(after(1)), places.due(after(9))), (None, Some(1)));
+        places.arm(1, Some(after(2)), None);
+        assert_eq!(places.next_due(), Some(after(3)));
+    }
+}
