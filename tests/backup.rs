@@ -41,15 +41,24 @@ fn db_refuses(lab: &Lab, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What the daemon says when it does not start.
+/// What the daemon says when it does not start, and may at the next try.
 fn does_not_start(lab: &Lab) -> String {
+    ends_with(lab, 1)
+}
+
+/// What it says of a store that only a person can bring back.
+fn is_damaged(lab: &Lab) -> String {
+    ends_with(lab, 6)
+}
+
+fn ends_with(lab: &Lab, code: i32) -> String {
     let mut serve =
         Gone(mozpool(&lab.config()).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs"));
     let ended = wait_for("the daemon to give up", || serve.0.try_wait().expect("it is our child"));
     let mut error = String::new();
     // A few lines, which the pipe holds.
     serve.0.stderr.take().expect("it is piped").read_to_string(&mut error).expect("text");
-    assert_eq!(ended.code(), Some(1), "{error}");
+    assert_eq!(ended.code(), Some(code), "{error}");
     error
 }
 

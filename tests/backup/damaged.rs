@@ -1,6 +1,6 @@
 //! Stores that are damaged or gone: nothing is written over them, and what is said names the way out.
 
-use super::{arg, copies, db_refuses, db_well, does_not_start, number};
+use super::{arg, copies, db_refuses, db_well, does_not_start, is_damaged, number};
 use crate::support::Lab;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn a_spoilt_head_is_left_alone_and_the_newest_copy_is_named() {
     let store = lab.path("mozpool.db");
     spoil(&store, 0, 64);
     let spoilt = std::fs::read(&store).expect("a file");
-    let error = does_not_start(&lab);
+    let error = is_damaged(&lab);
     assert!(error.contains("mozpool.db is not a SQLite database"), "{error}");
     assert!(error.contains("no backup of it is known"), "{error}");
     assert_eq!(std::fs::read(&store).expect("a file"), spoilt, "nothing is written over it");
@@ -55,7 +55,7 @@ fn a_spoilt_page_stops_the_start_until_a_copy_is_brought_back() {
     let spoilt = std::fs::read(&store).expect("a file");
     // As often as a service manager tries.
     for _ in 0..2 {
-        let error = does_not_start(&lab);
+        let error = is_damaged(&lab);
         assert!(error.contains("mozpool.db is damaged ("), "{error}");
         assert!(error.contains(&format!("then `mozpool db restore {}`", arg(&lab, "copy.db"))), "{error}");
         assert_eq!(std::fs::read(&store).expect("a file"), spoilt, "nothing is written over it");
@@ -65,7 +65,7 @@ fn a_spoilt_page_stops_the_start_until_a_copy_is_brought_back() {
     assert!(error.contains("mozpool.db is damaged ("), "{error}");
     number(&store, "SELECT version FROM schema_version");
     assert!(!lab.path("mozpool.db-wal").exists());
-    let error = does_not_start(&lab);
+    let error = is_damaged(&lab);
     assert!(error.contains("mozpool.db is damaged ("), "{error}");
     let error = db_refuses(&lab, &["backup", &arg(&lab, "bad.db")]);
     assert!(error.contains("damaged"), "{error}");
