@@ -21,6 +21,8 @@ use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use support::{Lab, mozpool, wait_for};
 
+const REQUESTS: &str = "SELECT COUNT(*) FROM requests";
+
 /// Runs `mozpool db` with a lab's configuration.
 fn db(lab: &Lab, args: &[&str]) -> Output {
     mozpool(&lab.config()).arg("db").args(args).output().expect("mozpool runs")
@@ -90,6 +92,17 @@ fn copies(lab: &Lab) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|n| !is_other(n)).collect();
     names.sort();
     names
+}
+
+/// A store that was killed while it was worked with; how many requests are in it.
+fn killed(lab: &Lab) -> i64 {
+    let daemon = lab.serve();
+    let made = 20;
+    for _ in 0..made {
+        daemon.request();
+    }
+    daemon.kill();
+    made
 }
 
 /// SQL on a file that nobody else has open.

@@ -1,29 +1,17 @@
 //! Stores that are damaged or gone: nothing is written over them, and what is said names the way out.
 
-use super::{arg, copies, db_refuses, db_well, does_not_start, is_damaged, number};
+use super::{REQUESTS, arg, copies, db_refuses, db_well, does_not_start, is_damaged, killed, number};
 use crate::support::Lab;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const PAGE: u64 = 4096;
-const REQUESTS: &str = "SELECT COUNT(*) FROM requests";
 
 /// Spoils some bytes of a file.
 fn spoil(path: &Path, at: u64, bytes: usize) {
     let file = std::fs::OpenOptions::new().write(true).open(path).expect("a file");
     assert!(file.metadata().expect("a file").len() >= at + bytes as u64, "{}", path.display());
     file.write_all_at(&vec![0x5a; bytes], at).expect("it is there");
-}
-
-/// A store that was killed while it was worked with; how many requests are in it.
-fn killed(lab: &Lab) -> i64 {
-    let daemon = lab.serve();
-    let made = 20;
-    for _ in 0..made {
-        daemon.request();
-    }
-    daemon.kill();
-    made
 }
 
 /// The page that a table begins on.
