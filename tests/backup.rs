@@ -21,6 +21,8 @@ use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use support::{Lab, mozpool, wait_for};
 
+const REQUESTS: &str = "SELECT COUNT(*) FROM requests";
+
 /// Runs `mozpool db` with a lab's configuration.
 fn db(lab: &Lab, args: &[&str]) -> Output {
     mozpool(&lab.config()).arg("db").args(args).output().expect("mozpool runs")
@@ -41,15 +43,24 @@ fn db_refuses(lab: &Lab, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What the daemon says when it does not start.
+/// What the daemon says when it does not start, and may at the next try.
 fn does_not_start(lab: &Lab) -> String {
+    ends_with(lab, 1)
+}
+
+/// What it says of a store that only a person can bring back.
+fn is_damaged(lab: &Lab) -> String {
+    ends_with(lab, 6)
+}
+
+fn ends_with(lab: &Lab, code: i32) -> String {
     let mut serve =
         Gone(mozpool(&lab.config()).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs"));
     let ended = wait_for("the daemon to give up", || serve.0.try_wait().expect("it is our child"));
     let mut error = String::new();
     // A few lines, which the pipe holds.
     serve.0.stderr.take().expect("it is piped").read_to_string(&mut error).expect("text");
-    assert_eq!(ended.code(), Some(1), "{error}");
+    assert_eq!(ended.code(), Some(code), "{error}");
     error
 }
 
@@ -81,6 +92,17 @@ fn copies(lab: &Lab) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|n| !is_other(n)).collect();
     names.sort();
     names
+}
+
+/// A store that was killed while it was worked with; how many requests are in it.
+fn killed(lab: &Lab) -> i64 {
+    let daemon = lab.serve();
+    let made = 20;
+    for _ in 0..made {
+        daemon.request();
+    }
+    daemon.kill();
+    made
 }
 
 /// SQL on a file that nobody else has open.

@@ -33,6 +33,7 @@ mod when;
 
 use crate::config::{Config, ConfigError, Host};
 use crate::daemon::DaemonError;
+use crate::store::StoreError;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt;
 use std::path::PathBuf;
@@ -112,7 +113,7 @@ pub enum Failure {
     /// The store was not changed.
     Db(db::DbError),
     /// The simulation could not be made.
-    Simulation(crate::store::StoreError),
+    Simulation(StoreError),
     /// A rule was broken in a simulation; it has said which.
     RuleBroken,
     /// A running daemon was asked.
@@ -128,6 +129,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::from(2),
+            Self::Daemon(DaemonError::Store(StoreError::Corrupt { .. })) => exit::Exit::Damaged.into(),
             Self::Remote(error) => error.exit_code(),
             Self::Daemon(_)
             | Self::Demo(_)

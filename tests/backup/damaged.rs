@@ -1,29 +1,17 @@
 //! Stores that are damaged or gone: nothing is written over them, and what is said names the way out.
 
-use super::{arg, copies, db_refuses, db_well, does_not_start, number};
+use super::{REQUESTS, arg, copies, db_refuses, db_well, does_not_start, is_damaged, killed, number};
 use crate::support::Lab;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const PAGE: u64 = 4096;
-const REQUESTS: &str = "SELECT COUNT(*) FROM requests";
 
 /// Spoils some bytes of a file.
 fn spoil(path: &Path, at: u64, bytes: usize) {
     let file = std::fs::OpenOptions::new().write(true).open(path).expect("a file");
     assert!(file.metadata().expect("a file").len() >= at + bytes as u64, "{}", path.display());
     file.write_all_at(&vec![0x5a; bytes], at).expect("it is there");
-}
-
-/// A store that was killed while it was worked with; how many requests are in it.
-fn killed(lab: &Lab) -> i64 {
-    let daemon = lab.serve();
-    let made = 20;
-    for _ in 0..made {
-        daemon.request();
-    }
-    daemon.kill();
-    made
 }
 
 /// The page that a table begins on.
@@ -38,7 +26,7 @@ fn a_spoilt_head_is_left_alone_and_the_newest_copy_is_named() {
     let store = lab.path("mozpool.db");
     spoil(&store, 0, 64);
     let spoilt = std::fs::read(&store).expect("a file");
-    let error = does_not_start(&lab);
+    let error = is_damaged(&lab);
     assert!(error.contains("mozpool.db is not a SQLite database"), "{error}");
     assert!(error.contains("no backup of it is known"), "{error}");
     assert_eq!(std::fs::read(&store).expect("a file"), spoilt, "nothing is written over it");
@@ -55,7 +43,7 @@ fn a_spoilt_page_stops_the_start_until_a_copy_is_brought_back() {
     let spoilt = std::fs::read(&store).expect("a file");
     // As often as a service manager tries.
     for _ in 0..2 {
-        let error = does_not_start(&lab);
+        let error = is_damaged(&lab);
         assert!(error.contains("mozpool.db is damaged ("), "{error}");
         assert!(error.contains(&format!("then `mozpool db restore {}`", arg(&lab, "copy.db"))), "{error}");
         assert_eq!(std::fs::read(&store).expect("a file"), spoilt, "nothing is written over it");
@@ -65,7 +53,7 @@ fn a_spoilt_page_stops_the_start_until_a_copy_is_brought_back() {
     assert!(error.contains("mozpool.db is damaged ("), "{error}");
     number(&store, "SELECT version FROM schema_version");
     assert!(!lab.path("mozpool.db-wal").exists());
-    let error = does_not_start(&lab);
+    let error = is_damaged(&lab);
     assert!(error.contains("mozpool.db is damaged ("), "{error}");
     let error = db_refuses(&lab, &["backup", &arg(&lab, "bad.db")]);
     assert!(error.contains("damaged"), "{error}");

@@ -1,9 +1,10 @@
 //! `mozpool db restore`: what it refuses, what it keeps, and when it is killed.
 
-use super::{arg, copies, db_refuses, db_well, grow, number, sql};
+use super::{REQUESTS, arg, copies, db_refuses, db_well, grow, killed, number, sql};
 use crate::support::{Lab, mozpool, wait_for};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
 const DEVICES: &str = "SELECT COUNT(*) FROM devices";
 
@@ -107,4 +108,54 @@ fn a_restore_that_is_killed_has_changed_nothing() {
     db_well(&lab, &["restore", &arg(&lab, "copy.db")]);
     assert_eq!(number(&lab.path("mozpool.db"), DEVICES), 1);
     assert!(!copies(&lab).contains(&"mozpool.db.partial".to_owned()));
+}
+
+/// The calls by which a restore changes what is where, and has it put on the disk; each by the names that systems have for it.
+const STEPS: [&str; 5] =
+    ["linkat", "?rename,?renameat,?renameat2", "?unlink,?unlinkat", "fsync,fdatasync", "ftruncate"];
+
+#[test]
+fn a_restore_that_is_killed_at_any_step_leaves_a_whole_store_and_loses_none() {
+    let lab = Lab::new();
+    db_well(&lab, &["backup", &arg(&lab, "copy.db")]);
+    let made = killed(&lab);
+    let store = lab.path("mozpool.db");
+    let files = ["mozpool.db", "mozpool.db-wal"].map(|name| {
+        let bytes = std::fs::read(lab.path(name)).expect("a file");
+        (lab.path(name), bytes)
+    });
+    for calls in STEPS {
+        for step in 1.. {
+            for name in copies(&lab).iter().filter(|name| *name != "copy.db") {
+                std::fs::remove_file(lab.path(name)).expect("it is ours");
+            }
+            for (path, bytes) in &files {
+                std::fs::write(path, bytes).expect("a file");
+            }
+            let mut restore = Command::new("strace");
+            restore.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={calls}")).arg("-e");
+            restore.arg(format!("inject={calls}:signal=KILL:when={step}")).arg(env!("CARGO_BIN_EXE_mozpool"));
+            restore.arg("--config").arg(lab.config()).args(["db", "restore"]).arg(lab.path("copy.db"));
+            let ended = restore.output().expect("strace of the Debian package strace");
+            if ended.status.success() {
+                assert!(step > 1, "{calls}: a restore makes none, and nothing was tried");
+                break;
+            }
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.signal(), Some(9), "{calls} {step}: {said}");
+
+            let what = format!("killed at {calls} {step}");
+            db_well(&lab, &["verify"]);
+            let now = number(&store, REQUESTS);
+            assert!(now == made || now == 0, "{what}: {now} requests, so it is neither of the two");
+            let mut others = copies(&lab).into_iter().filter(|n| n.contains("replaced-") && n.ends_with('Z'));
+            assert!(
+                now == made || others.any(|name| number(&lab.path(&name), REQUESTS) == made),
+                "{what}: what was there is lost: {:?}",
+                copies(&lab)
+            );
+            db_well(&lab, &["restore", &arg(&lab, "copy.db")]);
+            assert_eq!(number(&store, REQUESTS), 0, "{what}: it may be done again");
+        }
+    }
 }
