@@ -19,6 +19,9 @@ use mozpool::boot::table::BootTable;
 use mozpool::config::{Config, Host};
 use mozpool::inventory::take_in;
 use mozpool::lab::{Format, Lab, Source};
+use mozpool::layers::http::chunks::Chunks;
+use mozpool::layers::http::head::Length;
+use mozpool::layers::http::reader::{Arrival, BODY_HERE_MAX, HEAD_MAX, KEPT_MAX, PIECE, Reader};
 use mozpool::layers::registration::line::Registration;
 use mozpool::logic::inventory::{Extras, System};
 use relayctl::packet::{MAX_REPLY, read_packet, wrap};
@@ -51,6 +54,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "registration", run: registration },
     Target { name: "http_call", run: http_call },
     Target { name: "http_body", run: http_body },
+    Target { name: "http_stream", run: http_stream },
     Target { name: "peer_letter", run: peer_letter },
     Target { name: "lab_file", run: lab_file },
     Target { name: "inventory", run: inventory },
@@ -119,6 +123,70 @@ fn syslog_frames(data: &[u8]) {
     };
     let whole = frames(&mut std::iter::once(data));
     assert_eq!(frames(&mut data.chunks(usize::from(piece).max(1))), whole);
+}
+
+/// What a connection says, cut into pieces of a length: its calls with their bodies, and how it ended.
+fn calls_of(data: &[u8], piece: usize) -> (Vec<(Arrival, Vec<u8>)>, Option<String>) {
+    let (mut reader, mut calls) = (Reader::default(), Vec::<(Arrival, Vec<u8>)>::new());
+    // What is left of the last call's body.
+    let (mut known, mut chunks) = (0, None::<Chunks>);
+    for piece in data.chunks(piece) {
+        reader.push(piece);
+        loop {
+            assert!(reader.kept() <= KEPT_MAX);
+            if let (Some(decoder), Some((_, body))) = (&mut chunks, calls.last_mut()) {
+                let mut out = [0; 7];
+                match decoder.decode(reader.unread(), &mut out) {
+                    Err(why) => {
+                        // What came of it until then nobody believes.
+                        body.clear();
+                        return (calls, Some(why.0.to_owned()));
+                    }
+                    Ok((taken, given)) => {
+                        reader.consume(taken);
+                        body.extend_from_slice(&out[..given]);
+                        if decoder.is_done() {
+                            chunks = None;
+                        } else if taken == 0 {
+                            break;
+                        }
+                    }
+                }
+            } else if let (1.., Some((_, body))) = (known, calls.last_mut()) {
+                let count = usize::try_from(known).unwrap_or(usize::MAX).min(reader.unread().len());
+                body.extend_from_slice(&reader.unread()[..count]);
+                reader.consume(count);
+                known -= count as u64;
+                if count == 0 {
+                    break;
+                }
+            } else {
+                match reader.next_call() {
+                    Err(why) => return (calls, Some(format!("{why:?}"))),
+                    Ok(None) => break,
+                    Ok(Some(call)) => {
+                        assert!(call.head.target.is_ascii() && call.head.target.len() <= HEAD_MAX);
+                        assert!(call.body.as_ref().is_none_or(|body| body.len() <= BODY_HERE_MAX));
+                        match (&call.body, call.head.body) {
+                            (Some(_), _) => {}
+                            (None, Length::Known(length)) => known = length,
+                            (None, Length::Chunked) => chunks = Some(Chunks::default()),
+                        }
+                        calls.push((call, Vec::new()));
+                    }
+                }
+            }
+        }
+    }
+    (calls, None)
+}
+
+/// However a connection's bytes were cut into pieces, the calls are the same, with the same bodies, and it ends the same way; and
+/// no more is kept of them than there is room for.
+fn http_stream(data: &[u8]) {
+    let (piece, data) = choice(data);
+    let whole = calls_of(data, PIECE);
+    assert_eq!(calls_of(data, usize::from(piece).max(1)), whole);
 }
 
 /// A command that some byte chooses.

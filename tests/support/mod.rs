@@ -190,7 +190,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits until it says where it listens.
     pub fn start(config: &Path, patience: Duration) -> Self {
-        let mut child = mozpool(config).arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
+        Self::run(mozpool(config), patience)
+    }
+
+    /// The same of a command that lacks but `serve`.
+    pub fn run(mut command: Command, patience: Duration) -> Self {
+        let mut child = command.arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
         let stderr = child.stderr.take().expect("it is piped");
         let (lines_tx, lines) = mpsc::channel();
         let said = Arc::new(Mutex::new(Vec::new()));

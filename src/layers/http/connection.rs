@@ -22,6 +22,8 @@ pub(super) enum Then {
     /// It is closed, when what its peer still sends has been passed over: a connection that is closed before makes the peer's
     /// system throw our answer away (RFC 9112 section 9.6).
     Leave,
+    /// The same, and less is passed over: what it said was no call.
+    Refuse,
 }
 
 /// A connection that is given back.

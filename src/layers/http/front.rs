@@ -47,6 +47,8 @@ const HELD_MAX: usize = 64 << 20;
 const LEAVE_WAIT: Duration = Duration::from_secs(5);
 /// What is passed over of that: twice the largest import.
 const LEAVE_BYTES_MAX: usize = 64 << 20;
+/// … of one that said what is no call. Whoever sends a head without an end is not read for long.
+const REFUSE_BYTES_MAX: usize = 2 << 20;
 /// … before the others are looked at again.
 const LEAVE_AT_ONCE: usize = 256 << 10;
 
@@ -325,12 +327,13 @@ impl Front {
                 self.stay(place, State::Reading { reader, begun: None }, now + self.limits.silence);
                 self.read(place, now);
             }
-            Then::Leave => {
+            Then::Leave | Then::Refuse => {
+                let left = if then == Then::Refuse { REFUSE_BYTES_MAX } else { LEAVE_BYTES_MAX };
                 let Some(slot) = self.slot(place) else { return };
                 // What the peer has not sent yet it may still send; that we are done it hears now.
                 let _ = slot.socket.shutdown(Shutdown::Write);
                 slot.may_have_more = true;
-                self.stay(place, State::Leaving { passed: 0 }, now + LEAVE_WAIT);
+                self.stay(place, State::Leaving { left }, now + LEAVE_WAIT);
                 self.pass_over(place);
             }
         }
@@ -358,7 +361,7 @@ impl Front {
         loop {
             let scratch = &mut self.scratch[..];
             let Some(Some(slot)) = self.slots.get_mut(place) else { return };
-            let State::Leaving { passed } = &mut slot.state else { return };
+            let State::Leaving { left } = &mut slot.state else { return };
             if !slot.may_have_more {
                 return;
             }
@@ -366,8 +369,8 @@ impl Front {
                 return self.again.push(place);
             }
             match read_now(&slot.socket, scratch) {
-                Ok(count @ 1..) if *passed < LEAVE_BYTES_MAX => {
-                    (*passed, share) = (*passed + count, share + count);
+                Ok(count @ 1..) if count <= *left => {
+                    (*left, share) = (*left - count, share + count);
                     slot.may_have_more = count == scratch.len();
                 }
                 Err(Errno::EAGAIN) => slot.may_have_more = false,
@@ -401,7 +404,7 @@ impl Front {
         let (rest, reader) = (bytes, Reader::default());
         self.stay(
             place,
-            State::Sending { rest, sent: 0, reader, then: Then::Leave },
+            State::Sending { rest, sent: 0, reader, then: Then::Refuse },
             now + self.limits.silence,
         );
         self.send(place, now);

@@ -147,12 +147,12 @@ impl Reader {
     }
 
     /// Bytes behind the last call, which are its body's or the next call's.
-    pub(super) fn unread(&self) -> &[u8] {
+    pub fn unread(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// So many of them were read.
-    pub(super) fn consume(&mut self, count: usize) {
+    /// So many of them were read; there are as many.
+    pub fn consume(&mut self, count: usize) {
         self.bytes.drain(..count);
         self.tidy();
     }

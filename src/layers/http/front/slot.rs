@@ -15,8 +15,8 @@ pub(super) enum State {
     Working,
     /// The rest of an answer goes out, of which so much is sent.
     Sending { rest: Vec<u8>, sent: usize, reader: Reader, then: Then },
-    /// It ends when its peer has ended its half, too; so much was passed over.
-    Leaving { passed: usize },
+    /// It ends when its peer has ended its half, too; so much more is passed over.
+    Leaving { left: usize },
 }
 
 impl State {

@@ -1,0 +1,102 @@
+//! The daemon while it is attacked with everything at once: those who mean well are served, and it takes neither memory nor
+//! threads for the others. The short form of `cargo bench --bench hostile`; nothing here is about time.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+#[path = "bench/hostile/attack.rs"]
+mod attack;
+#[path = "bench/hostile/good.rs"]
+mod good;
+#[allow(dead_code, unreachable_pub, reason = "it is every test file's")]
+mod support;
+
+use attack::{Attack, Scale, Targets};
+use good::Good;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use support::{Daemon, Lab, wait_for};
+
+/// The file that the good board loads; larger than what fits into a few packets.
+const FILE_LEN: usize = 200_000;
+
+/// A value of /proc/PID/status (proc(5)).
+fn status(daemon: &Daemon, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// What `GET health` has counted of HTTP.
+fn counted(daemon: &Daemon, what: &str) -> u64 {
+    let health = daemon.get("health");
+    let http =
+        health["services"].as_array().unwrap().iter().find(|service| service["name"] == "http").unwrap();
+    http["counters"][what].as_u64().unwrap()
+}
+
+#[test]
+fn good_clients_are_served_while_everything_else_is_done_to_it() {
+    let lab = Lab::new();
+    for (name, len) in [("good", FILE_LEN), ("hostile", 100)] {
+        std::fs::write(lab.path("tftp").join(name), vec![b'x'; len]).unwrap();
+    }
+    let daemon = lab.serve();
+    good::call(daemon.http, None).unwrap();
+    let (threads, memory) = (status(&daemon, "Threads:"), status(&daemon, "VmRSS:"));
+    let scale = Scale { idle: 300, slow: 100, tftp_per_s: 2000, syslog_per_s: 2000 };
+    let targets = Targets { http: daemon.http, tftp: daemon.tftp, syslog: daemon.syslog };
+    let attack = Attack::begin(scale, targets);
+    wait_for("all attackers to be there", || {
+        let done = &attack.done;
+        let is_there = done.held.load(Ordering::Relaxed) >= 400
+            && done.endless_bytes.load(Ordering::Relaxed) > 1_000_000
+            && done.tftp.load(Ordering::Relaxed).min(done.syslog.load(Ordering::Relaxed)) > 2000;
+        is_there.then_some(())
+    });
+    let good = Good::begin(daemon.http, daemon.tftp, "good", FILE_LEN);
+    let begun = counted(&daemon, "connections");
+    wait_for("good clients to be served meanwhile", || {
+        let most = status(&daemon, "Threads:");
+        assert!(most < threads + 60, "{threads} threads became {most}: none is an idle connection's");
+        (counted(&daemon, "connections") > begun + 50 && counted(&daemon, "too_long") > 0).then_some(())
+    });
+    let served = good.end();
+    assert_eq!(served.failed, Vec::<String>::new());
+    assert!(served.calls.len() > 20, "{}", served.calls.len());
+    assert!(!served.transfers.is_empty(), "no file arrived: {:?}", served.broken);
+    // What syslog may keep in memory is most of it.
+    let grown = status(&daemon, "VmHWM:").saturating_sub(memory);
+    assert!(grown < 128 << 10, "it has grown by {grown} KiB");
+    attack.end();
+    good::call(daemon.http, None).unwrap();
+    assert_eq!(good::transfer(daemon.tftp, "good").unwrap(), FILE_LEN);
+    assert!(!daemon.said().iter().any(|line| line.contains(" error ") || line.contains("panicked")));
+}
+
+#[test]
+fn a_system_without_descriptors_does_not_end_it() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    // Its threads may not all have opened their stores yet, which takes three each; what is left is for connections.
+    let limit = descriptors() + 80;
+    let lowered = Command::new("prlimit")
+        .args([format!("--pid={}", daemon.pid()), format!("--nofile={limit}:{limit}")])
+        .status()
+        .expect("prlimit runs; install the Debian package util-linux");
+    assert!(lowered.success());
+    let mut crowd: Vec<TcpStream> = (0..180).map(|_| TcpStream::connect(daemon.http).unwrap()).collect();
+    wait_for("the system to refuse a connection", || {
+        daemon.said().iter().any(|line| line.contains("cannot accept an HTTP connection")).then_some(())
+    });
+    // The last of them is let in, too, for those that rest have to go.
+    let last = crowd.last_mut().unwrap();
+    last.set_read_timeout(Some(support::LIMIT)).unwrap();
+    last.write_all(b"GET /api/version HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(counted(&daemon, "accept_errors") > 0 && counted(&daemon, "displaced") > 0);
+}
