@@ -160,7 +160,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[http]\n\nlisen = \"0.0.0.0:80\"\n",
      &["3: http.lisen is not a setting of this program; there are listen, files, downloads_max, duration_max_s"]),
     ("# x\n[htpp]\nlisten = \"0.0.0.0:80\"\n",
-     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
+     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [auth], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
     ("listen = \"0.0.0.0:80\"\n",
      &["1: listen stands outside of every section; move it below its [SECTION] line"]),
     ("[http]\nlisten = \n",
