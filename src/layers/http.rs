@@ -389,7 +389,7 @@ enum Handled {
 fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> Handled {
     let metrics = shared.parts.commands.vitals.metrics();
     let arrived = Arrived::of(&request, &shared.access, metrics);
-    let mut call = call_of(&request);
+    let mut call = call_of(&request, shared.parts.commands.access.proxy_header());
     let is_file = call.path().starts_with(files::PREFIX);
     // Which call it is decides what is taken, and need not be looked up for the many whose body is here.
     let max = if is_file || request.has_arrived() { BODY_MAX } else { api::body_max(&call) };
