@@ -1,7 +1,7 @@
 // What people do to devices: a bar of buttons, each of which asks what it needs to know. The list of devices does it to those
 // that are selected, a device's page to its own.
 
-import { ApiError, get, path, post } from "../core/api.js";
+import { ApiError, get, getGuarded, path, post } from "../core/api.js";
 import { fill, h } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { DEVICE_STATES, inWords } from "../core/states.js";
@@ -43,7 +43,7 @@ const ACTIONS = [
  */
 export function orders({ names, submitted = () => {}, class: kind = null }) {
   const buttons = ACTIONS.map(({ title, act, primary }) =>
-    h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
+    h("button", { type: "button", class: primary ? "primary" : null, needs: "operator", on: { click: () => begin(act) } }, title));
   let busy = false;
   async function begin(act) {
     const chosen = names();
@@ -184,7 +184,7 @@ async function ping(names, submitted) {
 
 /** Whether it answers; that it does not is an error like any other. */
 async function pingOne(name) {
-  const { success } = await get(path`device/${name}/ping/`);
+  const { success } = await getGuarded(path`device/${name}/ping/`);
   if (!success) throw new ApiError(200, "no_ping", "does not answer");
 }
 

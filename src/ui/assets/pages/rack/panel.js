@@ -1,7 +1,7 @@
 // A relay board in the picture of the rack: its name, its two-way test, its banks as rows of relays. And a panel of those devices
 // that no relay switches.
 
-import { get, path } from "../../core/api.js";
+import { getGuarded, path } from "../../core/api.js";
 import { h, newId, put, say } from "../../core/dom.js";
 import { GROUPS } from "../../core/states.js";
 
@@ -11,7 +11,7 @@ async function test(board, button, result) {
   result.className = "result";
   say(result, "is asked …");
   try {
-    const { success } = await get(path`relay/${board.name}/test`);
+    const { success } = await getGuarded(path`relay/${board.name}/test`);
     result.className = success ? "result state group-free" : "result state group-failed";
     say(result, success ? "answers" : "does not answer");
   } catch (error) {
@@ -40,7 +40,7 @@ function frame(title, names, pickBox, lines, ...head) {
  */
 export function boardPanel(board, pickBox) {
   const result = h("span", { class: "result", role: "status" });
-  const button = board.known && h("button", { type: "button", "aria-label": `Test ${board.name}`, on: { click: () => test(board, button, result) } }, "Test");
+  const button = board.known && h("button", { type: "button", needs: "operator", "aria-label": `Test ${board.name}`, on: { click: () => test(board, button, result) } }, "Test");
   const panel = frame(board.name, board.names, pickBox, board.banks.length,
     board.name !== board.fqdn && h("span", { class: "soft small mono" }, board.fqdn),
     !board.known && h("span", { class: "soft small" }, "not among the relay boards, so it cannot be tested"), button, result);
