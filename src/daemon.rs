@@ -4,6 +4,7 @@
 //! waits for minutes, and one that gets a wrong answer boots the wrong system. Whatever ends unasked ends the daemon, with the
 //! name of what it was.
 
+mod access;
 mod confine;
 mod error;
 mod inventory;
@@ -119,6 +120,7 @@ pub struct Daemon {
     syslog: Option<(syslogd::Stopper, JoinHandle<()>)>,
     registration: Option<(registration::Stopper, JoinHandle<()>)>,
     journal: Layer,
+    audit: Layer,
     changes: (changes::Stopper, JoinHandle<()>),
     soundness: Soundness,
     pulse: Option<Layer>,
@@ -400,6 +402,7 @@ impl Prepared {
             false => feed,
         };
         let changes = (feed.stopper(), spawn("changes", ended_tx.clone(), move || feed.run()));
+        let (access, audit) = access::start(config, http, open()?, ended_tx.clone())?;
         let parts = http::Parts {
             settings: api::Settings {
                 server_name: config.server.name.clone(),
@@ -414,6 +417,7 @@ impl Prepared {
                 inventory: way,
                 vitals: Arc::clone(&vitals),
                 peers: peers.clone(),
+                access,
             },
             recent,
             log_bell,
@@ -446,6 +450,7 @@ impl Prepared {
             syslog,
             registration,
             journal,
+            audit,
             changes,
             soundness,
             pulse,
@@ -589,6 +594,7 @@ impl Daemon {
             }
         }
         self.journal.stop();
+        self.audit.stop();
         self.soundness.stop();
         let (stopper, thread) = self.changes;
         stopper.stop();

@@ -2,6 +2,7 @@
 //!
 //! The program is `main.rs`; everything it is made of is here, so that tests reach it. Start with `ARCHITECTURE.md`.
 
+pub mod access;
 pub mod api;
 pub mod bmm;
 pub mod boot;

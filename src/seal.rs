@@ -88,6 +88,12 @@ impl Secret {
         self.0.len()
     }
 
+    /// For tests.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+
     /// Where nobody writes letters: in the simulator.
     pub(crate) fn unused() -> Self {
         Self(Vec::new())

@@ -4,7 +4,6 @@
 //! them up at once. Fields that are not given stay as they are, `null` takes away what may be missing, names are not changed.
 
 use super::Ctx;
-use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{Changes, DeviceFull};
 use crate::lab::{Change, Exists, Fate, Format, Kind, Lab, Source};
@@ -191,7 +190,10 @@ fn single(ctx: &Ctx<'_>, kind: Kind, key: &[(&'static str, &str)]) -> Result<Lab
 fn elsewhere(ctx: &mut Ctx<'_>, owner: Option<&str>) -> Result<Option<Reply>> {
     match owner.filter(|o| *o != ctx.settings.server_name) {
         None => Ok(None),
-        Some(owner) => owner::redirect(ctx.call, owner, &ctx.store.servers()?).map(Some),
+        Some(owner) => {
+            let servers = ctx.store.servers()?;
+            ctx.redirect(owner, &servers).map(Some)
+        }
     }
 }
 

@@ -63,6 +63,43 @@ pub struct Call {
     pub body: Vec<u8>,
     /// Who calls: an address.
     pub peer: String,
+    /// What the call says of its caller.
+    pub credentials: Credentials,
+}
+
+/// What a call says of its caller, as it came. It has secrets, so its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// `Authorization` header.
+    pub authorization: Option<String>,
+    /// `Cookie` header.
+    pub cookies: Option<String>,
+    /// `X-CSRF-Token` header.
+    pub csrf: Option<String>,
+    /// `X-Forwarded-For` headers.
+    pub forwarded_for: Option<String>,
+    /// The header in which a reverse proxy names its user; all of them, with commas, where there are several.
+    pub proxy_user: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+impl Credentials {
+    /// The token of an `Authorization` header of the scheme `Bearer` (RFC 6750 section 2.1); other schemes are not ours.
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.authorization.as_deref()?.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+    }
+
+    /// The value of a cookie (RFC 6265 section 4.2).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.cookies.as_deref()?.split([';', ',']);
+        pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
 }
 
 impl Call {
@@ -80,6 +117,7 @@ impl Call {
             last_event_id: None,
             body: Vec::new(),
             peer: "(unknown)".into(),
+            credentials: Credentials::default(),
         }
     }
 

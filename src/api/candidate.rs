@@ -5,7 +5,6 @@
 
 use super::Ctx;
 use super::admin;
-use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{CandidateBody, Candidates, Nothing};
 use crate::lab::{Exists, Kind, Lab, proposed_row};
@@ -57,7 +56,7 @@ pub(super) fn accept(ctx: &mut Ctx<'_>) -> Result<Reply> {
     if let Some(owner) = wanted.filter(|o| *o != ctx.settings.server_name) {
         let servers = ctx.store.servers()?;
         if servers.iter().any(|s| s.name == owner && !s.url.is_empty()) {
-            return owner::redirect(ctx.call, &owner, &servers);
+            return ctx.redirect(&owner, &servers);
         }
     }
     admin::make_device(ctx, lab, &name)

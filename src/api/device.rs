@@ -180,6 +180,7 @@ pub(super) fn set_comments(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Rep
 
 pub(super) fn set_environment(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     let environment = read_environment(&ctx.body()?)?;
+    ctx.caller.may_work_in("what it would be then", &environment)?;
     edit(ctx, device, DeviceEdit::Environment(environment))
 }
 

@@ -3,6 +3,7 @@
 //! A page says where older and newer lines are. Whoever follows a log is answered from the store, like a reader of the past who
 //! has come to its end: nothing is kept for him, and one who is too far behind is told how much he is spared.
 
+use super::access::Stays;
 use super::events::STREAM_TYPE;
 use super::reply::{ApiError, Reply, Result};
 use super::types::{LogEntry, LogPageBody, UnknownSender, UnknownSenders};
@@ -31,6 +32,8 @@ pub struct Tail {
     place: Place,
     /// Lines that he gets before he waits.
     first: Vec<LogEntry>,
+    /// Whether they still may.
+    pub stays: Stays,
 }
 
 pub(super) fn of_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Answer> {
@@ -57,7 +60,9 @@ pub(super) fn of_device(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Answer
     if let Some(seen) = seen.map(|text| read_place("Last-Event-ID", &text)).transpose()? {
         search.from = LogFrom::After(seen);
     }
+    let stays = ctx.stays();
     let tail = |place, first: LogPage| Tail {
+        stays: stays.clone(),
         device: device.name.clone(),
         text: search.text.clone(),
         place,

@@ -3,9 +3,11 @@
 //! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
 //! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
 
+pub mod access;
 mod admin;
 pub mod ask;
 mod attempts;
+mod audit;
 mod bmm;
 pub mod body;
 pub mod call;
@@ -27,12 +29,15 @@ pub mod reply;
 mod report;
 mod request;
 pub mod routes;
+mod session;
 pub mod shapes;
 pub mod shelf;
 pub mod time;
+mod token;
 pub mod types;
 pub mod vitals;
 
+use crate::access::Caller;
 use crate::clock::Timestamp;
 use crate::layers::inventory::Way;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
@@ -41,6 +46,7 @@ use crate::logic::discovery::Rule;
 use crate::logic::ids::RequestId;
 use crate::store::Store;
 use crate::ui::assets;
+use access::{Access, Key};
 use body::Body;
 use call::Call;
 use crossbeam_channel::Sender;
@@ -100,6 +106,8 @@ pub struct Commands {
     pub vitals: Arc<Vitals>,
     /// The other servers of the pool; `None`: this one is alone.
     pub peers: Option<Peers>,
+    /// Who may do what.
+    pub access: Arc<Access>,
 }
 
 /// What a handler works with.
@@ -121,6 +129,16 @@ pub struct Ctx<'a> {
     shelf: Option<&'a Shelf>,
     /// Who asked for the request that the call is about.
     who: Option<String>,
+    /// Who calls.
+    caller: Caller,
+    /// By what they are known.
+    key: Option<Key>,
+    /// When their session, or their token, ends.
+    session_ends: Option<Timestamp>,
+    /// The request that the call has made.
+    made: Option<RequestId>,
+    /// What the audit log is to say of the call in place of its path.
+    about: Option<String>,
 }
 
 impl<'a> Ctx<'a> {
@@ -133,7 +151,23 @@ impl<'a> Ctx<'a> {
         now: Timestamp,
         call: &'a Call,
     ) -> Self {
-        Self { store, settings, commands, recent, now, call, params: Params::new(), shelf: None, who: None }
+        let (params, caller) = (Params::new(), Caller::nobody());
+        Self {
+            store,
+            settings,
+            commands,
+            recent,
+            now,
+            call,
+            params,
+            shelf: None,
+            who: None,
+            caller,
+            key: None,
+            session_ends: None,
+            made: None,
+            about: None,
+        }
     }
 
     /// This with devices that are kept ready.
@@ -143,11 +177,12 @@ impl<'a> Ctx<'a> {
 
     /// What `{name}` of the route's pattern stands for.
     fn param(&self, name: &str) -> &str {
-        self.params
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, v)| v.as_str())
-            .expect("the route's pattern has this name")
+        self.has_param(name).expect("the route's pattern has this name")
+    }
+
+    /// The same, if the route's pattern has it.
+    fn has_param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str())
     }
 
     fn body(&self) -> Result<Body> {
@@ -181,7 +216,7 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
     let result = match routes::find(ROUTES, ctx.call) {
         Found::Route(route, params) => {
             ctx.params = params;
-            run(route, &mut ctx)
+            answer(route, &mut ctx)
         }
         Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx).map(Answer::Now),
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
@@ -191,6 +226,26 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
         Answer::Now(reply) => Answer::Now(Reply { who: ctx.who, ..reply }),
         later => later,
     }
+}
+
+/// Who may not call is told so before all else; what was changed is written down.
+fn answer(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
+    let done = match ctx.admit(route) {
+        Ok(()) => run(route, ctx),
+        Err(error) => Ok(Answer::Now(readable(ctx, &error))),
+    };
+    let done = done.unwrap_or_else(|error| Answer::Now(error.reply()));
+    if let Answer::Now(reply) = &done {
+        ctx.tell_audit(route, reply);
+    }
+    Ok(done)
+}
+
+/// A refusal that a page of the pool may read, wherever it comes from.
+fn readable(ctx: &mut Ctx<'_>, error: &ApiError) -> Reply {
+    let known = ctx.call.origin.as_ref().and_then(|_| ctx.store.servers().ok());
+    let origin = known.and_then(|servers| owner::check_origin(ctx.call, &servers).ok().flatten());
+    owner::allow(error.reply(), origin)
 }
 
 /// What is not there is 404 before anything else; what is somebody else's is theirs to refuse; then the page's origin counts.
@@ -204,11 +259,13 @@ fn run(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
         Run::Plain(handler) => guarded(route, None, ctx, handler),
         Run::Device(handler) => {
             let device = load_device(ctx, route)?;
+            ctx.may_work_on(route, &device.view)?;
             let owner = device.view.info.imaging_server.clone();
             guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &device.view))
         }
         Run::Request(handler) => {
             let request = load_request(ctx)?;
+            ctx.may_touch(route, &request)?;
             let owner = request.server.clone();
             guarded(route, Some(&owner), ctx, |ctx| handler(ctx, &request))
         }
@@ -244,7 +301,7 @@ fn guarded<'a>(
         if is_gone(owner) {
             return Err(ApiError::OwnerGone { server: owner.to_owned() });
         }
-        let reply = owner::redirect(ctx.call, owner, &servers)?;
+        let reply = ctx.redirect(owner, &servers)?;
         return Ok(owner::allow(reply, origin.unwrap_or_default()));
     }
     let origin = origin?;

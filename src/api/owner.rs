@@ -38,7 +38,7 @@ pub fn redirect(call: &Call, owner: &str, servers: &[ServerRow]) -> Result<Reply
 }
 
 /// A target as it came may hold bytes that must not stand in a header.
-fn escape(target: &str) -> String {
+pub(super) fn escape(target: &str) -> String {
     let mut out = String::with_capacity(target.len());
     for byte in target.bytes() {
         if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`') {

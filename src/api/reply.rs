@@ -13,6 +13,11 @@ use std::fmt;
 /// Seconds after which a caller that was turned away may try again: a burst of commits is over by then.
 pub const RETRY_AFTER_S: u32 = 5;
 
+/// Seconds after which somebody who has tried to log in too often may try again.
+pub const TRY_AGAIN_AFTER_S: u32 = 60;
+/// What a caller who must be known is told to send (RFC 6750 section 3).
+const CHALLENGE: &str = "Bearer realm=\"mozpool\"";
+
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -115,6 +120,14 @@ pub enum ApiError {
     TooLarge { max: usize },
     /// A web page of somebody else wants to change something here.
     ForeignOrigin { origin: String },
+    /// Nobody is known who calls, or not any more; in a sentence.
+    Unauthorized { why: String },
+    /// Somebody is known who may not; in a sentence.
+    Forbidden { why: String },
+    /// A page changes something with somebody's session and does not say what only their own pages know.
+    NoCsrf,
+    /// Logins from an address have failed too often.
+    TooManyTries,
     /// A letter of another server that nobody of our pool has sealed.
     WrongSeal,
     /// What was asked for belongs to a server that nobody has heard of for long.
@@ -154,6 +167,11 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Nobody is known who calls.
+    pub fn unauthorized(why: impl Into<String>) -> Self {
+        Self::Unauthorized { why: why.into() }
+    }
+
     /// Its HTTP status.
     pub fn status(&self) -> u16 {
         match self {
@@ -169,7 +187,8 @@ impl ApiError {
                     400
                 }
             }
-            Self::ForeignOrigin { .. } | Self::WrongSeal => 403,
+            Self::Unauthorized { .. } => 401,
+            Self::ForeignOrigin { .. } | Self::WrongSeal | Self::Forbidden { .. } | Self::NoCsrf => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
@@ -177,6 +196,7 @@ impl ApiError {
             Self::ConditionFailed => 412,
             Self::TooLarge { .. } => 413,
             Self::BadRange { .. } => 416,
+            Self::TooManyTries => 429,
             Self::Internal => 500,
             Self::Inventory { .. } => 502,
             Self::Busy { .. }
@@ -207,6 +227,10 @@ impl ApiError {
             Self::Lab(_) => "bad_row",
             Self::TooLarge { .. } => "too_large",
             Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NoCsrf => "no_csrf_token",
+            Self::TooManyTries => "too_many_tries",
             Self::Conflict { .. } => "conflict",
             Self::Inventory { .. } => "inventory",
             Self::ChangesGone { .. } | Self::ChangesAhead { .. } => "changes_gone",
@@ -253,6 +277,8 @@ impl ApiError {
         let reply = Reply::json_with(self.status(), &body);
         match self {
             Self::MethodNotAllowed { allow } => reply.with("Allow", allow.clone()),
+            Self::Unauthorized { .. } => reply.with("WWW-Authenticate", CHALLENGE),
+            Self::TooManyTries => reply.with("Retry-After", TRY_AGAIN_AFTER_S.to_string()),
             Self::BadRange { size } => reply.with("Content-Range", format!("bytes */{size}")),
             _ if self.status() == 503 => reply.with("Retry-After", RETRY_AFTER_S.to_string()),
             _ => reply,
@@ -276,7 +302,19 @@ impl fmt::Display for ApiError {
             Self::WrongType { key, wanted, found } => {
                 write!(f, "the key `{key}` is {found}; it should be {wanted}")
             }
-            Self::BadValue { why } | Self::Conflict { why } | Self::Inventory { why } => f.write_str(why),
+            Self::BadValue { why }
+            | Self::Conflict { why }
+            | Self::Inventory { why }
+            | Self::Unauthorized { why }
+            | Self::Forbidden { why } => f.write_str(why),
+            Self::NoCsrf => f.write_str(
+                "the call changes something with a session and does not say its X-CSRF-Token, which GET /api/session answers; load \
+                 the page again, or send a token",
+            ),
+            Self::TooManyTries => write!(
+                f,
+                "too many logins from this address have failed; try again in {TRY_AGAIN_AFTER_S} s"
+            ),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
             Self::ForeignOrigin { origin } => {

@@ -23,15 +23,18 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
             let name = name.to_owned();
             let found = ctx.store.named(&name)?;
             found.ok_or_else(|| ApiError::NotFound { kind: "device", name: name.clone() })?;
+            in_their_environment(ctx, &name)?;
             Some(name)
         }
     };
-    let body = CreateBody::read(ctx.body()?)?;
+    let mut body = CreateBody::read(ctx.body()?)?;
+    body.environment = ctx.caller.narrow(body.environment.take())?;
     ctx.who = Some(body.assignee.clone());
     let new = new_request(ctx, named, body)?;
     let image = new.wanted.install.image.to_string();
     match ctx.commands.create_request(new)? {
         CreateAnswer::Created { request, busy } => {
+            ctx.made = Some(request);
             let view = ctx.store.request(request)?.ok_or_else(|| {
                 log::error!("request={request} is not in the store although it was just made");
                 ApiError::Internal
@@ -48,6 +51,16 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply> {
             Err(ApiError::Unavailable)
         }
     }
+}
+
+/// A board that is named must be in an environment of the caller's, if they have some.
+fn in_their_environment(ctx: &mut Ctx<'_>, name: &str) -> Result<()> {
+    if ctx.caller.environments.is_empty() {
+        return Ok(());
+    }
+    let device = ctx.store.device(name)?;
+    let environment = device.map(|device| device.info.environment.clone()).unwrap_or_default();
+    Ok(ctx.caller.may_work_in(name, &environment)?)
 }
 
 fn new_request(ctx: &mut Ctx<'_>, named: Option<String>, body: CreateBody) -> Result<NewRequest> {

@@ -2,6 +2,7 @@
 //!
 //! Keys that clients of the original read keep their names, types and order; new ones stand after them.
 
+mod access;
 mod attempts;
 mod boot;
 mod candidates;
@@ -12,6 +13,7 @@ mod reports;
 mod servers;
 mod taken;
 
+pub use access::*;
 pub use attempts::{AttemptBody, Attempts};
 pub use boot::*;
 pub use candidates::*;

@@ -3,6 +3,7 @@
 //! It knows what may be set, within which limits, and what holds otherwise; it opens no port, file root or store. An empty file is
 //! a good configuration. `packaging/mozpool.toml` lists every setting; a test holds it to this file.
 
+mod auth;
 mod changed;
 mod document;
 mod error;
@@ -11,6 +12,7 @@ mod inventory;
 mod live;
 mod registration;
 
+pub use auth::Auth;
 pub use changed::changed;
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
@@ -45,6 +47,8 @@ pub struct Config {
     pub store_url: String,
     /// The API and the files that boards download.
     pub http: Http,
+    /// Who may do what.
+    pub auth: Auth,
     /// Network boot.
     pub tftp: Tftp,
     /// What boards say.
@@ -346,6 +350,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         downloads_max: document.number(("http", "downloads_max"), 1..=1000, 256),
         duration_max_s: document.number(("http", "duration_max_s"), 1..=10 * 365 * DAY_S, 604_800),
     };
+    let auth = auth::read(document);
     let tftp = Tftp {
         enabled: document.switch(("tftp", "enabled"), true),
         listen: document.addresses(("tftp", "listen"), any(69)),
@@ -429,6 +434,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         server,
         store_url,
         http,
+        auth,
         tftp,
         syslog,
         registration,

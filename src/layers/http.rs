@@ -376,7 +376,7 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
     if arrived.line.is_behind_a_watcher() {
         shared.parts.recent.nudge();
     }
-    let mut call = call_of(&request);
+    let mut call = call_of(&request, shared.parts.commands.access.proxy_header());
     if call.path().starts_with(files::PREFIX) {
         match body_of(&request, BODY_MAX) {
             BodyIs::Absurd => refuse_absurd(request, &arrived),

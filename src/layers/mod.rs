@@ -3,6 +3,7 @@
 //! This is the only module that owns channels. Every channel is bounded; a full one is answered, never waited for: API calls
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
+pub mod audit;
 pub mod bmm;
 mod budget;
 pub mod changes;

@@ -36,7 +36,8 @@ impl World {
     fn sweep(&mut self) {
         let now = self.clock.now();
         let before = now.plus_ms(-12 * HOUR_MS);
-        let too_old = TooOld { logs: before, requests: before, changes: before, reports: before, now };
+        let too_old =
+            TooOld { logs: before, requests: before, changes: before, reports: before, audit: before, now };
         while let Ok(true) = self.store.prune(&too_old, 1000) {}
     }
 

@@ -4,7 +4,7 @@ use super::cells::{Cells, readable};
 use super::chunk::LogChunk;
 use super::conn::{Conn, ConnError, Doing, Row, Then, args};
 use super::rows::{DeviceLogLine, LogLine, StrayLogLine, StraySender, TooOld};
-use super::{Bell, Result, candidates, changes, outcomes, requests, spells, sql};
+use super::{Bell, Result, access, candidates, changes, outcomes, requests, spells, sql};
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::time::Timestamp;
 
@@ -211,7 +211,8 @@ pub(super) fn prune<C: Conn>(c: &mut C, bell: &Bell, too_old: &TooOld, limit: us
         let changes = changes::delete_old(c, too_old.changes, limit)?;
         let spells = spells::delete_old(c, too_old.reports, limit)?;
         let outcomes = outcomes::delete_old(c, too_old.reports, limit)?;
-        let full = [requests, candidates, changes, spells, outcomes].contains(&limit);
+        let audit = access::delete_old(c, too_old.audit, limit)?;
+        let full = [requests, candidates, changes, spells, outcomes, audit].contains(&limit);
         // A chunk that was filled to the brim may have left some; the next one finds out.
         Ok((more || full, Then::Commit))
     })

@@ -3,6 +3,7 @@
 //! Each thread has a `Store` of its own. The *lifeguard* thread alone writes devices, *mozpool* requests and claims, *journal*
 //! the logs that come from outside; everybody reads. A method that changes several rows does so in one transaction.
 
+mod access;
 mod admin;
 mod apply;
 mod attempts;
@@ -39,6 +40,7 @@ mod sqlstore;
 pub(crate) mod tally;
 pub(crate) mod through;
 
+pub use access::{AuditRow, AuditSearch, TokenRow};
 pub use backup::{Check, Restored, Verified};
 pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
@@ -54,6 +56,7 @@ pub use mysql::BadAddress;
 pub use process::Process;
 pub use rows::*;
 
+use crate::access::Digest;
 use crate::lab::{Change as LabChange, Kind, Lab, LabError};
 use crate::logic::attempt::{Attempt, Turn};
 use crate::logic::catalog::Catalog;
@@ -404,6 +407,36 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError::Inventory`] says what cannot be, or that it would be too much at once.
     fn sync_inventory(&mut self, sync: &Sync, dry_run: bool, now: Timestamp) -> Result<Synced>;
+    // Who may do what.
+
+    /// All tokens, by name.
+    fn tokens(&mut self) -> Result<Vec<TokenRow>>;
+    /// The token with this secret.
+    fn token_of_hash(&mut self, hash: &Digest) -> Result<Option<TokenRow>>;
+    /// The token of this name.
+    fn token_of_name(&mut self, name: &str) -> Result<Option<TokenRow>>;
+    /// Makes a token; `hash` is of its secret, where it has one. False: the name is taken.
+    fn make_token(&mut self, row: &TokenRow, hash: Option<&Digest>) -> Result<bool>;
+    /// Takes a token back, and ends its sessions. False: there is none of this name.
+    fn revoke_token(&mut self, name: &str) -> Result<bool>;
+    /// The token that a session is of, and when the session ends.
+    fn session(&mut self, hash: &Digest) -> Result<Option<(TokenRow, Timestamp)>>;
+    /// Begins a session of a token; those that have ended go, and the oldest beyond `keep`.
+    fn make_session(
+        &mut self,
+        hash: &Digest,
+        token: &str,
+        now: Timestamp,
+        ends: Timestamp,
+        keep: usize,
+    ) -> Result<()>;
+    /// Ends a session, if it is there.
+    fn end_session(&mut self, hash: &Digest) -> Result<()>;
+    /// Appends entries to the audit log, and notes on which day tokens were used; on disk with the next durable write.
+    fn append_audit(&mut self, entries: &[AuditRow], used: &[(String, Timestamp)]) -> Result<()>;
+    /// Entries of the audit log, the newest first.
+    fn audit(&mut self, search: &AuditSearch) -> Result<Vec<AuditRow>>;
+
     /// All that a lab file can say of these kinds, of all servers: applied again it changes nothing.
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab>;
 }

@@ -110,6 +110,8 @@ pub struct TooOld {
     pub changes: Timestamp,
     /// What reports are made of and ended before.
     pub reports: Timestamp,
+    /// Entries of the audit log that were made before.
+    pub audit: Timestamp,
     /// Now, for what there is to tell about it.
     pub now: Timestamp,
 }

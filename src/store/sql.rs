@@ -297,6 +297,39 @@ pub(super) const LEASE_TAKE: &str =
 pub(super) const LEASE_INSERT: &str = "INSERT INTO leases (holder, ends_at, name) VALUES (?, ?, ?)";
 pub(super) const LEASE_END: &str = "UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ?";
 
+// Tokens and sessions.
+pub(super) const TOKENS: &str = "SELECT name, hash IS NULL, role, environments, made_at, expires_at, used_at FROM tokens \
+    ORDER BY name LIMIT ?";
+pub(super) const TOKEN_OF_HASH: &str = "SELECT name, hash IS NULL, role, environments, made_at, expires_at, used_at FROM tokens \
+    WHERE hash = ?";
+pub(super) const TOKEN_OF_NAME: &str = "SELECT name, hash IS NULL, role, environments, made_at, expires_at, used_at FROM tokens \
+    WHERE name = ?";
+pub(super) const TOKEN_INSERT: &str =
+    "INSERT INTO tokens (name, hash, role, environments, made_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)";
+pub(super) const TOKEN_DELETE: &str = "DELETE FROM tokens WHERE name = ?";
+pub(super) const TOKEN_USED: &str =
+    "UPDATE tokens SET used_at = ? WHERE name = ? AND (used_at IS NULL OR used_at < ?)";
+pub(super) const SESSION: &str = "SELECT t.name, t.hash IS NULL, t.role, t.environments, t.made_at, t.expires_at, t.used_at, s.ends_at \
+    FROM sessions s JOIN tokens t ON t.name = s.token WHERE s.hash = ?";
+pub(super) const SESSION_INSERT: &str =
+    "INSERT INTO sessions (hash, token, made_at, ends_at) VALUES (?, ?, ?, ?)";
+pub(super) const SESSION_DELETE: &str = "DELETE FROM sessions WHERE hash = ?";
+pub(super) const SESSIONS_OF_TOKEN: &str = "SELECT hash FROM sessions WHERE token = ?";
+/// Those whose place others need.
+pub(super) const SESSIONS_BEYOND: &str =
+    "SELECT hash FROM sessions ORDER BY made_at DESC, hash LIMIT ? OFFSET ?";
+pub(super) const SESSIONS_ENDED: &str = "SELECT hash FROM sessions WHERE ends_at <= ? LIMIT ?";
+
+// The audit log.
+pub(super) const AUDIT_INSERT: &str = "INSERT INTO audit_log (at, who, role, via, address, method, path, status, device, request_id) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Newest first, below a number; who and a part of the method, path or device may be asked for.
+pub(super) const AUDIT: &str = "SELECT id, at, who, role, via, address, method, path, status, device, request_id FROM audit_log \
+    WHERE id < ? AND at >= ? AND (? = '' OR who = ?) \
+    AND (? = '' OR instr(path, ?) > 0 OR instr(COALESCE(device, ''), ?) > 0) ORDER BY id DESC LIMIT ?";
+pub(super) const AUDIT_OLD: &str = "SELECT id FROM audit_log WHERE at < ? ORDER BY at LIMIT ?";
+pub(super) const AUDIT_DELETE: &str = "DELETE FROM audit_log WHERE id = ?";
+
 // Deletions, and what stands in their way: names of a few, in order, and no more than are shown.
 pub(super) const DEVICE_DELETE: &str = "DELETE FROM devices WHERE name = ?";
 pub(super) const DEVICE_LOGS_OLDEST: &str =

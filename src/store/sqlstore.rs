@@ -2,10 +2,12 @@
 
 use super::conn::Conn;
 use super::{
-    Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease, LogChunk, RequestCommit,
-    Result, Store, Sync, Synced, admin, apply, attempts, boards, candidates, changes, delete, devices,
-    export, inventory, leases, logs, outcomes, peers, requests, rows::*, search, spells,
+    AuditRow, AuditSearch, Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease,
+    LogChunk, RequestCommit, Result, Store, Sync, Synced, TokenRow, access, admin, apply, attempts, boards,
+    candidates, changes, delete, devices, export, inventory, leases, logs, outcomes, peers, requests,
+    rows::*, search, spells,
 };
+use crate::access::Digest;
 use crate::lab::{Change, Kind, Lab};
 use crate::logic::attempt::Attempt;
 use crate::logic::catalog::Catalog;
@@ -276,6 +278,43 @@ impl<C: Conn> Store for SqlStore<C> {
     }
     fn lease(&mut self, name: &str) -> Result<Option<Lease>> {
         leases::read(&mut self.conn, name)
+    }
+    fn tokens(&mut self) -> Result<Vec<TokenRow>> {
+        access::tokens(&mut self.conn)
+    }
+    fn token_of_hash(&mut self, hash: &Digest) -> Result<Option<TokenRow>> {
+        access::token_of_hash(&mut self.conn, hash)
+    }
+    fn token_of_name(&mut self, name: &str) -> Result<Option<TokenRow>> {
+        access::token_of_name(&mut self.conn, name)
+    }
+    fn make_token(&mut self, row: &TokenRow, hash: Option<&Digest>) -> Result<bool> {
+        access::make_token(&mut self.conn, row, hash)
+    }
+    fn revoke_token(&mut self, name: &str) -> Result<bool> {
+        access::revoke_token(&mut self.conn, name)
+    }
+    fn session(&mut self, hash: &Digest) -> Result<Option<(TokenRow, Timestamp)>> {
+        access::session(&mut self.conn, hash)
+    }
+    fn make_session(
+        &mut self,
+        hash: &Digest,
+        token: &str,
+        now: Timestamp,
+        ends: Timestamp,
+        keep: usize,
+    ) -> Result<()> {
+        access::make_session(&mut self.conn, hash, token, now, ends, keep)
+    }
+    fn end_session(&mut self, hash: &Digest) -> Result<()> {
+        access::end_session(&mut self.conn, hash)
+    }
+    fn append_audit(&mut self, entries: &[AuditRow], used: &[(String, Timestamp)]) -> Result<()> {
+        access::append(&mut self.conn, entries, used)
+    }
+    fn audit(&mut self, search: &AuditSearch) -> Result<Vec<AuditRow>> {
+        access::audit(&mut self.conn, search)
     }
     fn export_lab(&mut self, kinds: &[Kind]) -> Result<Lab> {
         export::lab(&mut self.conn, kinds)

@@ -3,6 +3,7 @@
 //! The only list of verbs beside the trait's own. Whoever stands between says what is special; all else is passed on.
 
 use super::*;
+use crate::access::Digest;
 use crate::lab::{Change as LabChange, Kind, Lab};
 use crate::logic::ids::HardwareId;
 use crate::logic::mozpool::Board;
@@ -191,5 +192,15 @@ pass_on! {
     fn take_lease(name: &str, holder: &str, now: Timestamp, ends: Timestamp) -> bool;
     fn give_up_lease(name: &str, holder: &str) -> ();
     fn lease(name: &str) -> Option<Lease>;
+    fn tokens() -> Vec<TokenRow>;
+    fn token_of_hash(hash: &Digest) -> Option<TokenRow>;
+    fn token_of_name(name: &str) -> Option<TokenRow>;
+    fn make_token(row: &TokenRow, hash: Option<&Digest>) -> bool;
+    fn revoke_token(name: &str) -> bool;
+    fn session(hash: &Digest) -> Option<(TokenRow, Timestamp)>;
+    fn make_session(hash: &Digest, token: &str, now: Timestamp, ends: Timestamp, keep: usize) -> ();
+    fn end_session(hash: &Digest) -> ();
+    fn append_audit(entries: &[AuditRow], used: &[(String, Timestamp)]) -> ();
+    fn audit(search: &AuditSearch) -> Vec<AuditRow>;
     fn export_lab(kinds: &[Kind]) -> Lab;
 }

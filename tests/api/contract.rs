@@ -193,6 +193,21 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("POST inventory/sync?dry_run=1", NOTHING, "", Is(concat!(r#"200 {"changes":["device panda-0001: comments good -> better"],"#,
         r#""dry_run":true,"summary":{"device":{"changed":1}},"systems":2,"left":[],"#,
         r#""skipped":[{"name":"bare","place":"rack.toml:13","why":"it has no relay"}],"brake":null}"#))),
+    // Who may do what.
+    ("GET session", NOTHING, "", Is(r#"200 {"mode":"open","name":null,"role":"admin","environments":[],"csrf":null,"expires":null}"#)),
+    ("POST session", NOTHING, r#"{"token":"mzp_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#, Keys("", "mode name role environments csrf expires")),
+    ("DELETE session", NOTHING, "", Is("204 ")),
+    ("GET token/list", NOTHING, "", Is(concat!(r#"200 {"tokens":[{"name":"ci","role":"requester","environments":["tests"],"#,
+        r#""made":"2026-11-22T11:46:40.000Z","expires":null,"last_used":"2026-11-22","proxy":false}]}"#))),
+    ("POST token", NOTHING, r#"{"name":"ann@lab","role":"operator","days":7,"proxy":true}"#, Is(concat!(
+        r#"201 {"name":"ann@lab","role":"operator","environments":[],"made":"2026-11-22T11:49:06.581Z","#,
+        r#""expires":"2026-11-29T11:49:06.581Z","last_used":null,"proxy":true,"token":null}"#))),
+    ("POST token", NOTHING, r#"{"name":"ci","role":"viewer"}"#,
+        Is(r#"409 {"error":{"code":"conflict","message":"there is a token ci already; revoke it, or choose another name"}}"#)),
+    ("DELETE token/ci", NOTHING, "", Is("204 ")),
+    ("DELETE token/nobody", NOTHING, "",
+        Is(r#"404 {"error":{"code":"not_found","message":"there is no token `nobody`","detail":{"kind":"token","name":"nobody"}}}"#)),
+    ("GET audit", NOTHING, "", Is(r#"200 {"entries":[],"more":false}"#)),
     // What is ours alone.
     ("GET health", NOTHING, "", Keys("", "status server version started services")),
     ("GET ready", NOTHING, "", Keys("", "ready checks")),
@@ -279,6 +294,7 @@ fn target(route: &Route, whose: Whose) -> String {
         "{model}" => "ES",
         "{mac}" => "0a:0b:0c:0d:0e:ff",
         "{event}" => "close",
+        "{token}" => "ci",
         "{report}" => "availability",
         "{from}" | "{to}" => "ready",
         other if other.starts_with('{') => panic!("say here what {other} of {} may be", route.path),
@@ -328,10 +344,12 @@ fn every_route_takes_its_path_with_and_without_the_slash() {
         let in_use = refused && without.status == 409;
         assert!(without.status < 300 || in_use, "{verb} {plain}: {}", without.line());
         if without.status == 201 {
-            assert_eq!(with.status, 200, "{verb} {plain}/: it is there by now");
+            let again = if route.about.id == "makeToken" { 409 } else { 200 };
+            assert_eq!(with.status, again, "{verb} {plain}/: it is there by now");
             continue;
         }
-        assert_eq!(with.status, without.status, "{verb} {plain}/");
+        let want = if route.about.id == "revokeToken" { 404 } else { without.status };
+        assert_eq!(with.status, want, "{verb} {plain}/");
     }
 }
 

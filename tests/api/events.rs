@@ -230,8 +230,14 @@ fn numbers_that_are_gone_or_not_yet_given_are_410() {
     }
     // What is in memory is told from memory, although it is not kept any more; a new server has only what is kept.
     let old = Timestamp(i64::MIN);
-    let too_old =
-        mozpool::store::TooOld { logs: old, requests: old, changes: AT.plus_s(1), reports: old, now: AT };
+    let too_old = mozpool::store::TooOld {
+        logs: old,
+        requests: old,
+        changes: AT.plus_s(1),
+        reports: old,
+        audit: old,
+        now: AT,
+    };
     store.prune(&too_old, 2).unwrap();
     assert_eq!(told(&world.get("/api/events?after=0")), "1 panda-0001, 2 1, 3 panda-0002 | 3");
     let world = world.again();

@@ -3,11 +3,14 @@
 use crate::client::{Answer, send};
 use crate::document::must_allow;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use mozpool::access::Mode;
+use mozpool::api::access::{Access, Rules};
 use mozpool::api::events::Recent;
 use mozpool::api::vitals::{Listens, Vitals};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
 use mozpool::lab::Lab;
+use mozpool::layers::audit::Auditor;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::inventory;
@@ -15,9 +18,11 @@ use mozpool::layers::messages::{
     AdminAnswer, Administration, BmmJob, BootAnswer, CreateAnswer, DeviceAnswer, DraftAnswer,
     LifeguardCommand, ManualAnswer, MozpoolCommand, NetworkBoot, RequestAnswer,
 };
+use mozpool::layers::peers::Peers;
 use mozpool::layers::supervise::{Exit, spawn};
 use mozpool::logic::lifeguard;
 use mozpool::logic::mozpool::State;
+use mozpool::seal::Secret;
 use mozpool::store::{Location, Store};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -86,6 +91,8 @@ INSERT INTO candidates (mac, address, imaging_server, first_at, last_at, seen, a
    '', '', '', NULL, NULL, 1);
 INSERT INTO stray_senders (sender, hostname, line_count, first_at, last_at) VALUES
   ('10.0.0.77', 'new-board', 3, 1795348000000, 1795348100000), ('10.0.0.78', '', 1, 1795348000000, 1795348000000);
+INSERT INTO tokens (name, hash, role, environments, made_at, used_at) VALUES
+  ('ci', 'dc4bf80c77473d130fa0de86ba4018fe98bb214005e6a5891d12ba91446f9e81', 'requester', '["tests"]', 1795348000000, 1795305600000);
 INSERT INTO stray_logs (at, sender, message) VALUES
   (1795348000000, '10.0.0.77', 'one'), (1795348000000, '10.0.0.78', 'other'), (1795348100000, '10.0.0.77', 'two');
 INSERT INTO request_logs (request_id, at, source, message) VALUES (1, 1795348000000, 'statemachine', 'Finding device.');
@@ -128,6 +135,10 @@ pub(crate) struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     /// Reports are not begun until the other end of this is gone.
     pub(crate) reports_wait: Option<Receiver<()>>,
+    /// Whether it asks who calls, and whom it believes.
+    pub(crate) rules: Rules,
+    /// It is in a pool with this secret.
+    pub(crate) pool_secret: Option<String>,
 }
 
 impl Default for Options {
@@ -141,6 +152,8 @@ impl Default for Options {
             silence: SILENCE,
             clock,
             reports_wait: None,
+            rules: Rules::of(Mode::Open),
+            pool_secret: None,
         }
     }
 }
@@ -160,6 +173,9 @@ pub(crate) struct World {
     heard: Receiver<String>,
     dir: Option<tempfile::TempDir>,
     _stuck: Option<Unheard>,
+    /// Its end has the audit log written.
+    audit_stop: Option<Sender<()>>,
+    audit: Option<std::thread::JoinHandle<()>>,
 }
 
 pub(crate) fn start() -> World {
@@ -199,6 +215,8 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
     spawn("changes", bounded(1).0, move || feed.run());
     let (opens, reports_wait) = (location.clone(), options.reports_wait.clone());
     let vitals = vitals();
+    let (audit_stop, stopped) = bounded(0);
+    let (auditor, audit) = Auditor::start(location.open().unwrap(), stopped, bounded(1).0);
     let inventory = inventory(&location, dir.path(), lifeguard.clone());
     let parts = Parts {
         settings: settings(),
@@ -208,7 +226,8 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
             bmm,
             inventory: Some(inventory),
             vitals: Arc::clone(&vitals),
-            peers: None,
+            peers: options.pool_secret.as_deref().map(|secret| peers(secret, dir.path(), &options.clock)),
+            access: Arc::new(Access::new(options.rules.clone(), auditor)),
         },
         recent,
         log_bell: Arc::default(),
@@ -240,7 +259,19 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         heard,
         dir: Some(dir),
         _stuck: stuck,
+        audit_stop: Some(audit_stop),
+        audit: Some(audit),
     }
+}
+
+/// The way to the other servers of a pool with this secret; nobody reads what is sent.
+fn peers(secret: &str, folder: &std::path::Path, clock: &Arc<dyn Clock>) -> Peers {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("secret");
+    std::fs::write(&path, secret).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let secret = Secret::read(&path).unwrap();
+    Peers::new("img1.lab", 1, secret, Arc::clone(clock), bounded(1).0, unbounded().0)
 }
 
 /// An inventory of files: panda-0001 as it is but for a comment, and a board that is none of ours.
@@ -382,6 +413,10 @@ impl World {
         if let Some(mut running) = self.running.take() {
             running.stop();
             running.join(PATIENCE);
+            self.audit_stop = None;
+            if let Some(audit) = self.audit.take() {
+                audit.join().unwrap();
+            }
             self.feed_stop.stop();
         }
     }

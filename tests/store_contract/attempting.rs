@@ -195,7 +195,7 @@ pub(crate) fn attempts_go_by_age_and_with_their_device(world: &World) {
     }
     let old = T0.plus_ms(20_000);
     let never = T0.plus_ms(-9);
-    let older = TooOld { logs: old, requests: never, reports: never, changes: never, now: T0 };
+    let older = TooOld { logs: old, requests: never, reports: never, changes: never, audit: never, now: T0 };
     while store.prune(&older, 3).unwrap() {}
     let views = store.attempts("panda-1", None, 10).unwrap();
     assert_eq!(views.iter().map(|v| v.attempt.steps.len()).collect::<Vec<_>>(), [4, 4, 4]);

@@ -135,6 +135,7 @@ pub(crate) fn a_request_is_told_of_and_so_is_its_device(world: &World) {
         requests: T0.plus_s(7201),
         changes: Timestamp(0),
         reports: Timestamp(0),
+        audit: Timestamp(i64::MIN),
         now: T0.plus_s(9000),
     };
     store.prune(&late, 10).unwrap();
@@ -230,7 +231,8 @@ pub(crate) fn pages_say_where_they_lie(world: &World) {
     commit.at = T0.plus_ms(-50_000);
     store.commit_devices(&[commit]).unwrap();
     let prune = |store: &mut dyn Store, changes: Timestamp, limit| {
-        let too_old = TooOld { logs: changes, requests: changes, changes, reports: changes, now: T0 };
+        let too_old =
+            TooOld { logs: changes, requests: changes, changes, reports: changes, audit: changes, now: T0 };
         store.prune(&too_old, limit).unwrap()
     };
     assert!(!prune(&mut *store, T0, 100), "the first is not old enough");

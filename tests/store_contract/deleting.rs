@@ -61,7 +61,14 @@ pub(crate) fn a_device_goes_with_its_log_and_comes_back_without(world: &World) {
         "the old one's lines are not the new one's"
     );
     // What one deletion did not take ages out as other lines do.
-    let old = mozpool::store::TooOld { logs: T0.plus_s(1), requests: T0, changes: T0, reports: T0, now: T0 };
+    let old = mozpool::store::TooOld {
+        logs: T0.plus_s(1),
+        requests: T0,
+        changes: T0,
+        reports: T0,
+        audit: T0,
+        now: T0,
+    };
     while store.prune(&old, 200).unwrap() {}
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn candidates_that_are_not_heard_of_are_forgotten_but_not_what_was_de
     store.note_candidates(&[asked(1, 0, 1), asked(2, 0, 1), asked(3, 10, 1)], 10).unwrap();
     store.ignore_candidate(mac(2), true, T0).expect("the store works");
     let logs = T0.plus_ms(5000);
-    let too_old = TooOld { logs, requests: T0, changes: T0, reports: T0, now: T0 };
+    let too_old = TooOld { logs, requests: T0, changes: T0, reports: T0, audit: T0, now: T0 };
     while store.prune(&too_old, 100).unwrap() {}
     assert_eq!(macs(&mut *store), [mac(3), mac(2)]);
 }
@@ -141,7 +141,8 @@ pub(crate) fn all_that_happens_to_candidates_is_told(world: &World) {
         .apply_lab(&Lab::parse(&device, "lab.toml", "here").expect("a lab"), false, T0)
         .expect("the store works");
     assert_eq!(told(&mut *store), [(ChangeWhat::Deleted, text(3))]);
-    let too_old = TooOld { logs: T0.plus_ms(60_000), requests: T0, changes: T0, reports: T0, now: T0 };
+    let too_old =
+        TooOld { logs: T0.plus_ms(60_000), requests: T0, changes: T0, reports: T0, audit: T0, now: T0 };
     while store.prune(&too_old, 100).expect("the store works") {}
     assert_eq!(told(&mut *store), [(ChangeWhat::Deleted, text(2))]);
 }

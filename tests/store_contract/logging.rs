@@ -69,7 +69,14 @@ pub(crate) fn stray_lines_are_kept_to_a_number(world: &World) {
 
 /// Lines and requests from before these times; changes stay.
 fn older(logs: Timestamp, requests: Timestamp) -> TooOld {
-    TooOld { logs, requests, changes: Timestamp(i64::MIN), reports: Timestamp(i64::MIN), now: T0 }
+    TooOld {
+        logs,
+        requests,
+        changes: Timestamp(i64::MIN),
+        reports: Timestamp(i64::MIN),
+        audit: Timestamp(i64::MIN),
+        now: T0,
+    }
 }
 
 pub(crate) fn old_lines_go_in_chunks_and_young_ones_stay(world: &World) {

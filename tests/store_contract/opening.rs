@@ -100,8 +100,14 @@ fn requests_and_devices_of_an_older_store_are_read_as_before() {
     assert_eq!(messages(&store.search_log("d1", &search).unwrap().lines), ["Two", "two again"]);
     assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["one", "Two", "two again"]);
     let never = Timestamp(i64::MIN);
-    let too_old =
-        TooOld { logs: Timestamp(6), requests: never, changes: never, reports: never, now: Timestamp(8) };
+    let too_old = TooOld {
+        logs: Timestamp(6),
+        requests: never,
+        changes: never,
+        reports: never,
+        audit: never,
+        now: Timestamp(8),
+    };
     assert!(!store.prune(&too_old, 100).unwrap());
     assert_eq!(messages(&store.device_log("d1", None, None).unwrap()), ["Two", "two again"]);
 }
@@ -197,7 +203,7 @@ fn an_unreadable_row_that_is_too_old_goes_with_the_others() {
         &format!("INSERT INTO candidates {row} VALUES {values}, 'no mac'), {values}, '020000000109')"),
     );
     let now = T0;
-    let too_old = TooOld { logs: T0, requests: T0, changes: T0, reports: T0, now };
+    let too_old = TooOld { logs: T0, requests: T0, changes: T0, reports: T0, audit: T0, now };
     while store.prune(&too_old, 100).expect("a row that nobody can read stops nothing") {}
     let left = rusqlite::Connection::open(path(&world)).expect("the file");
     let left: i64 =

@@ -246,7 +246,7 @@ pub(crate) fn what_reports_need_outlives_all_else_and_goes_by_its_own_age(world:
     let never = Timestamp(i64::MIN);
     let prune = |store: &mut dyn Store, requests, reports| {
         while store
-            .prune(&TooOld { logs: never, requests, changes: never, reports, now: at(9000) }, 2)
+            .prune(&TooOld { logs: never, requests, changes: never, reports, audit: never, now: at(9000) }, 2)
             .unwrap()
         {}
     };

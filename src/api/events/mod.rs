@@ -9,6 +9,7 @@ mod recent;
 pub use query::{Filter, LIMIT_MAX, Query};
 pub use recent::{Entry, Found, RECENT_MAX, Recent};
 
+use super::access::Stays;
 use super::call::Verb;
 use super::reply::{ApiError, Reply, Result};
 use super::types::changes_text;
@@ -26,6 +27,8 @@ pub struct Watch {
     pub query: Query,
     /// Everything up to this number is known.
     pub after: u64,
+    /// Whether they still may.
+    pub stays: Stays,
 }
 
 /// Changes, and where to go on.
@@ -98,11 +101,11 @@ pub(super) fn follow(ctx: &mut Ctx<'_>) -> Result<Answer> {
         return Ok(Answer::Now(Reply::empty(200).with("Content-Type", STREAM_TYPE)));
     }
     if query.stream {
-        return Ok(Answer::Later(Watch { query, after }));
+        return Ok(Answer::Later(Watch { query, after, stays: ctx.stays() }));
     }
     let is_patient = !query.wait.is_zero() && !is_head && !ctx.recent.is_closed();
     if page.entries.is_empty() && may_wait && is_patient {
-        return Ok(Answer::Later(Watch { query, after: page.seen }));
+        return Ok(Answer::Later(Watch { query, after: page.seen, stays: ctx.stays() }));
     }
     Ok(Answer::Now(page.reply()))
 }

@@ -17,6 +17,8 @@ pub enum Tag {
     Reports,
     /// What there is, changed.
     Admin,
+    /// Who may do what.
+    Access,
     /// This server.
     Server,
 }
@@ -30,6 +32,7 @@ impl Tag {
         Self::Pool,
         Self::Reports,
         Self::Admin,
+        Self::Access,
         Self::Server,
     ];
 
@@ -42,6 +45,7 @@ impl Tag {
             Self::Pool => "pool",
             Self::Reports => "reports",
             Self::Admin => "administration",
+            Self::Access => "access",
             Self::Server => "server",
         }
     }
@@ -57,6 +61,7 @@ impl Tag {
             Self::Pool => "What there is to ask for: images, environments, PXE configs.",
             Self::Reports => "How it went: reports, what became of devices, what is to be repaired.",
             Self::Admin => "Making, changing and deleting what there is, one at a time or as a lab file.",
+            Self::Access => "Who may do what: sessions of pages, tokens, the audit log.",
             Self::Server => "This server: its version, its health, this document.",
         }
     }

@@ -8,6 +8,7 @@ pub mod about;
 mod operation;
 pub mod shape;
 
+use super::access::COOKIE;
 use super::call::Verb;
 use super::reply::{Reply, Result};
 use super::routes::{ROUTES, Route};
@@ -31,6 +32,10 @@ those of rows. A key of the query with an empty value is as good as none.
 Calls that change a device, a request or a relay board belong to the imaging server that owns it; the others redirect to it, \
 302 for `GET` and 307 for other methods, with path and query (`x-owner` says whose it is). A thing that does not exist is 404 \
 before that. An `Origin` that is no known imaging server is refused by calls that change something.
+
+A server that asks who calls (`mode` of `GET /api/session`) wants a token or a session with all calls whose `x-needs` is a role: \
+`viewer`, `requester`, `operator` or `admin`, each of which may all that those before it may. Without one it is 401, with one of \
+another role or for other environments 403.
 
 Times are UTC.";
 
@@ -67,7 +72,11 @@ fn document_of(routes: &[Route], settings: &Settings) -> Value {
         "servers": [{ "url": "/", "description": "Any server of the pool." }],
         "tags": tags,
         "paths": paths,
-        "components": { "schemas": schemas.used, "responses": operation::shared() },
+        "components": { "schemas": schemas.used, "responses": operation::shared(), "securitySchemes": {
+            "token": { "type": "http", "scheme": "bearer", "description": "A token, as `mozpool token create` makes it." },
+            "session": { "type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A page's session; with it calls that \
+                change something need the header `X-CSRF-Token`." },
+        } },
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::about::{About, Gives, Holds, Media, Query, Takes};
 use super::shape::{Kind, Schemas};
+use crate::access::Needs;
 use crate::api::call::Verb;
 use crate::api::owner::Owner;
 use crate::api::reply::RETRY_AFTER_S;
@@ -13,7 +14,12 @@ use serde_json::{Map, Value, json};
 const SHARED: &[(u16, &str, &str)] = &[
     (302, "ToOwnerByGet", "Another server owns it; `Location` is there, with path and query."),
     (307, "ToOwner", "Another server owns it; the same call with the same body goes to `Location`."),
-    (403, "ForeignOrigin", "The `Origin` is a web page that is neither ours nor a known imaging server's."),
+    (401, "Unauthorized", "This server asks who calls, and no token that is good came with the call."),
+    (
+        403,
+        "Forbidden",
+        "The `Origin` is a web page that is neither ours nor a known imaging server's; or the token is for something else.",
+    ),
     (404, "NotFound", "The path names something that does not exist."),
     (413, "TooLarge", "The body is longer than a mebibyte."),
     (500, "Internal", "A fault of Mozpool; its log says more."),
@@ -36,6 +42,9 @@ pub(super) fn shared() -> Value {
             302 | 307 => {
                 response["headers"] =
                     json!({ "Location": header("The owner's URL of the call.", json!({ "type": "string", "format": "uri" })) });
+            }
+            401 => {
+                response["headers"] = json!({ "WWW-Authenticate": header("The scheme.", json!({ "type": "string" })) });
             }
             503 => {
                 response["headers"] = json!({ "Retry-After": header(
@@ -63,7 +72,11 @@ fn follows(route: &Route) -> Vec<u16> {
     if route.owner != Owner::Any {
         statuses.push(if route.verb == Verb::Get { 302 } else { 307 });
     }
-    if route.guarded() {
+    let is_asked = route.needs.role().is_some() || route.needs == Needs::Board;
+    if is_asked {
+        statuses.push(401);
+    }
+    if is_asked || route.guarded() {
         statuses.push(403);
     }
     if matches!(route.run, Run::Device(_) | Run::Log(_) | Run::Request(_) | Run::Board(_)) {
@@ -102,12 +115,22 @@ pub(super) fn of(route: &Route, path: &'static str, schemas: &mut Schemas<'_>) -
         "description": description,
         "parameters": parameters,
         "x-owner": owner(route.owner),
+        "x-needs": route.needs.name(),
+        "security": security(route.needs),
         "responses": answers,
     });
     if let Some(body) = body(takes, schemas) {
         operation["requestBody"] = body;
     }
     operation
+}
+
+/// Nothing at all will do for boards, and on a server that asks nobody.
+fn security(needs: Needs) -> Value {
+    match needs {
+        Needs::Nothing | Needs::Seal => json!([]),
+        _ => json!([{}, { "token": [] }, { "session": [] }]),
+    }
 }
 
 fn owner(owner: Owner) -> &'static str {

@@ -3,6 +3,7 @@
 //!
 //! A key that is added to a type is added here; a key that stands here is never taken away.
 
+mod access;
 mod admin;
 mod answers;
 mod attempts;
@@ -14,6 +15,7 @@ mod peers;
 mod queries;
 mod reports;
 
+pub use access::*;
 pub use admin::*;
 pub use answers::*;
 pub use attempts::*;

@@ -103,6 +103,7 @@ pub const PATH_PARAMETERS: &[PathParameter] = &[
         doc: "A candidate's MAC address, in any spelling.",
         example: "0a:0b:0c:0d:0e:09",
     },
+    PathParameter { name: "token", below: "", kind: Kind::Segment, doc: "A token's name.", example: "ci" },
     PathParameter {
         name: "event",
         below: "",

@@ -3,6 +3,7 @@
 //!
 //! Decides by a point in time that is passed in; what it writes goes to the log with the target `mozpool::access`.
 
+use crate::access::redacted;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -80,8 +81,10 @@ fn text(line: &Line<'_>) -> String {
     let Line { method, target, status, bytes, took, peer, who } = line;
     let ms = took.as_secs_f64() * 1000.0;
     let peer = peer.map_or_else(|| "(unknown)".to_owned(), |p| p.to_string());
-    let mut text =
-        format!("{method} {} {status} {ms:.1} ms {bytes} B peer={peer}", cut(target, TARGET_SHOWN));
+    let mut text = format!(
+        "{method} {} {status} {ms:.1} ms {bytes} B peer={peer}",
+        cut(&redacted(target), TARGET_SHOWN)
+    );
     if let Some(who) = who {
         // Writing to a text does not fail.
         let _ = write!(text, " assignee=\"{}\"", cut(who, WHO_SHOWN));

@@ -64,6 +64,10 @@ fn follow(shared: &Shared, mut tail: Tail, stream: &mut Stream, arrived: &Arrive
     let heartbeat = shared.parts.silence / super::watch::HEARTBEATS;
     let mut spoken = Instant::now();
     while !line.is_followed() && !shared.parts.recent.is_closed() {
+        let access = &shared.parts.commands.access;
+        if !tail.stays.may_go_on(access, shared.parts.clock.now(), || shared.open_store()) {
+            break;
+        }
         let seen = bell.writes();
         let (text, more) = match tail.next(store.as_mut()) {
             Ok(Some(next)) => next,

@@ -62,7 +62,7 @@ fn run(shared: &Arc<Shared>, request: Request, watch: &Watch, arrived: &Arrived)
 }
 
 fn wait(shared: &Shared, watch: &Watch, line: &Line) -> Page {
-    let Watch { query, after } = watch;
+    let Watch { query, after, stays: _ } = watch;
     let until = Instant::now() + query.wait;
     match shared.parts.recent.wait(*after, query.limit, &query.filter, until, || line.is_followed()) {
         Found::Some { entries, seen } => Page { entries, seen },
@@ -73,7 +73,8 @@ fn wait(shared: &Shared, watch: &Watch, line: &Line) -> Page {
 
 /// Writes what happens, until the client has enough or is told to come back.
 fn follow(shared: &Shared, watch: &Watch, stream: &mut Stream, line: &Line) -> io::Result<()> {
-    let Watch { query, after } = watch;
+    let Watch { query, after, stays } = watch;
+    let mut stays = stays.clone();
     let (limit, filter) = (query.limit.min(PIECE), &query.filter);
     let mut at = *after;
     let mut store: Option<Box<dyn Store>> = None;
@@ -97,6 +98,11 @@ fn follow(shared: &Shared, watch: &Watch, stream: &mut Stream, line: &Line) -> i
                 }
             },
         };
+        // Before it is told what has happened since.
+        let access = &shared.parts.commands.access;
+        if !stays.may_go_on(access, shared.parts.clock.now(), || shared.open_store()) {
+            break;
+        }
         at = page.seen;
         if page.entries.is_empty() && line.has_company() && Instant::now() >= until {
             break;

@@ -4,7 +4,8 @@ use super::access::{self, AccessLog};
 use super::body::{BodyIs, body_of};
 use super::lines::{Line, Lines};
 use super::write;
-use crate::api::call::{Call, Verb};
+use crate::api::access::CSRF_HEADER;
+use crate::api::call::{Call, Credentials, Verb};
 use crate::api::files::Conditions;
 use crate::api::metrics;
 use crate::api::reply::Reply;
@@ -43,7 +44,8 @@ fn verb_of(request: &Request) -> Verb {
     }
 }
 
-pub(super) fn call_of(request: &Request) -> Call {
+/// `proxy_header`: where a reverse proxy names its user.
+pub(super) fn call_of(request: &Request, proxy_header: Option<&str>) -> Call {
     let mut call = Call::new(verb_of(request), request.url());
     call.origin = header(request, "Origin");
     call.host = header(request, "Host");
@@ -53,6 +55,14 @@ pub(super) fn call_of(request: &Request) -> Call {
     call.last_event_id = header(request, "Last-Event-ID");
     call.if_none_match = header(request, "If-None-Match");
     call.peer = peer(request);
+    call.credentials = Credentials {
+        authorization: header(request, "Authorization"),
+        cookies: list(request, "Cookie"),
+        csrf: header(request, CSRF_HEADER),
+        forwarded_for: list(request, "X-Forwarded-For"),
+        // Of several, one may be the caller's own: then none of them is believed.
+        proxy_user: proxy_header.and_then(|name| list(request, name)),
+    };
     call
 }
 
@@ -61,8 +71,9 @@ pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
 }
 
 /// A list that may come in several lines (RFC 9110 section 5.3).
-fn list(request: &Request, name: &'static str) -> Option<String> {
-    let lines = request.headers().iter().filter(|h| h.field.equiv(name)).map(|h| h.value.as_str());
+fn list(request: &Request, name: &str) -> Option<String> {
+    let is_it = |h: &&Header| h.field.as_str().as_str().eq_ignore_ascii_case(name);
+    let lines = request.headers().iter().filter(is_it).map(|h| h.value.as_str());
     lines.map(str::to_owned).reduce(|all, line| all + "," + &line)
 }
 

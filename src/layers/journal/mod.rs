@@ -577,6 +577,7 @@ impl<S: LogStore> Journal<S> {
             requests: kept(&keep.request_days),
             changes: before(CHANGES_DAYS),
             reports: kept(&keep.report_days),
+            audit: kept(&keep.audit_days),
             now: today,
         };
         let wait = match self.store.prune(&too_old, PRUNE_ROWS) {

@@ -166,6 +166,7 @@ fn settings() -> Settings {
             log_bytes_max: (100 << 20).into(),
             request_days: 7.into(),
             report_days: 400.into(),
+            audit_days: 365.into(),
         }),
     }
 }

@@ -12,7 +12,8 @@ pub use pulse::{Place, Pulse};
 
 use super::messages::{MozpoolNotice, PeerMessage};
 use super::supervise::{Exit, spawn};
-use crate::clock::Clock;
+use crate::access::Ticket;
+use crate::clock::{Clock, Timestamp};
 use crate::logic::ids::RequestId;
 use crate::logic::machine::Epoch;
 use crate::seal::Secret;
@@ -212,6 +213,22 @@ impl Peers {
             );
         }
         false
+    }
+
+    /// A ticket for a call to another server of the pool, good until `ends`.
+    pub fn seals_ticket(&self, ticket: &Ticket<'_>, ends: Timestamp) -> String {
+        ticket.seal(&self.0.secret, ends.0)
+    }
+
+    /// Whose ticket this is, if a server of the pool has sealed it for this call a moment ago.
+    pub fn opens_ticket<'t>(
+        &self,
+        text: &'t str,
+        method: &str,
+        target: &str,
+        now: Timestamp,
+    ) -> Option<&'t str> {
+        Ticket::open(text, &self.0.secret, method, target, now.0)
     }
 
     /// A letter's message has come; `late`: it changes nothing any more.

@@ -88,7 +88,7 @@ fn numbers_go_on_where_all_changes_have_aged_out() {
     let last = store.last_changes().unwrap().all;
     let now = Timestamp(1);
     while store
-        .prune(&TooOld { logs: now, requests: now, changes: now, reports: now, now }, RECENT_MAX)
+        .prune(&TooOld { logs: now, requests: now, changes: now, reports: now, audit: now, now }, RECENT_MAX)
         .unwrap()
     {}
     let recent = Arc::new(Recent::default());

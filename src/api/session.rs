@@ -1,0 +1,71 @@
+//! Calls of pages: logging in, who calls, logging out.
+//!
+//! A page shows its token once and has a cookie from then on, which no script can read. The session is kept in the store, as a digest,
+//! so that every server of the pool knows it.
+
+use super::Ctx;
+use super::access::COOKIE;
+use super::body::Body;
+use super::reply::{ApiError, Reply, Result};
+use super::types::SessionBody;
+use crate::access::{Caller, SESSION_LIFE_S, Secret, Via};
+use crate::logic::time::Timestamp;
+
+/// Sessions that are kept: many more than a lab has people and browsers. Beyond them the oldest end.
+const SESSIONS_MAX: usize = 10_000;
+
+pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let body: Body = ctx.body()?;
+    let text = body.text("token", "the token to log in with")?;
+    if ctx.has_tried_too_often() {
+        return Err(ApiError::TooManyTries);
+    }
+    // Of what browsers before have left nothing counts: who logs in is who shows a token.
+    ctx.caller = Caller::nobody();
+    let digest = Secret::read_token(text.trim()).map(|secret| secret.digest());
+    let row = match digest {
+        Some(digest) => ctx.store.token_of_hash(&digest)?.filter(|row| row.is_good(ctx.now)),
+        None => None,
+    };
+    let Some(row) = row else {
+        ctx.note_failed_login();
+        return Err(ApiError::unauthorized(
+            "no such token is known, or it is good no more; ask for a new one",
+        ));
+    };
+    let secret = Secret::new().map_err(|error| {
+        log::error!("the system gives no random numbers: {error}");
+        ApiError::Internal
+    })?;
+    let ends = ctx.now.plus_s(SESSION_LIFE_S);
+    let ends = row.expires.map_or(ends, |end| Timestamp(end.0.min(ends.0)));
+    ctx.store.make_session(&secret.digest(), &row.name, ctx.now, ends, SESSIONS_MAX)?;
+    ctx.caller = Caller::known(row.name, row.role, row.environments, Via::Session);
+    ctx.caller.csrf = Some(secret.csrf());
+    ctx.session_ends = Some(ends);
+    let age_s = ends.0.saturating_sub(ctx.now.0) / 1000;
+    let cookie = cookie(ctx, secret.text(), age_s);
+    Ok(show(ctx)?.with("Set-Cookie", cookie))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
+pub(super) fn show(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let mode = ctx.commands.access.mode();
+    let body = SessionBody::new(mode, &ctx.caller, ctx.session_ends);
+    Ok(Reply::json(&body).with("Cache-Control", "no-store"))
+}
+
+pub(super) fn end(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    let secret = ctx.call.credentials.cookie(COOKIE).and_then(Secret::read);
+    if let Some(secret) = secret {
+        ctx.store.end_session(&secret.digest())?;
+        ctx.commands.access.forget();
+    }
+    Ok(Reply::empty(204).with("Set-Cookie", cookie(ctx, "", 0)))
+}
+
+/// A cookie that comes back to this host alone, from its own pages alone, and that no script reads (RFC 6265bis).
+fn cookie(ctx: &Ctx<'_>, value: &str, age_s: i64) -> String {
+    let secure = if ctx.settings.public_url.starts_with("https://") { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
+}
