@@ -285,7 +285,7 @@ class Api:
         if self.token:
             what = f"{error.message} (the token is from {self.token.named_by})"
         else:
-            what = f"{error.message}; give a token by token=, token_file= or ${TOKEN_VARIABLE}, which an admin makes with `mozpool token create`"
+            what = f"{error.message}; here token=, token_file= or ${TOKEN_VARIABLE} says it"
         return kind(what, status=status, code=error.code, detail=error.detail)
 
 

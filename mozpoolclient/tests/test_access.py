@@ -135,7 +135,7 @@ def test_who_is_not_known_is_told_what_to_do(faults):
         mozpoolclient.connect(server.url).requests()
     told = refused.value
     assert (told.status, told.code) == (401, "unauthorized")
-    assert told.message.startswith("this call needs a token; give a token by token=, token_file= or $MOZPOOL_TOKEN")
+    assert told.message.startswith("this call needs a token; here token=, token_file= or $MOZPOOL_TOKEN says it")
     with pytest.raises(MozpoolUnauthorized, match=r"this call needs a token \(the token is from token=\)$"):
         mozpoolclient.connect(server.url, token="mzp_secret").requests()
     with pytest.raises(MozpoolUnauthorized):

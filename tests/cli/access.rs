@@ -145,9 +145,9 @@ fn a_server_that_does_not_know_us_is_told_of_in_a_sentence() {
         assert_eq!((said.code, &*said.out), (1, ""), "{}", said.err);
         said.err
     };
-    let asks = format!("{} asks for a token: this call needs a token; ", stub.url);
+    let asks = format!("{} does not know who asks: this call needs a token. ", stub.url);
     let none = said(&[]);
-    assert!(none.contains(&asks) && none.contains("`mozpool token create`"), "{none}");
+    assert!(none.contains(&asks) && none.contains("--token-file"), "{none}");
     let unknown = said(&token);
     assert!(
         unknown.contains("does not take the token from $MOZPOOL_TOKEN: this call needs a token"),
@@ -155,7 +155,7 @@ fn a_server_that_does_not_know_us_is_told_of_in_a_sentence() {
     );
     let missing = said(&token);
     assert!(missing.contains("this needs the role operator (the token is from $MOZPOOL_TOKEN)"), "{missing}");
-    assert!(said(&[]).contains("asks for a token: HTTP status 401"));
+    assert!(said(&[]).contains("does not know who asks: HTTP status 401"));
     // A monitor's look is no less clear, and a stream is asked like any call.
     let look = end(&mut at_home(home.path(), &["check", "--remote", &stub.url]));
     assert!(look.code == 3 && look.out.contains(&asks), "{} {}", look.code, look.out);

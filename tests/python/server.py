@@ -22,6 +22,8 @@ files = "{folder}/files"
 enabled = false
 [syslog]
 enabled = false
+[auth]
+mode = "{mode}"
 """
 
 
@@ -32,11 +34,13 @@ class Server(Rack):
         self.folder = tempfile.TemporaryDirectory(prefix="mozpool-test-")
         (Path(self.folder.name) / "files").mkdir()
         self.port = 0
+        #: Whether it asks for tokens, from the next start on.
+        self.mode = "open"
         self.start()
 
     def start(self):
         config = Path(self.folder.name) / "mozpool.toml"
-        config.write_text(CONFIG.format(folder=self.folder.name, port=self.port))
+        config.write_text(CONFIG.format(folder=self.folder.name, port=self.port, mode=self.mode))
         self.process = subprocess.Popen(
             [os.environ["MOZPOOL"], "--config", config, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "NO_COLOR": "1"},

@@ -109,8 +109,8 @@ impl fmt::Display for RemoteError {
             Self::Refused { message, .. } => f.write_str(message),
             Self::Unknown { url, named_by: None, message } => write!(
                 f,
-                "{url} asks for a token: {message}; an admin makes one with `mozpool token create`, and --token-file, \
-                 ${TOKEN_VARIABLE} or ~/.config/mozpool/token says it"
+                "{url} does not know who asks: {message}. --token-file, ${TOKEN_VARIABLE} or ~/.config/mozpool/token says your \
+                 token here"
             ),
             Self::Unknown { url, named_by: Some(named_by), message } => {
                 write!(f, "{url} does not take the token from {named_by}: {message}")

@@ -70,8 +70,9 @@ async function draw() {
     reportError(error);
     put(frame.page, h("h1", {}, "This page cannot be shown"), h("p", { class: "notice bad" }, error.message), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
   }
-  // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it.
-  if (turn > 1) frame.page.focus();
+  // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it, and one that
+  // is there to be filled in where it begins.
+  if (turn > 1 && !frame.page.contains(document.activeElement)) frame.page.focus();
 }
 
 const isLogin = () => location.pathname.replace(/\/$/, "") === "/ui/login";

@@ -7,7 +7,7 @@ import { filters } from "../parts/filters.js";
 import { AUDIT, tabs } from "./admin.js";
 
 /** Entries that are read at once. */
-const PAGE = 100;
+const PAGE = 50;
 /** So long after the last key the log is asked, rather than for each letter. */
 const TYPED_MS = 250;
 

@@ -20,6 +20,11 @@ const ROLES = [
 
 const day = (text) => text.slice(0, "2026-01-01".length);
 
+/** A column whose cells are what it is sorted by. */
+const text = (name, title, value) => ({ name, title, value, cell: value });
+
+const idOf = (row) => `token-${row.name}`;
+
 export const style = "admin";
 export const title = () => "Admin: Tokens";
 
@@ -30,13 +35,13 @@ export function open(root) {
   const grid = table({
     caption: "Tokens", key: (row) => row.name, label: (row) => row.name, sort: { name: "name", descending: false }, open: null,
     columns: [
-      { name: "name", title: "Name", value: (row) => row.name },
-      { name: "role", title: "Role", value: (row) => row.role },
-      { name: "environments", title: "Environments", value: (row) => row.environments.join(", ") || "all" },
-      { name: "made", title: "Made", value: (row) => day(row.made) },
-      { name: "expires", title: "Expires", value: (row) => (row.expires ? day(row.expires) : "never") },
-      { name: "last_used", title: "Last used", value: (row) => (row.last_used ? day(row.last_used) : "never") },
-      { name: "proxy", title: "By", value: (row) => (row.proxy ? "a proxy’s header" : "its secret") },
+      { name: "name", title: "Name", value: (row) => row.name, cell: (row) => h("span", { id: idOf(row) }, row.name) },
+      text("role", "Role", (row) => row.role),
+      text("environments", "Environments", (row) => row.environments.join(", ") || "all"),
+      text("made", "Made", (row) => day(row.made)),
+      text("expires", "Expires", (row) => (row.expires ? day(row.expires) : "never")),
+      text("last_used", "Last used", (row) => (row.last_used ? day(row.last_used) : "never")),
+      text("proxy", "By", (row) => (row.proxy ? "a proxy’s header" : "its secret")),
       { name: "revoke", title: "Revoke", cell: revokeOf },
     ],
     empty: "There are no tokens yet.",
@@ -76,12 +81,12 @@ export function open(root) {
     if (!made) return;
     read();
     if (!made.token) return void tell(`${made.name} is made: a proxy that names this user is believed.`);
-    show(`Token of ${made.name}`, fill(h("div", { class: "fields" }),
-      h("p", {}, "Take it now: it is not shown again. Whoever has it may do what it may."), copyable(made.token, "the token")));
+    show("The new token", fill(h("div", { class: "fields" }),
+      h("p", {}, `${made.name} is made. Take the token now: it is not shown again, and whoever has it may do what it may.`), copyable(made.token, "the token")));
   }
 
   function revokeOf(row) {
-    return h("button", { type: "button", class: "small danger", needs: "admin", "aria-label": `Revoke ${row.name}`, on: { click: () => revoke(row) } }, "Revoke");
+    return h("button", { type: "button", class: "small danger", needs: "admin", "aria-describedby": idOf(row), on: { click: () => revoke(row) } }, "Revoke");
   }
 
   async function revoke(row) {
