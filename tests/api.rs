@@ -34,10 +34,14 @@ mod logs;
 mod pool;
 #[path = "api/reports.rs"]
 mod reports;
+#[path = "api/rights.rs"]
+mod rights;
 #[path = "api/rules.rs"]
 mod rules;
 #[path = "api/schema.rs"]
 mod schema;
+#[path = "api/sessions.rs"]
+mod sessions;
 #[path = "api/unchanged.rs"]
 mod unchanged;
 #[path = "api/world.rs"]

@@ -2,6 +2,7 @@
 //!
 //! It joins errors and decides exit codes; `exit` has the table.
 
+pub mod audit;
 mod boot_config;
 pub mod candidate;
 pub mod check;
@@ -12,6 +13,7 @@ pub mod device;
 pub mod exit;
 pub mod inventory;
 pub mod lab;
+mod local;
 pub mod log;
 pub mod logging;
 pub mod pages;
@@ -29,6 +31,7 @@ pub mod simulate;
 pub mod status;
 pub mod support;
 pub mod things;
+pub mod token;
 mod when;
 
 use crate::config::{Config, ConfigError, Host};
@@ -86,6 +89,8 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Db(db::Args),
+    Token(token::Args),
+    Audit(audit::Args),
     SupportBundle(support::Args),
     Demo(demo::Args),
     Simulate(simulate::Args),
@@ -111,6 +116,8 @@ pub enum Failure {
     Check,
     /// The store was not changed.
     Db(db::DbError),
+    /// What was to be done on this server was not.
+    Local(local::LocalError),
     /// The simulation could not be made.
     Simulation(crate::store::StoreError),
     /// A rule was broken in a simulation; it has said which.
@@ -129,6 +136,7 @@ impl Failure {
         match self {
             Self::Config(_) => ExitCode::from(2),
             Self::Remote(error) => error.exit_code(),
+            Self::Local(error) => error.exit_code(),
             Self::Daemon(_)
             | Self::Demo(_)
             | Self::Check
@@ -149,6 +157,7 @@ impl fmt::Display for Failure {
             Self::Demo(error) => error.fmt(f),
             Self::Check => f.write_str("this server is not fit to serve; see what failed above"),
             Self::Db(error) => error.fmt(f),
+            Self::Local(error) => error.fmt(f),
             Self::Simulation(error) => error.fmt(f),
             Self::RuleBroken => f.write_str("a rule was broken; the same settings and seed show it again"),
             Self::Remote(error) => error.fmt(f),
@@ -205,6 +214,16 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
             let config = load()?;
             logging::init("warn");
             db::run(&db, &config).map(well)
+        }
+        Command::Token(args) => {
+            let config = load()?;
+            logging::init("off");
+            token::run(&args, &config)
+        }
+        Command::Audit(args) => {
+            let config = load()?;
+            logging::init("off");
+            audit::run(&args, &config)
         }
         Command::SupportBundle(args) => {
             logging::init("error");

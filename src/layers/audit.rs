@@ -8,6 +8,7 @@ use crate::logic::time::Timestamp;
 use crate::store::{AuditRow, Store};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Notes that may wait: some seconds of the busiest lab, while a commit hangs.
 const QUEUE: usize = 4096;
@@ -15,12 +16,14 @@ const QUEUE: usize = 4096;
 const AT_ONCE: usize = 500;
 
 /// What is to be written down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Note {
     /// Somebody has done something, or has tried to.
     Entry(Box<AuditRow>),
     /// A token was used on this day.
     Used(String, Timestamp),
+    /// Somebody wants to know when all that came before is written.
+    Settled(Sender<()>),
 }
 
 /// The way to the thread.
@@ -49,6 +52,16 @@ impl Auditor {
     }
 }
 
+impl Auditor {
+    /// Waits until what was noted before is written, at most `limit`: whoever reads the log finds what they have just done.
+    pub fn settle(&self, limit: Duration) {
+        let (written, is_written) = bounded(1);
+        if self.0.try_send(Note::Settled(written)).is_ok() {
+            let _ = is_written.recv_timeout(limit);
+        }
+    }
+}
+
 fn run(mut store: Box<dyn Store>, noted: &Receiver<Note>, stop: &Receiver<()>) -> Exit {
     loop {
         select! {
@@ -67,11 +80,12 @@ fn run(mut store: Box<dyn Store>, noted: &Receiver<Note>, stop: &Receiver<()>) -
 }
 
 fn write(store: &mut dyn Store, notes: impl Iterator<Item = Note>) {
-    let (mut entries, mut used) = (Vec::new(), Vec::new());
+    let (mut entries, mut used, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for note in notes {
         match note {
             Note::Entry(entry) => entries.push(*entry),
             Note::Used(name, day) => used.push((name, day)),
+            Note::Settled(written) => waiting.push(written),
         }
     }
     if let Err(error) = store.append_audit(&entries, &used) {
@@ -79,6 +93,10 @@ fn write(store: &mut dyn Store, notes: impl Iterator<Item = Note>) {
         for entry in entries {
             say(&Note::Entry(Box::new(entry)), "the store does not take it");
         }
+    }
+    for written in waiting {
+        // Whoever has waited too long has gone.
+        let _ = written.try_send(());
     }
 }
 

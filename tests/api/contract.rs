@@ -264,7 +264,7 @@ fn every_route_has_a_row() {
 
 /// Whose thing a path names.
 #[derive(Clone, Copy, PartialEq)]
-enum Whose {
+pub(crate) enum Whose {
     Ours,
     Theirs,
     Nobodys,
@@ -274,7 +274,7 @@ fn names_a_thing(route: &Route) -> bool {
     matches!(route.run, Run::Device(_) | Run::Log(_) | Run::Request(_) | Run::Board(_))
 }
 
-fn target(route: &Route, whose: Whose) -> String {
+pub(crate) fn target(route: &Route, whose: Whose) -> String {
     let thing = |ours, theirs| match whose {
         Whose::Ours => ours,
         Whose::Theirs => theirs,
@@ -317,7 +317,7 @@ fn call(world: &World, route: &Route, whose: Whose, headers: &[&str], body: &str
 }
 
 /// A body that the route takes.
-fn good_body(route: &Route) -> &'static str {
+pub(crate) fn good_body(route: &Route) -> &'static str {
     match route.about.takes {
         Takes::Nothing => "",
         Takes::Maybe(_) | Takes::Row(_) | Takes::Read(_) => "{}",

@@ -305,7 +305,7 @@ impl Clock for BrokenClock {
 #[test]
 fn a_fault_of_ours_is_answered_and_the_thread_goes_on() {
     let clock = std::sync::Arc::new(BrokenClock(0.into()));
-    let world = start_with(&Options { threads: 1, clock, ..Options::default() });
+    let world = start_with(&Options { threads: 1, clock: Some(clock), ..Options::default() });
     let statuses: Vec<u16> = (0..5).map(|_| world.get("/api/device/panda-0001/state").status).collect();
     assert_eq!(statuses, [200, 200, 500, 200, 200]);
     assert!(world.ended.is_empty(), "no thread has ended");

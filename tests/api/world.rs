@@ -132,7 +132,8 @@ pub(crate) struct Options {
     /// Nobody takes commands, and the channels are of this size.
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
-    pub(crate) clock: Arc<dyn Clock>,
+    /// Another clock than one that stands until a test moves it.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Reports are not begun until the other end of this is gone.
     pub(crate) reports_wait: Option<Receiver<()>>,
     /// Whether it asks who calls, and whom it believes.
@@ -143,14 +144,13 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
         Self {
             threads: 4,
             transfers_max: 8,
             watchers_max: 8,
             stuck: None,
             silence: SILENCE,
-            clock,
+            clock: None,
             reports_wait: None,
             rules: Rules::of(Mode::Open),
             pool_secret: None,
@@ -168,6 +168,8 @@ pub(crate) struct World {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) ended: Receiver<(String, Exit)>,
     pub(crate) location: Location,
+    /// What time it is for the server, unless the options say otherwise.
+    pub(crate) clock: Arc<ManualClock>,
     feed_stop: Stopper,
     running: Option<Running>,
     heard: Receiver<String>,
@@ -193,6 +195,8 @@ pub(crate) fn start_with(options: &Options) -> World {
 }
 
 fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: tempfile::TempDir) -> World {
+    let manual = Arc::new(ManualClock::at(Timestamp(NOW)));
+    let clock = options.clock.clone().unwrap_or_else(|| manual.clone());
     let answers = Arc::new(Mutex::new(Answers::default()));
     let (says, heard) = unbounded();
     let size = options.stuck.unwrap_or(64);
@@ -226,13 +230,13 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
             bmm,
             inventory: Some(inventory),
             vitals: Arc::clone(&vitals),
-            peers: options.pool_secret.as_deref().map(|secret| peers(secret, dir.path(), &options.clock)),
+            peers: options.pool_secret.as_deref().map(|secret| peers(secret, dir.path(), &clock)),
             access: Arc::new(Access::new(options.rules.clone(), auditor)),
         },
         recent,
         log_bell: Arc::default(),
         shelf: mozpool::api::shelf::Shelf::new(location.bell(), false, Timestamp(NOW)),
-        clock: Arc::clone(&options.clock),
+        clock: Arc::clone(&clock),
         files: Some(tftpd::root::Root::open(files.path()).unwrap()),
         served: None,
         open_store: Box::new(move || {
@@ -254,6 +258,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
         vitals,
         ended,
         location,
+        clock: manual,
         feed_stop,
         running: Some(running),
         heard,
@@ -344,10 +349,14 @@ fn vitals() -> Arc<Vitals> {
 
 impl World {
     /// Another server on the same store, when this one has ended.
-    pub(crate) fn again(mut self) -> Self {
+    pub(crate) fn again(self) -> Self {
+        self.again_with(&Options::default())
+    }
+
+    pub(crate) fn again_with(mut self, options: &Options) -> Self {
         self.stop();
         let (location, dir) = (self.location.clone(), self.dir.take().unwrap());
-        serve(&Options::default(), location, dir, tempfile::tempdir().unwrap())
+        serve(options, location, dir, tempfile::tempdir().unwrap())
     }
 
     /// A call with headers of its own. The length of the body is told, the connection is closed after it. The answer must be

@@ -162,6 +162,8 @@ url = "mysql://mozpool@{nodes}/pool"
 [http]
 listen = "{ip}:8080"
 files = "{folder}/files"
+[auth]
+mode = "open"
 [tftp]
 listen = ["{ip}:69"]
 root = "{folder}/tftp"

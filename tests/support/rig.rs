@@ -179,6 +179,8 @@ url = "sqlite:{store}"
 [http]
 listen = "10.9.0.1:8080"
 files = "{files}"
+[auth]
+mode = "open"
 [tftp]
 listen = ["0.0.0.0:69"]
 root = "{tftp}"

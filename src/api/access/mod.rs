@@ -34,6 +34,8 @@ pub const COOKIE: &str = "mozpool_session";
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
 /// A stream is looked at so often.
 pub const RECHECK: Duration = Duration::from_secs(30);
+/// How long a reader of the audit log waits for what has just been done: a commit takes milliseconds.
+const SETTLE_WAIT: Duration = Duration::from_secs(2);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -98,6 +100,11 @@ impl Access {
             Some(Ok(address)) => address.to_canonical().to_string(),
             _ => call.peer.clone(),
         }
+    }
+
+    /// Waits a moment until all that was done is written down.
+    pub(super) fn settle(&self) {
+        self.auditor.settle(SETTLE_WAIT);
     }
 
     /// Whoever has revoked something is not to see it work again.

@@ -4,6 +4,7 @@
 //! store holds counts as well. Each row of its table looks at one thing. With `--remote` it looks at a running server instead, for
 //! monitors.
 
+mod access;
 mod files;
 mod peers;
 mod ports;
@@ -109,6 +110,7 @@ struct Check {
 const CHECKS: &[Check] = &[
     Check { name: "configuration", look: configuration },
     Check { name: "address", look: address },
+    Check { name: "access", look: access::access },
     Check { name: "ports", look: ports::ports },
     Check { name: "ping", look: ports::ping },
     Check { name: "file root", look: files::file_root },

@@ -3,6 +3,7 @@
 //! Nothing is made and nothing upgraded: a store that does not exist yet is made by the daemon, as the daemon's user.
 
 use super::{Finding, Server};
+use crate::access::Role;
 use crate::boot::render::{ServerValues, Values, sample_values, try_out};
 use crate::store::{
     DeviceFilter, ImageRow, Location, PxeConfigRow, RelayBoardRow, ServerSeen, Store, StoreError,
@@ -19,6 +20,8 @@ pub(super) struct Stored {
     pub(super) pool: Vec<ServerSeen>,
     /// Name and `relay_info` of the devices of this server.
     pub(super) power: Vec<(String, String)>,
+    /// Tokens of the role admin.
+    pub(super) admins: usize,
 }
 
 /// Looks at the store: findings, the pid of a daemon that has it, and what it holds.
@@ -136,6 +139,7 @@ fn everything(store: &mut dyn Store, server: &str) -> Result<Stored, StoreError>
         pxe_configs: store.pxe_configs()?,
         relay_boards: store.relay_boards()?,
         pool: store.pool()?,
+        admins: store.tokens()?.iter().filter(|token| token.role == Role::Admin).count(),
     })
 }
 
