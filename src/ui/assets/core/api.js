@@ -46,9 +46,10 @@ async function call(method, where, body, options = {}) {
   }
 }
 
-async function callOnce(method, where, body, { type = "application/json", limit_ms = LIMIT_MS, guarded = method !== "GET" }) {
+async function callOnce(method, where, body, { type = "application/json", limit_ms = LIMIT_MS }) {
   const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms), headers: {} };
-  if (guarded && proof) options.headers["X-CSRF-Token"] = proof;
+  // Also with calls that only read: some of them ask hardware, and are as guarded as what changes something.
+  if (proof) options.headers["X-CSRF-Token"] = proof;
   if (body !== undefined) {
     options.headers["Content-Type"] = type;
     options.body = typeof body === "string" ? body : JSON.stringify(body);
@@ -83,8 +84,6 @@ export async function getEither(where) {
 }
 
 export const get = (where, options) => call("GET", where, undefined, options);
-/** A GET that works on hardware, which needs the same proof as what changes something. */
-export const getGuarded = (where) => call("GET", where, undefined, { guarded: true });
 export const post = (where, body = {}) => call("POST", where, body);
 export const postText = (where, text, type) => call("POST", where, text, { type });
 export const put = (where, body) => call("PUT", where, body);

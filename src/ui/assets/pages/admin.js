@@ -1,6 +1,6 @@
 // Administration: lists of what there is, with ways to make, change and delete it; and all of it as a lab file.
 
-import { ApiError, get, getGuarded, path, postText } from "../core/api.js";
+import { ApiError, get, path, postText } from "../core/api.js";
 import { fill, h, put, say } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { go, href } from "../core/router.js";
@@ -103,7 +103,7 @@ function testOf(board) {
     said.className = "soft";
     say(said, "asks it …");
     try {
-      const { success } = await getGuarded(path`relay/${board.name}/test`);
+      const { success } = await get(path`relay/${board.name}/test`);
       said.className = `state group-${success ? "free" : "failed"}`;
       say(said, success ? "answers as it should" : "does not answer as it should");
     } catch (error) {

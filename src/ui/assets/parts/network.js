@@ -1,7 +1,7 @@
 // A device as the network sees it: whether it has power and answers, asked when somebody wants to know, and what it would get from
 // the network if it booted now.
 
-import { get, getGuarded, path } from "../core/api.js";
+import { get, path } from "../core/api.js";
 import { fill, h, put } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { point } from "../core/time.js";
@@ -12,10 +12,10 @@ export function network(name) {
   let turn = 0, known = null;
   const offer = h("div", { class: "stack" });
   const power = question("Check power", "Power", async () => {
-    const { power: is } = await getGuarded(path`device/${name}/power/`);
+    const { power: is } = await get(path`device/${name}/power/`);
     return is === "unknown" ? "the relay does not tell" : is;
   });
-  const ping = question("Ping", "Ping", async () => ((await getGuarded(path`device/${name}/ping/`)).success ? "answers" : "does not answer"));
+  const ping = question("Ping", "Ping", async () => ((await get(path`device/${name}/ping/`)).success ? "answers" : "does not answer"));
   const element = h("section", { class: "card", "aria-label": "Power and network" }, h("h2", {}, "Power and network"), power, ping,
     h("h3", {}, "If it booted from the network now"), offer);
 

@@ -1,9 +1,10 @@
 // What people do to devices: a bar of buttons, each of which asks what it needs to know. The list of devices does it to those
 // that are selected, a device's page to its own.
 
-import { ApiError, get, getGuarded, path, post } from "../core/api.js";
+import { ApiError, get, path, post } from "../core/api.js";
 import { fill, h } from "../core/dom.js";
 import * as live from "../core/live.js";
+import { whyNot } from "../core/session.js";
 import { DEVICE_STATES, inWords } from "../core/states.js";
 import { bootConfigFields, bootConfigOf, bootConfigReady, readObject } from "./boot-config.js";
 import { please as askOf } from "./device-actions.js";
@@ -58,7 +59,8 @@ export function orders({ names, submitted = () => {}, class: kind = null }) {
       busy = false;
     }
   }
-  const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions" }, buttons);
+  // Where it scrolls, those who may use none of it reach its end by the keyboard nevertheless.
+  const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions", tabindex: whyNot("operator") && "0" }, buttons);
   const refresh = () => {
     const none = names().length === 0;
     for (const button of buttons) button.disabled = none;
@@ -184,7 +186,7 @@ async function ping(names, submitted) {
 
 /** Whether it answers; that it does not is an error like any other. */
 async function pingOne(name) {
-  const { success } = await getGuarded(path`device/${name}/ping/`);
+  const { success } = await get(path`device/${name}/ping/`);
   if (!success) throw new ApiError(200, "no_ping", "does not answer");
 }
 

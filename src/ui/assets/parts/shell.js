@@ -60,7 +60,7 @@ export function shell(root, base) {
     who.hidden = mode !== "token" || name === null;
     const may = `${name} has the role ${role}${environments.length ? ` for ${environments.join(", ")}` : ""}`;
     put(who, !who.hidden && [h("span", { class: "name", title: may }, name), h("span", { class: "soft role" }, role),
-      h("button", { type: "button", class: "quiet", title: "Log out", "aria-label": "Log out", on: { click: leave } }, "⏻")]);
+      h("button", { type: "button", class: "quiet", on: { click: leave } }, "Log out")]);
   }
 
   async function leave() {

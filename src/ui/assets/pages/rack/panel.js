@@ -1,7 +1,7 @@
 // A relay board in the picture of the rack: its name, its two-way test, its banks as rows of relays. And a panel of those devices
 // that no relay switches.
 
-import { getGuarded, path } from "../../core/api.js";
+import { get, path } from "../../core/api.js";
 import { h, newId, put, say } from "../../core/dom.js";
 import { GROUPS } from "../../core/states.js";
 
@@ -11,7 +11,7 @@ async function test(board, button, result) {
   result.className = "result";
   say(result, "is asked …");
   try {
-    const { success } = await getGuarded(path`relay/${board.name}/test`);
+    const { success } = await get(path`relay/${board.name}/test`);
     result.className = success ? "result state group-free" : "result state group-failed";
     say(result, success ? "answers" : "does not answer");
   } catch (error) {
