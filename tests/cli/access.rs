@@ -1,6 +1,6 @@
 //! Who calls: where the token is found, where it goes, and what is said when a server does not know it.
 
-use crate::world::{Said, at_home, end};
+use crate::world::{Said, World, alone, at_home, end};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -165,4 +165,35 @@ fn a_server_that_does_not_know_us_is_told_of_in_a_sentence() {
         "{}",
         follow.err
     );
+}
+
+#[test]
+fn a_job_does_its_work_with_a_token_and_no_more() {
+    let mut world = World::with(1);
+    let token = |name: &str, role: &str| {
+        let made = end(&mut alone(
+            &world,
+            &["token", "create", name, "--role", role, "--config", world.config().to_str().unwrap()],
+        ));
+        assert_eq!(made.code, 0, "{}", made.err);
+        made.out.trim().to_owned()
+    };
+    let job = token("ci", "requester");
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    std::fs::write(world.config(), format!("{config}\n[auth]\nmode = \"token\"\n")).unwrap();
+    world.kill_and_start();
+
+    let said = world.run(&["device", "list"]);
+    assert!(said.code == 1 && said.err.contains("does not know who asks: "), "{} {}", said.code, said.err);
+    let as_job = |words: &[&str]| end(world.command(words).env("MOZPOOL_TOKEN", &job));
+    let ran = as_job(&["request", "new", "demo", "--", "sh", "-c", "echo on $MOZPOOL_DEVICE; exit 7"]);
+    assert!(ran.code == 7 && ran.out == "on board-001\n", "{} {}{}", ran.code, ran.out, ran.err);
+    let refused = as_job(&["device", "power", "off", "board-001", "--yes"]);
+    assert!(
+        refused.code == 1 && refused.err.contains("needs the role operator"),
+        "{} {}",
+        refused.code,
+        refused.err
+    );
+    assert!(!refused.err.contains(&job));
 }
