@@ -76,6 +76,11 @@ fn what_is_set_arrives() {
         user = "mozpool"
         [store]
         url = "sqlite:/tmp/x.db"
+        [auth]
+        mode = "token"
+        audit_days = 30
+        proxy_header = "X-Remote-User"
+        proxies = ["::ffff:10.1.0.9", "::1"]
         [tftp]
         enabled = false
         listen = ["10.1.0.5:69", "[fd00::1]:69"]
@@ -112,6 +117,10 @@ fn what_is_set_arrives() {
     assert_eq!(config.server.user.as_deref(), Some("mozpool"));
     assert_eq!(config.store_url, "sqlite:/tmp/x.db");
     assert_eq!((config.tftp.enabled, config.tftp.listen.len(), config.tftp.blksize_max), (false, 2, 512));
+    let auth = &config.auth;
+    assert_eq!((auth.mode, auth.audit_days), (mozpool::access::ModeSetting::Token, 30));
+    assert_eq!(auth.proxy_header.as_deref(), Some("X-Remote-User"));
+    assert_eq!(auth.proxies, ["10.1.0.9", "::1"].map(|a| a.parse::<std::net::IpAddr>().unwrap()));
     assert_eq!(config.requests.policy("staging"), ReturnPolicy::SelfTest);
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
     let registration = &config.registration;
@@ -160,7 +169,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[http]\n\nlisen = \"0.0.0.0:80\"\n",
      &["3: http.lisen is not a setting of this program; there are listen, files, downloads_max, duration_max_s"]),
     ("# x\n[htpp]\nlisten = \"0.0.0.0:80\"\n",
-     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
+     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [auth], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
     ("listen = \"0.0.0.0:80\"\n",
      &["1: listen stands outside of every section; move it below its [SECTION] line"]),
     ("[http]\nlisten = \n",
@@ -219,6 +228,11 @@ const FAULTS: &[(&str, &[&str])] = &[
        "8: registration.accept.name = \"board\" has neither {mac} nor {mac6}, so all boards would have one name; write for example \"{pool}-{mac6}\""]),
     ("[registration]\naccept = [{ environment = \"x\" }]\n",
      &["2: registration.accept = { environment = \"x\" } does not say which boards it takes; write mac, pool or hardware as well; hardware = \"*\" takes all"]),
+    ("[auth]\nmode = \"closed\"\naudit_days = 0\nproxy_header = \"Authorization\"\nproxies = [\"10.0.0.0/8\"]\n",
+     &["2: auth.mode = \"closed\" is not \"auto\", \"open\" or \"token\"; write \"auto\", \"open\" or \"token\"",
+       "3: auth.audit_days = 0 is not a whole number from 1 to 3650; write one within these limits",
+       "4: auth.proxy_header = \"Authorization\" is not the name of a header; write for example \"X-Remote-User\", or \"\" for none",
+       "5: auth.proxies = [\"10.0.0.0/8\"] is not a list of IP addresses; write for example [\"127.0.0.1\", \"::1\"], or [] for none"]),
     ("[log]\nfilter = \"verbose\"\n",
      &["2: log.filter = \"verbose\" is not a log filter; write off, error, warn, info, debug or trace, or for example \"info,mozpool::layers=debug\""]),
     ("[log]\nfilter = \"mozpool=chatty\"\n[http]\nfiles = 7\n",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// What is written in place of a secret.
-const HIDDEN: &str = "(hidden)";
+const HIDDEN: &str = "(left out)";
 /// What a secret stands behind.
 const MARKS: [&str; 3] = ["mzp_", "ticket=", "mozpool_session="];
 
@@ -36,10 +36,10 @@ mod tests {
     fn secrets_go_and_the_rest_stays() {
         for (text, want) in [
             ("/api/device/list?x=1", "/api/device/list?x=1"),
-            ("DELETE /api/token/mzp_ab-_9 401", "DELETE /api/token/mzp_(hidden) 401"),
-            ("/a?x=1&ticket=1~ann@lab~00ff&y=2", "/a?x=1&ticket=(hidden)&y=2"),
-            ("Cookie: mozpool_session=abc; b=c", "Cookie: mozpool_session=(hidden); b=c"),
-            ("ticket=mzp_a mzp_ mzp_b", "ticket=(hidden) mzp_ mzp_(hidden)"),
+            ("DELETE /api/token/mzp_ab-_9 401", "DELETE /api/token/mzp_(left out) 401"),
+            ("/a?x=1&ticket=1~ann@lab~00ff&y=2", "/a?x=1&ticket=(left out)&y=2"),
+            ("Cookie: mozpool_session=abc; b=c", "Cookie: mozpool_session=(left out); b=c"),
+            ("ticket=mzp_a mzp_ mzp_b", "ticket=(left out) mzp_ mzp_(left out)"),
         ] {
             assert_eq!(redacted(text), want);
         }

@@ -144,7 +144,7 @@ fn a_right_that_is_missing_is_named_and_written_down_without_the_secret() {
         audit(&world, &admin, ""),
         [
             "eve viewer token 127.0.0.1 POST /api/device/panda-0001/power-off 403 panda-0001 -",
-            "(unknown)   127.0.0.1 DELETE /api/token/mzp_(hidden) 401 - -",
+            "(unknown)   127.0.0.1 DELETE /api/token/mzp_(left out) 401 - -",
             "ann admin token 127.0.0.1 POST /api/device/panda-0001/power-off 200 panda-0001 -",
             "ann admin token 127.0.0.1 GET /api/device/panda-0001/power-on 200 panda-0001 -",
             "ann admin token 127.0.0.1 POST /api/device/any/request 200 - 4",

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Secrets of all kinds; none of them may be found in a bundle.
-const PLANTED: [&str; 8] = [
+const PLANTED: [&str; 11] = [
+    "mzp_planted-api-token",
+    "planted-ticket",
+    "planted-session",
     "planted-comment",
     "planted-site-value",
     "planted-netbox-token",
@@ -42,6 +45,7 @@ fn with_secrets() -> Lab {
         &lab.path("bin/journalctl"),
         "#!/bin/sh\necho \"asked $*\"\necho 'Authorization: Bearer planted-in-a-header'\n\
          echo 'GET /x?access_token=planted-in-a-query&y=2'\necho 'netbox has refused planted-netbox-token'\n\
+         echo 'lost mzp_planted-api-token, GET /x?ticket=17~ann~planted-ticket, mozpool_session=planted-session'\n\
          echo 'store mysql://mozpool:planted-in-an-address@db/pool'\n",
         0o755,
     );

@@ -60,6 +60,7 @@ impl Secrets {
         for secret in &self.known {
             text = text.replace(secret.as_str(), LEFT_OUT);
         }
+        text = crate::access::redacted(&text).into_owned();
         for (pattern, instead) in &self.looks_like {
             text = pattern.replace_all(&text, *instead).into_owned();
         }
@@ -128,6 +129,9 @@ mod tests {
             ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer (left out)"),
             ("GET /x?token=abc&y=1", "GET /x?token=(left out)&y=1"),
             (r#"{"password": "p w", "name": "x"}"#, r#"{"password": (left out), "name": "x"}"#),
+            ("DELETE /api/token/mzp_BwcHBwcH 401", "DELETE /api/token/mzp_(left out) 401"),
+            ("GET /x?a=1&ticket=17~ann~00ff 200", "GET /x?a=1&ticket=(left out) 200"),
+            ("Cookie: mozpool_session=BwcH; x=y", "Cookie: mozpool_session=(left out); x=y"),
             ("NETBOX_TOKEN=abc", "NETBOX_TOKEN=(left out)"),
             ("password_file=/etc/mozpool/p", "password_file=/etc/mozpool/p"),
             ("http://10.1.0.5:8080/api user@host", "http://10.1.0.5:8080/api user@host"),
