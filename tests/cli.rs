@@ -9,6 +9,12 @@ mod world;
 #[path = "cli/tty.rs"]
 mod tty;
 
+#[path = "cli/access.rs"]
+mod access;
+
+#[path = "cli/tls.rs"]
+mod tls;
+
 #[path = "cli/definition.rs"]
 mod definition;
 

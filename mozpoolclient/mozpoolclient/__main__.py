@@ -38,6 +38,8 @@ def _arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("image", metavar="IMAGE", help="what is to run on the board")
     add("--url", help="the server, or several with commas between them [default: $MOZPOOL_URL]")
+    add("--token-file", metavar="FILE", help="the token that the server asks for [default: $MOZPOOL_TOKEN, $MOZPOOL_TOKEN_FILE]")
+    add("--ca-file", metavar="FILE", help="whom an https server may be signed by [default: $MOZPOOL_CA_FILE, or whom the system trusts]")
     add("--device", default="any", help="this board and no other")
     for name in ("environment", "hardware-type", "hardware-model", "processor"):
         add(f"--{name}", help=f"the board's {name.replace('-', ' ')}; several with commas: any of them")
@@ -59,7 +61,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     listed = {name: value.split(",") for name in ("hardware_type", "hardware_model", "processor") if (value := getattr(args, name))}
     ran = False
     try:
-        wanted = connect(args.url).request(
+        wanted = connect(args.url, token_file=args.token_file, ca_file=args.ca_file).request(
             args.device,
             image=args.image,
             boot_config=dict(key.partition("=")[::2] for key in args.keys),

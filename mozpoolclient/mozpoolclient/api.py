@@ -16,12 +16,15 @@ import time
 from typing import Any, Callable, Iterable, Mapping, Optional, Union
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from .errors import MozpoolConflictException, MozpoolException, MozpoolUnavailable
+from .credentials import TOKEN_VARIABLE, Token, find_token, may_have_it
+from .errors import MozpoolConflictException, MozpoolException, MozpoolForbidden, MozpoolUnauthorized, MozpoolUnavailable
 from .exchange import Answer, Exchange, ExchangeFailed
 from .retry import Again, Failure, Verdict, judge, order, pause_s, retry_after_s
 
 #: The environment variable with the servers' addresses, commas or spaces between them.
 URL_VARIABLE = "MOZPOOL_URL"
+#: The one with the file of whom an https server may be signed by.
+CA_VARIABLE = "MOZPOOL_CA_FILE"
 #: For one try. Calls take milliseconds; those that ask a relay board take seconds.
 TRY_LIMIT_S = 15.0
 #: For a call with all its tries: a server that is restarted or upgraded is back by then.
@@ -88,12 +91,17 @@ class Api:
         self,
         urls: Union[str, Iterable[str], None] = None,
         *,
+        token: Optional[str] = None,
+        token_file: Optional[str] = None,
+        ca_file: Optional[str] = None,
         try_limit_s: float = TRY_LIMIT_S,
         limit_s: float = CALL_LIMIT_S,
         dice: Optional[random.Random] = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.servers = servers_of(urls)
+        self.token: Optional[Token] = find_token(token, token_file)
+        self.ca_file = ca_file or os.environ.get(CA_VARIABLE) or None
         self.try_limit_s = try_limit_s
         self.limit_s = limit_s
         self.dice = dice or random.Random()
@@ -126,12 +134,12 @@ class Api:
     ) -> Any:
         """Makes a call, and gives its answer's JSON.
 
-        Raises MozpoolConflictException for 409, MozpoolUnavailable when no server did it in time, and MozpoolException otherwise.
+        Raises MozpoolUnavailable when no server did it in time, and what `refusal` says otherwise.
         """
         data = None if body is None else json.dumps(body).encode()
         sent = self.send(method, with_query(target, query), data, again=again, limit_s=limit_s, rounds=rounds)
         if not 200 <= sent.status < 300:
-            raise error_of(sent.status, sent.text)
+            raise self.refusal(sent.status, sent.text)
         return decode(sent.text, sent.url)
 
     def send(
@@ -169,7 +177,7 @@ class Api:
                     verdict = judge(failure, again)
                     if verdict is Verdict.FINAL:
                         return Sent(answer, at)
-                    last = error_of(answer.status, answer.body.decode("utf-8", "replace"))
+                    last = self.refusal(answer.status, answer.body.decode("utf-8", "replace"))
                     asked = retry_after_s(answer.headers, time.time())
                     wished = asked if wished is None or asked is None else min(wished, asked)
                 except ExchangeFailed as failed:
@@ -202,11 +210,12 @@ class Api:
         last: Optional[MozpoolException] = None
         for url in self._where(with_query(target, query)):
             try:
-                stream = Exchange("GET", url, headers=_headers("text/event-stream"), limit_s=limit_s)
+                headers = self._headers(url, "text/event-stream")
+                stream = Exchange("GET", url, headers=headers, limit_s=limit_s, ca_file=self.ca_file)
                 if stream.status == 200:
                     return stream
                 answer = stream.read()
-                last = error_of(answer.status, answer.body.decode("utf-8", "replace"))
+                last = self.refusal(answer.status, answer.body.decode("utf-8", "replace"))
                 if answer.status not in (502, 503, 504):
                     break
             except ExchangeFailed as failed:
@@ -242,22 +251,42 @@ class Api:
             left = end - time.monotonic()
             if left <= 0:
                 raise ExchangeFailed("no answer within the time limit", sent=False)
-            answer = Exchange(method, url, body=data, headers=_headers(with_body=data is not None), limit_s=left).read()
+            headers = self._headers(url, with_body=data is not None)
+            answer = Exchange(method, url, body=data, headers=headers, limit_s=left, ca_file=self.ca_file).read()
             where = answer.headers.get("location")
             if answer.status not in (301, 302, 303, 307, 308) or where is None:
                 return answer, url
             if answer.status == 303:
                 method, data = "GET", None
             _log.debug("%s redirects to %s", url, where)
-            url = urljoin(url, where)
+            where = urljoin(url, where)
+            if self.token and url.startswith("https://") and not where.startswith("https://"):
+                raise MozpoolException(f"{url} sends us on to {where}, where everybody could read the token")
+            url = where
         raise ExchangeFailed(f"more than {REDIRECTS_MAX} redirects", sent=False)
 
+    def _headers(self, url: str, accept: str = "application/json", *, with_body: bool = False) -> dict[str, str]:
+        headers = {"User-Agent": "mozpoolclient", "Accept": accept}
+        if with_body:
+            headers["Content-Type"] = "application/json"
+        if self.token and may_have_it(url, self.servers):
+            headers["Authorization"] = self.token.header()
+        return headers
 
-def _headers(accept: str = "application/json", *, with_body: bool = False) -> dict[str, str]:
-    headers = {"User-Agent": "mozpoolclient", "Accept": accept}
-    if with_body:
-        headers["Content-Type"] = "application/json"
-    return headers
+    def refusal(self, status: int, text: str) -> MozpoolException:
+        """The error that an answer says, in its own words if they are the API's, and with what can be done about it.
+
+        MozpoolUnauthorized for 401, MozpoolForbidden for 403, MozpoolConflictException for 409, MozpoolException otherwise.
+        """
+        error = error_of(status, text)
+        if status not in (401, 403):
+            return error
+        kind = MozpoolUnauthorized if status == 401 else MozpoolForbidden
+        if self.token:
+            what = f"{error.message} (the token is from {self.token.named_by})"
+        else:
+            what = f"{error.message}; here token=, token_file= or ${TOKEN_VARIABLE} says it"
+        return kind(what, status=status, code=error.code, detail=error.detail)
 
 
 def with_query(target: str, query: Optional[Query]) -> str:

@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from .api import Api, decode, error_of, path
+from .api import Api, decode, path
 from .errors import MozpoolConflictException, MozpoolException
 from .retry import Again, pause_s
 
@@ -84,16 +84,15 @@ def ask(api: Api, asked: Asked, limit_s: float) -> dict[str, Any]:
         answer = decode(sent.text, sent.url) if 200 <= sent.status < 300 else None
         if answer is None:
             asked.begun = False
-            raise _refused(sent.status, sent.text, asked.device)
+            raise _refused(api.refusal(sent.status, sent.text), asked.device)
         if not isinstance(answer, dict) or not isinstance(answer.get("request"), dict):
             raise MozpoolException(f"{sent.url} answered without a request: {sent.text[:200]!r}")
         return answer
 
 
-def _refused(status: int, text: str, device: str) -> MozpoolException:
-    error = error_of(status, text)
+def _refused(error: MozpoolException, device: str) -> MozpoolException:
     if isinstance(error, MozpoolConflictException) and error.code is None:
-        return MozpoolConflictException(f"{device} is held by another request", status=status)
+        return MozpoolConflictException(f"{device} is held by another request", status=error.status)
     return error
 
 

@@ -39,6 +39,14 @@ class MozpoolConflictException(MozpoolException):
     """Right in itself, but not now (409): the board is another's, the request has ended, the state is another one."""
 
 
+class MozpoolUnauthorized(MozpoolException):
+    """The server does not know who calls (401): there is no token, or it has expired, or was revoked."""
+
+
+class MozpoolForbidden(MozpoolException):
+    """The server knows who calls, and does not let them (403); the sentence says which role would do."""
+
+
 class MozpoolUnavailable(MozpoolException):
     """No server did it, although all were tried again and again until the time was up."""
 

@@ -90,7 +90,7 @@ class _Limited(io.RawIOBase):
         return None
 
 
-def _connect(host: str, port: int, secure: bool, deadline: float) -> _Connected:
+def _connect(host: str, port: int, secure: bool, deadline: float, ca_file: Optional[str]) -> _Connected:
     """Tries the host's addresses one after the other; the last one's failure is told."""
     end = min(deadline, time.monotonic() + CONNECT_LIMIT_S)
     failed: Optional[OSError] = None
@@ -103,7 +103,7 @@ def _connect(host: str, port: int, secure: bool, deadline: float) -> _Connected:
             sock.settimeout(left)
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+            return ssl.create_default_context(cafile=ca_file).wrap_socket(sock, server_hostname=host) if secure else sock
         except OSError as error:
             failed = error
             sock.close()
@@ -124,8 +124,9 @@ class Exchange:
         body: Optional[bytes] = None,
         headers: Optional[Mapping[str, str]] = None,
         limit_s: float,
+        ca_file: Optional[str] = None,
     ) -> None:
-        """Sends the request, and reads the answer's head.
+        """Sends the request, and reads the answer's head. `ca_file`: whom an https server may be signed by, if not by whom the system trusts.
 
         Raises ExchangeFailed when there is none within `limit_s` seconds.
         """
@@ -136,7 +137,7 @@ class Exchange:
         deadline = time.monotonic() + limit_s
         try:
             port = parts.port or (443 if secure else 80)
-            self._sock = _connect(parts.hostname, port, secure, deadline)
+            self._sock = _connect(parts.hostname, port, secure, deadline, ca_file)
         except (OSError, ValueError) as error:
             raise ExchangeFailed(_why(error), sent=False) from error
         self._raw = _Limited(self._sock, deadline)

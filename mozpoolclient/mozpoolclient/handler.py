@@ -12,7 +12,7 @@ import logging
 from typing import Any, Iterable, Mapping, Optional, Protocol, Union
 from urllib.parse import urlencode
 
-from .api import Api, Query, decode, error_of, path
+from .api import Api, Query, decode, path
 from .ask import SWEEP_LIMIT_S, ask, prepare, sweep
 from .board import somebody
 from .errors import MozpoolConflictException, MozpoolException
@@ -46,9 +46,19 @@ def check_mozpool_status(status: int) -> None:
 class MozpoolHandler:
     """Calls to a pool, one by one. Whoever gets a board here renews and closes the request, too."""
 
-    def __init__(self, mozpool_api_url: Union[str, Iterable[str], None] = None, log_obj: Optional[LogObject] = None) -> None:
-        """`mozpool_api_url`: a server's address, or several in a list or with commas between; MOZPOOL_URL when not given."""
-        self._api = Api(mozpool_api_url)
+    def __init__(
+        self,
+        mozpool_api_url: Union[str, Iterable[str], None] = None,
+        log_obj: Optional[LogObject] = None,
+        *,
+        token: Optional[str] = None,
+        token_file: Optional[str] = None,
+    ) -> None:
+        """`mozpool_api_url`: a server's address, or several in a list or with commas between; MOZPOOL_URL when not given.
+
+        `token`, `token_file`: who calls, as in `connect`; a script that says neither gets a token by MOZPOOL_TOKEN.
+        """
+        self._api = Api(mozpool_api_url, token=token, token_file=token_file)
         #: The first server's address.
         self.mozpool_api_url: str = self._api.servers[0]
         self.log_obj: LogObject = log_obj if log_obj is not None else logging.getLogger("mozpoolclient")
@@ -82,7 +92,7 @@ class MozpoolHandler:
     ) -> tuple[Any, int]:
         """The answer to a POST and its status; None in place of the answer when the status is not a good one.
 
-        It is made again only when the server surely did nothing. `auth` is not used: servers ask for none.
+        It is made again only when the server surely did nothing. `auth` is not used: the token says who calls.
         """
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params)
@@ -254,7 +264,7 @@ class MozpoolHandler:
         data = None if body is None else _json(body)
         text, status = self._send(method, target, data, False, kwargs.get("timeout"), again)
         if not mozpool_status_ok(status):
-            raise error_of(status, text)
+            raise self._api.refusal(status, text)
         return self.decode_json(text) if as_json else text
 
     def _get(self, target: str, query: Optional[Query] = None, **kwargs: Any) -> Any:

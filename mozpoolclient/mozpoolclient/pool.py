@@ -23,12 +23,22 @@ class Mozpool:
     with commas or spaces between them.
     """
 
-    def __init__(self, *urls: str, try_limit: float = TRY_LIMIT_S, limit: float = CALL_LIMIT_S) -> None:
-        """`try_limit`: seconds for each try of a call; `limit`: for a call with all its tries.
+    def __init__(
+        self,
+        *urls: str,
+        token: Optional[str] = None,
+        token_file: Optional[str] = None,
+        ca_file: Optional[str] = None,
+        try_limit: float = TRY_LIMIT_S,
+        limit: float = CALL_LIMIT_S,
+    ) -> None:
+        """`token`: who calls, for servers that ask; `token_file`: the file that holds it. Without both, MOZPOOL_TOKEN, the file that
+        MOZPOOL_TOKEN_FILE names, or ~/.config/mozpool/token says it. `ca_file`: whom an https server may be signed by; MOZPOOL_CA_FILE
+        or what the system trusts if not given. `try_limit`: seconds for each try of a call; `limit`: for a call with all its tries.
 
-        Raises MozpoolException when no server is given or one is no address.
+        Raises MozpoolException when no server is given or one is no address, and when a token's file cannot be used.
         """
-        self._api = Api(urls, try_limit_s=try_limit, limit_s=limit)
+        self._api = Api(urls, token=token, token_file=token_file, ca_file=ca_file, try_limit_s=try_limit, limit_s=limit)
 
     @property
     def servers(self) -> list[str]:
@@ -103,10 +113,21 @@ class Mozpool:
         return str(self._api.get(path("version"))["version"])
 
 
-def connect(urls: Union[str, Iterable[str], None] = None, *, try_limit: float = TRY_LIMIT_S, limit: float = CALL_LIMIT_S) -> Mozpool:
-    """A pool by its servers' addresses, one text or several; by MOZPOOL_URL when none are given. Nothing is sent yet."""
+def connect(
+    urls: Union[str, Iterable[str], None] = None,
+    *,
+    token: Optional[str] = None,
+    token_file: Optional[str] = None,
+    ca_file: Optional[str] = None,
+    try_limit: float = TRY_LIMIT_S,
+    limit: float = CALL_LIMIT_S,
+) -> Mozpool:
+    """A pool by its servers' addresses, one text or several; by MOZPOOL_URL when none are given. Nothing is sent yet.
+
+    The rest is as for `Mozpool`.
+    """
     listed = [urls] if isinstance(urls, str) else list(urls or ())
-    return Mozpool(*listed, try_limit=try_limit, limit=limit)
+    return Mozpool(*listed, token=token, token_file=token_file, ca_file=ca_file, try_limit=try_limit, limit=limit)
 
 
 def exit_on_signals() -> None:

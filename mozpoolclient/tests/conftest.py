@@ -74,4 +74,6 @@ def faults():
 @pytest.fixture(autouse=True)
 def no_servers_from_outside(monkeypatch):
     """Whoever runs the tests may have a pool of their own."""
-    monkeypatch.delenv("MOZPOOL_URL", raising=False)
+    for name in ("MOZPOOL_URL", "MOZPOOL_TOKEN", "MOZPOOL_TOKEN_FILE", "MOZPOOL_CA_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(CLIENT / "tests" / "no-such-folder"))

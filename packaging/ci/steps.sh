@@ -1,6 +1,8 @@
 #!/bin/sh
 # Any CI service, or none: one board for several steps that cannot be one command. Nobody renews it meanwhile, so it is asked for as long
 # as the whole may take; the trap gives it back at the end of the script, however it ends.
+#
+# A server that asks for a token finds it in MOZPOOL_TOKEN, or in the file that MOZPOOL_TOKEN_FILE names: let the CI service set one of them.
 set -eu
 export MOZPOOL_URL="${MOZPOOL_URL:-http://mozpool.example.com:8080}"
 

@@ -220,7 +220,7 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
         }
         Found::Preflight(allow, route) => preflight(&allow, route, &mut ctx).map(Answer::Now),
         Found::WrongMethod(allow) => Err(ApiError::MethodNotAllowed { allow }),
-        Found::Nothing => outside(ctx.call).map(Answer::Now),
+        Found::Nothing => outside(&mut ctx).map(Answer::Now),
     };
     match result.unwrap_or_else(|error| Answer::Now(error.reply())) {
         Answer::Now(reply) => Answer::Now(Reply { who: ctx.who, ..reply }),
@@ -346,6 +346,14 @@ fn load_board(ctx: &mut Ctx<'_>) -> Result<crate::store::RelayBoardRow> {
 }
 
 /// The paths that are not of the API.
-fn outside(call: &Call) -> Result<Reply> {
-    if assets::is_ours(call) { assets::answer(call) } else { Err(ApiError::NoSuchPath) }
+fn outside(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    if !assets::is_ours(ctx.call) {
+        return Err(ApiError::NoSuchPath);
+    }
+    // Without a store the page is still there to say so.
+    let pool = match ctx.commands.peers {
+        Some(_) => ctx.store.servers().unwrap_or_default(),
+        None => Vec::new(),
+    };
+    assets::answer(ctx.call, &pool)
 }

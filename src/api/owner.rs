@@ -84,6 +84,14 @@ fn origin(url: &str) -> Option<Place> {
     Some(Place { port: Some(place.port.unwrap_or(usual)), ..place })
 }
 
+/// A server's URL as a source in a page's policy (Content Security Policy Level 3, section 2.3.1): scheme, host and port, and nothing
+/// that could say more.
+pub fn source(url: &str) -> Option<String> {
+    let Place { host, port } = origin(url)?;
+    let (scheme, _) = url.split_once("://")?;
+    Some(format!("{}://{host}:{}", scheme.to_ascii_lowercase(), port?))
+}
+
 /// The call's `Origin`, if it has one.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ mod host;
 mod secrets;
 
 use super::Failure;
-use super::remote::Client;
+use super::remote::{Access, Client};
 use crate::api::time::rfc3339;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, DEFAULT_PATH, Host, InventorySource, PATH_VARIABLE};
@@ -135,7 +135,7 @@ fn config_file(named: Option<&Path>, loaded: &Result<Config, ConfigError>) -> Pa
 
 /// What the daemon of this configuration answers.
 fn ask(config: Option<&Path>, path: &str) -> Result<String, String> {
-    let client = Client::of_one(&[], config, CALL_LIMIT).map_err(|e| e.to_string())?;
+    let client = Client::of_one(&[], &Access::default(), config, CALL_LIMIT).map_err(|e| e.to_string())?;
     let (status, text) = client.plain(path).map_err(|e| e.to_string())?;
     match status {
         // 503 says what is wrong, which is what is wanted.

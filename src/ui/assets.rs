@@ -7,6 +7,7 @@
 use crate::api::call::{Call, Verb};
 use crate::api::owner;
 use crate::api::reply::{ApiError, Reply, Result};
+use crate::store::ServerRow;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use std::fmt::Write;
 
@@ -23,9 +24,9 @@ const INDEX: &str = "index.html";
 /// after the other.
 const PRELOADED: &[&str] = &["core/", "parts/"];
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame. Devices' texts are never markup; should that fail once, this
-/// keeps a script in them from running.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+/// Nothing from elsewhere, nothing inline, in nobody's frame; calls go to this server and to those of its pool, for it redirects to
+/// them what is theirs. Devices' texts are never markup; should that fail once, this keeps a script in them from running.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{pool}; \
                       font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A year, in seconds: as long as RFC 9111 section 5.2.2.1 thinks sensible.
@@ -42,11 +43,11 @@ pub fn is_ours(call: &Call) -> bool {
     path == "/" || path == PREFIX.trim_end_matches('/') || path.starts_with(PREFIX)
 }
 
-/// Answers a call for which [`is_ours`].
+/// Answers a call for which [`is_ours`]. `pool` are the servers whose API the page may be sent to.
 ///
 /// # Errors
 /// A file that is not there, or a method that reads nothing.
-pub fn answer(call: &Call) -> Result<Reply> {
+pub fn answer(call: &Call, pool: &[ServerRow]) -> Result<Reply> {
     match call.verb {
         Verb::Get | Verb::Head => {}
         Verb::Options => return Ok(owner::preflight(call, "GET, HEAD, OPTIONS", None)),
@@ -59,7 +60,7 @@ pub fn answer(call: &Call) -> Result<Reply> {
         return Ok(Reply::empty(302).with("Location", PREFIX));
     }
     let Some(versioned) = path.strip_prefix(FILES) else {
-        return Ok(page());
+        return Ok(page(pool));
     };
     let (asked, name) = versioned.split_once('/').ok_or(ApiError::NoSuchPath)?;
     let file = Assets::get(name).filter(|_| name != INDEX).ok_or(ApiError::NoSuchPath)?;
@@ -68,7 +69,7 @@ pub fn answer(call: &Call) -> Result<Reply> {
 }
 
 /// The same page for all paths: which of its views is shown, it decides itself.
-fn page() -> Reply {
+fn page(pool: &[ServerRow]) -> Reply {
     let index = Assets::get(INDEX).expect("the program is built with its page");
     let text = String::from_utf8_lossy(&index.data);
     let base = format!("{FILES}{}", version());
@@ -76,7 +77,12 @@ fn page() -> Reply {
     let headers = vec![("Content-Type", type_of(INDEX).to_owned())];
     secured(Reply { headers, ..Reply::text(text) })
         .with("Cache-Control", ASK_AGAIN)
-        .with("Content-Security-Policy", POLICY)
+        .with("Content-Security-Policy", policy(pool))
+}
+
+fn policy(pool: &[ServerRow]) -> String {
+    let sources = pool.iter().filter_map(|server| owner::source(&server.url));
+    POLICY.replace("{pool}", &sources.fold(String::new(), |all, source| all + " " + &source))
 }
 
 fn preload(base: &str) -> String {
@@ -129,7 +135,7 @@ mod tests {
     use super::*;
 
     fn get(path: &str) -> Result<Reply> {
-        answer(&Call::new(Verb::Get, path))
+        answer(&Call::new(Verb::Get, path), &[])
     }
 
     fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
@@ -188,7 +194,7 @@ mod tests {
         ] {
             assert!(matches!(get(path), Err(ApiError::NoSuchPath)), "{path}");
         }
-        let post = answer(&Call::new(Verb::Post, "/ui/"));
+        let post = answer(&Call::new(Verb::Post, "/ui/"), &[]);
         assert!(matches!(post, Err(ApiError::MethodNotAllowed { .. })));
     }
 
@@ -198,6 +204,26 @@ mod tests {
         let policy = header(&page, "Content-Security-Policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
+        assert!(policy.contains(" connect-src 'self'; "), "{policy}");
         assert!(!text(&page).contains("<script>"), "no script stands in the page itself");
+    }
+
+    #[test]
+    fn the_policy_lets_calls_go_to_the_servers_of_the_pool() {
+        let server = |url: &str| ServerRow { name: "s".into(), url: url.into() };
+        let pool = [
+            "http://img1.lab:8080",
+            "https://IMG2.lab/",
+            "",
+            "ftp://img3.lab",
+            "http://a; script-src *",
+            "http://a/b",
+        ];
+        let page = answer(&Call::new(Verb::Get, "/ui/"), &pool.map(server)).unwrap();
+        let policy = header(&page, "Content-Security-Policy").unwrap();
+        assert!(
+            policy.contains(" connect-src 'self' http://img1.lab:8080 https://img2.lab:443; font-src"),
+            "{policy}"
+        );
     }
 }

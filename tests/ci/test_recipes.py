@@ -140,6 +140,17 @@ def test_the_service_would_take_it(arguments):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_token_is_a_secret_of_the_service():
+    github = yaml.safe_load((RECIPES / "github-actions.yml").read_text())
+    assert github["env"]["MOZPOOL_TOKEN"] == "${{ secrets.MOZPOOL_TOKEN }}"
+    assert "MOZPOOL_TOKEN = credentials('mozpool-token')" in (RECIPES / "Jenkinsfile").read_text()
+    for path in RECIPES.iterdir():
+        text = path.read_text()
+        assert "MOZPOOL_TOKEN" in text, path.name
+        assert "mzp_" not in text, path.name
+        assert not re.search(r"^[^#/]*--token", text, re.MULTILINE), path.name
+
+
 def test_the_jenkinsfile_is_whole():
     text = (RECIPES / "Jenkinsfile").read_text()
     code = re.sub(r"'''.*?'''|'[^'\n]*'|//[^\n]*", "", text, flags=re.DOTALL)

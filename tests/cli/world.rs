@@ -3,7 +3,7 @@
 use crate::support::{Daemon, LIMIT, mozpool};
 use mozpool::fakes::{Pace, Rack, RackSettings};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -176,12 +176,30 @@ rest_ms = 0
 
 /// The program without a server that is named.
 pub(crate) fn alone(world: &World, words: &[&str]) -> Command {
+    at_home(&world.path("home"), words)
+}
+
+/// What the tests' own environment may say, and must not.
+const FOREIGN: &[&str] = &[
+    "MOZPOOL_URL",
+    "MOZPOOL_TOKEN",
+    "MOZPOOL_TOKEN_FILE",
+    "MOZPOOL_CA_FILE",
+    "MOZPOOL_CONFIG",
+    "RUST_LOG",
+    "NO_COLOR",
+    "COLUMNS",
+    "XDG_CONFIG_HOME",
+];
+
+/// The program as somebody whose files are in `home`.
+pub(crate) fn at_home(home: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mozpool"));
     command.args(words).stdin(Stdio::null());
-    for name in ["MOZPOOL_URL", "MOZPOOL_CONFIG", "RUST_LOG", "NO_COLOR", "COLUMNS", "XDG_CONFIG_HOME"] {
+    for name in FOREIGN {
         command.env_remove(name);
     }
-    command.env("HOME", world.path("home"));
+    command.env("HOME", home);
     command
 }
 

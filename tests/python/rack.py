@@ -35,7 +35,9 @@ class Refused(Exception):
 
 
 class Rack:
-    """A demo that runs. `url` is the server's, without a slash at the end."""
+    """A demo that runs. `url` is the server's, without a slash at the end; `token` says who calls, where a server asks."""
+
+    token = None
 
     def __init__(self, boards=3, requests=0, *more, env=None):
         program = os.environ["MOZPOOL"]
@@ -76,9 +78,10 @@ class Rack:
     def call(self, path, body=None, method=None):
         """A call to the API below /api/; with a body it is a POST."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self.url}/api/{path}", data, {"Content-Type": "application/json"}, method=method
-        )
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(f"{self.url}/api/{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 text = answer.read()

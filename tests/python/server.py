@@ -11,7 +11,7 @@ from rack import Rack
 
 CONFIG = """
 [server]
-name = "s1"
+name = "{name}"
 address = "127.0.0.1"
 [store]
 url = "sqlite:{folder}/mozpool.db"
@@ -22,21 +22,34 @@ files = "{folder}/files"
 enabled = false
 [syslog]
 enabled = false
+[auth]
+mode = "{mode}"
+{more}
 """
 
 
 class Server(Rack):
-    """Begins with an empty store, on a free port; `start` after `stop` has the same store and port."""
+    """Begins with an empty store, on a free port; `start` after `stop` has the same store and port. With a `secret` it is in a pool; `beside`
+    another server it has that one's store."""
 
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="mozpool-test-")
-        (Path(self.folder.name) / "files").mkdir()
+    def __init__(self, name="s1", secret=None, beside=None):
+        self.name = name
+        self.folder = beside.folder if beside else tempfile.TemporaryDirectory(prefix="mozpool-test-")
+        (Path(self.folder.name) / "files").mkdir(exist_ok=True)
+        self.more = ""
+        if secret:
+            file = Path(self.folder.name) / "secret"
+            file.write_text(secret)
+            file.chmod(0o600)
+            self.more = f'[peers]\nsecret_file = "{file}"'
         self.port = 0
+        #: Whether it asks for tokens, from the next start on.
+        self.mode = "open"
         self.start()
 
     def start(self):
-        config = Path(self.folder.name) / "mozpool.toml"
-        config.write_text(CONFIG.format(folder=self.folder.name, port=self.port))
+        config = Path(self.folder.name) / f"{self.name}.toml"
+        config.write_text(CONFIG.format(name=self.name, folder=self.folder.name, port=self.port, mode=self.mode, more=self.more))
         self.process = subprocess.Popen(
             [os.environ["MOZPOOL"], "--config", config, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, "NO_COLOR": "1"},

@@ -10,7 +10,7 @@
     const [, , kind = "", ...rest] = path.split("/");
     // A tab is a page of its own where its controls are others; the first one has a short address, too.
     const parts = kind === "reports" ? [] : kind === "admin" && !rest.some(Boolean) ? ["images"] : rest.filter(Boolean);
-    return `/${kind}${parts.map((part) => (/^(new|images|pxe|hardware|relays|devices|candidates)$/.test(part) ? `/${part}` : "/*")).join("")}`;
+    return `/${kind}${parts.map((part) => (/^(new|images|pxe|hardware|relays|devices|candidates|tokens|audit)$/.test(part) ? `/${part}` : "/*")).join("")}`;
   };
   const words = (e) =>
     e.getAttribute("aria-label") ||

@@ -5,7 +5,7 @@
 
 use super::scraped::Scraped;
 use crate::cli::period::{Period, for_eyes};
-use crate::cli::remote::{Client, RemoteError};
+use crate::cli::remote::{Access, Client, RemoteError};
 use serde_json::Value;
 use std::fmt;
 use std::io::{self, Write};
@@ -41,6 +41,8 @@ pub(super) struct Options {
     /// CRITICAL when less than this part of the store's disk is free
     #[arg(long, value_name = "PERCENT", default_value = "3%", requires = "remote", help_heading = HEADING)]
     critical_disk: String,
+    #[command(flatten)]
+    access: Access,
     /// How long the server may take for all of it; then it is CRITICAL
     #[arg(long, value_name = "TIME", default_value = "10s", requires = "remote", help_heading = HEADING)]
     timeout: String,
@@ -183,7 +185,8 @@ fn look(options: &Options, config: Option<&Path>) -> Result<Report, String> {
     let wanted = options.wanted()?;
     let urls: Vec<String> = options.remote.iter().filter(|url| !url.is_empty()).cloned().collect();
     // Two calls, each with its half.
-    let client = Client::of_one(&urls, config, wanted.timeout / 2).map_err(|e| e.to_string())?;
+    let client =
+        Client::of_one(&urls, &options.access, config, wanted.timeout / 2).map_err(|e| e.to_string())?;
     let critical = |why: String| Report { bad: vec![(Status::Critical, why)], ..Report::default() };
     let (ready, scraped) = match ask(&client) {
         Ok(answers) => answers,

@@ -3,8 +3,10 @@
 //! Of several servers the one that answered last is asked first; another one when it does not answer. A call that changes
 //! something goes to another server only if the first cannot have heard it.
 
-use super::RemoteError;
-use super::place::Place;
+use super::place::{ClientConfig, Place, usual_token_file};
+use super::token::Token;
+use super::trust::Trust;
+use super::{Access, RemoteError};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ const ANSWER_MAX: u64 = 64 << 20;
 pub(in crate::cli) struct Client {
     place: Place,
     agent: Agent,
+    token: Option<Token>,
+    trust: Trust,
     /// Which of the servers answered last; clones share it.
     current: Arc<AtomicUsize>,
 }
@@ -34,22 +38,33 @@ pub(in crate::cli) struct Client {
 type Result<T> = std::result::Result<T, RemoteError>;
 
 impl Client {
-    pub(super) fn new(place: Place) -> Self {
-        Self::within(place, CALL_LIMIT)
+    /// # Errors
+    /// A file of `access` cannot be used.
+    pub(super) fn new(place: Place, access: &Access) -> Result<Self> {
+        Self::within(place, access, CALL_LIMIT)
     }
 
     /// Of one server alone, the first of those that are meant, where each call may take so long.
     ///
     /// # Errors
-    /// No server is meant, or what is said is none.
-    pub(in crate::cli) fn of_one(urls: &[String], config: Option<&Path>, limit: Duration) -> Result<Self> {
+    /// No server is meant, or what is said is none, or a file of `access` cannot be used.
+    pub(in crate::cli) fn of_one(
+        urls: &[String],
+        access: &Access,
+        config: Option<&Path>,
+        limit: Duration,
+    ) -> Result<Self> {
         let mut place = Place::find(urls, config)?;
         place.urls.truncate(1);
-        Ok(Self::within(place, limit))
+        Self::within(place, access, limit)
     }
 
-    fn within(place: Place, limit: Duration) -> Self {
+    fn within(place: Place, access: &Access, limit: Duration) -> Result<Self> {
+        let own = ClientConfig::load()?;
+        let token = Token::find(access.token_file.as_deref(), own.token_file.as_deref(), usual_token_file())?;
+        let trust = Trust::find(&place.urls, access.ca_file.as_deref(), own.ca_file.as_deref())?;
         let config = Agent::config_builder()
+            .tls_config(trust.calls.clone())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -59,7 +74,7 @@ impl Client {
             .timeout_global(Some(limit))
             .user_agent(concat!("mozpool/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { place, agent: config.into(), current: Arc::default() }
+        Ok(Self { place, agent: config.into(), token, trust, current: Arc::default() })
     }
 
     /// The server that is asked first: `http://host:port`.
@@ -114,12 +129,22 @@ impl Client {
     }
 
     /// GET of any path of the server that is asked first; status and text, whatever they are.
+    ///
+    /// # Errors
+    /// There is no answer, or it asks who calls.
     pub(in crate::cli) fn plain(&self, path: &str) -> Result<(u16, String)> {
         let base = self.base().to_owned();
         let failed = |e: ureq::Error| self.unreachable(&base, &e);
-        let mut answer = self.agent.get(format!("{base}{path}")).call().map_err(failed)?;
+        let mut call = self.agent.get(format!("{base}{path}"));
+        if let Some(authorization) = self.authorization() {
+            call = call.header("Authorization", authorization);
+        }
+        let mut answer = call.call().map_err(failed)?;
         let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(failed)?;
-        Ok((answer.status().as_u16(), text))
+        match answer.status().as_u16() {
+            401 => Err(self.refused(&base, 401, &text)),
+            status => Ok((status, text)),
+        }
     }
 
     fn json(&self, text: &str) -> Result<Value> {
@@ -155,6 +180,9 @@ impl Client {
             if !content_type.is_empty() {
                 request = request.header("Content-Type", content_type);
             }
+            if let Some(authorization) = self.authorization() {
+                request = request.header("Authorization", authorization);
+            }
             let sent = match body.is_empty() {
                 true => request
                     .body(())
@@ -168,14 +196,19 @@ impl Client {
             let mut answer = sent?;
             let status = answer.status().as_u16();
             if let (301 | 302 | 307 | 308, Some(to)) = (status, answer.headers().get("Location")) {
-                url = String::from_utf8_lossy(to.as_bytes()).into_owned();
+                let to = String::from_utf8_lossy(to.as_bytes()).into_owned();
+                if self.token.is_some() && url.starts_with("https://") && !to.starts_with("https://") {
+                    let why = format!("it sends us on to {to}, where everybody could read the token");
+                    return Err(RemoteError::Strange { url: base, why });
+                }
+                url = to;
                 continue;
             }
             let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(failed)?;
             if (200..300).contains(&status) {
                 return Ok(text);
             }
-            return Err(refused(&base, status, &text));
+            return Err(self.refused(&base, status, &text));
         }
         Err(RemoteError::Strange { url: base, why: "it redirects in circles".into() })
     }
@@ -199,6 +232,35 @@ impl Client {
         }
     }
 
+    /// Who calls, as a header says it.
+    pub(super) fn authorization(&self) -> Option<String> {
+        self.token.as_ref().map(Token::authorization)
+    }
+
+    pub(super) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Why the server that `base` names says no: in its own sentence, where it is one of ours.
+    pub(super) fn refused(&self, base: &str, status: u16, text: &str) -> RemoteError {
+        let named_by = self.token.as_ref().map(|token| token.named_by.clone());
+        match (refused(base, status, text), named_by) {
+            (RemoteError::Refused { status: 401, message, .. }, named_by) => {
+                RemoteError::Unknown { url: base.to_owned(), named_by, message }
+            }
+            // A proxy's words, perhaps; but we know what they mean.
+            (RemoteError::Strange { .. }, named_by) if status == 401 => {
+                let message = "HTTP status 401".into();
+                RemoteError::Unknown { url: base.to_owned(), named_by, message }
+            }
+            (RemoteError::Refused { status: 403, message, code }, Some(named_by)) => {
+                let message = format!("{message} (the token is from {named_by})");
+                RemoteError::Refused { status: 403, message, code }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Where a stream that broke off, or never began, was.
     pub(super) fn broken(&self, why: &std::io::Error) -> RemoteError {
         RemoteError::Unreachable {
@@ -215,7 +277,7 @@ fn bad_url(base: &str, error: &ureq::http::Error) -> RemoteError {
 }
 
 /// The server's own sentence, where it is one of ours.
-pub(super) fn refused(base: &str, status: u16, text: &str) -> RemoteError {
+fn refused(base: &str, status: u16, text: &str) -> RemoteError {
     let body: Value = serde_json::from_str(text).unwrap_or_default();
     // A named board that another request holds: the answer is the request, closed as soon as it was made.
     if let (409, Some(request)) = (status, body["request"]["id"].as_i64()) {

@@ -1,6 +1,7 @@
 //! What can go wrong between the command line and a daemon, in sentences, and what a script is told of it.
 
 use super::place::URL_VARIABLE;
+use super::token::TOKEN_VARIABLE;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::lab::LabError;
@@ -21,6 +22,8 @@ pub enum RemoteError {
     Unreachable { url: String, named_by: String, why: String, sent: bool },
     /// The server says no.
     Refused { status: u16, message: String, code: String },
+    /// The server does not know who calls. `named_by` says where the token is from that it does not take; there was none otherwise.
+    Unknown { url: String, named_by: Option<String>, message: String },
     /// The server says what no Mozpool says.
     Strange { url: String, why: String },
     /// A file of ours.
@@ -61,6 +64,7 @@ impl RemoteError {
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NoCommand,
             Self::Command { .. } => Exit::NotExecutable,
             Self::Refused { .. }
+            | Self::Unknown { .. }
             | Self::Strange { .. }
             | Self::File { .. }
             | Self::Lab(_)
@@ -90,7 +94,7 @@ impl fmt::Display for RemoteError {
             Self::Config(error) => error.fmt(f),
             Self::Url { url, named_by } => write!(
                 f,
-                "`{url}` (from {named_by}) is not a server's URL; write http://host or http://host:port, \
+                "`{url}` (from {named_by}) is not a server's URL; write http://host, http://host:port or https://host, \
                  with --url or in ${URL_VARIABLE}"
             ),
             Self::Usage { why } => f.write_str(why),
@@ -103,6 +107,14 @@ impl fmt::Display for RemoteError {
                 )
             }
             Self::Refused { message, .. } => f.write_str(message),
+            Self::Unknown { url, named_by: None, message } => write!(
+                f,
+                "{url} does not know who asks: {message}. --token-file, ${TOKEN_VARIABLE} or ~/.config/mozpool/token says your \
+                 token here"
+            ),
+            Self::Unknown { url, named_by: Some(named_by), message } => {
+                write!(f, "{url} does not take the token from {named_by}: {message}")
+            }
             Self::Strange { url, why } => write!(f, "{url} answers as no Mozpool does: {why}; check --url"),
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Lab(error) => error.fmt(f),

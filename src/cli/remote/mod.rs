@@ -6,6 +6,8 @@ mod client;
 mod error;
 mod place;
 mod stream;
+mod token;
+mod trust;
 
 pub(super) use client::{Client, escape};
 pub use error::RemoteError;
@@ -15,11 +17,24 @@ pub(super) use stream::Stream;
 use super::show::{self, Terminal};
 use serde_json::Value;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a subcommand comes to: an exit code that says all there is to say, or an error that is printed.
 pub(super) type Done = Result<ExitCode, RemoteError>;
+
+/// Who calls, and whom we believe.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Access {
+    /// The file with the token that the server asks for [default: $MOZPOOL_TOKEN, which is the token itself, else
+    /// $MOZPOOL_TOKEN_FILE, else ~/.config/mozpool/token]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Server and form")]
+    token_file: Option<PathBuf>,
+    /// Certificates of whom an https server may be signed by, as PEM [default: $MOZPOOL_CA_FILE, else those that this machine
+    /// trusts]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Server and form")]
+    ca_file: Option<PathBuf>,
+}
 
 /// Which server, and how answers are shown.
 #[derive(Debug, Clone, clap::Args)]
@@ -28,6 +43,8 @@ pub struct Remote {
     /// http://localhost]
     #[arg(long, value_name = "URL", global = true, value_delimiter = ',', help_heading = "Server and form")]
     url: Vec<String>,
+    #[command(flatten)]
+    access: Access,
     /// Show answers as JSON, for programs: one document, or one a line where it goes on and on
     #[arg(long, global = true, help_heading = "Server and form")]
     pub(super) json: bool,
@@ -36,7 +53,7 @@ pub struct Remote {
 impl Remote {
     /// A client of the server that is meant. `config` is the file that the command line names.
     pub(super) fn client(&self, config: Option<&Path>) -> Result<Client, RemoteError> {
-        place::Place::find(&self.url, config).map(Client::new)
+        Client::new(place::Place::find(&self.url, config)?, &self.access)
     }
 
     /// Shows `answer`: as JSON where that was asked for, else as `show` does.

@@ -35,13 +35,22 @@ pub(in crate::cli) struct ClientConfig {
     pub(in crate::cli) assignee: Option<String>,
     /// For how long.
     pub(in crate::cli) duration: Option<Period>,
+    /// Who asks, as servers know it.
+    pub(super) token_file: Option<PathBuf>,
+    /// Whom an https server may be signed by.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Where the client configuration is, if this user has a home.
-fn client_config_path() -> Option<PathBuf> {
+/// Where a user's own files for us are, if this user has a home.
+fn own_file(name: &str) -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-    Some(base.join("mozpool/client.toml"))
+    Some(base.join("mozpool").join(name))
+}
+
+/// Where the token is looked for when nothing says where it is.
+pub(super) fn usual_token_file() -> Option<PathBuf> {
+    own_file("token")
 }
 
 impl ClientConfig {
@@ -54,14 +63,14 @@ impl ClientConfig {
     }
 
     fn load_with_path() -> Result<(PathBuf, Self), RemoteError> {
-        let Some(path) = client_config_path() else { return Ok(Default::default()) };
+        let Some(path) = own_file("client.toml") else { return Ok(Default::default()) };
         match std::fs::read_to_string(&path) {
             Ok(text) => match toml::from_str(&text) {
                 Ok(config) => Ok((path, config)),
                 Err(error) => {
                     let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
                     let why = format!(
-                        "{}:{line}: {}; it takes url or urls, assignee, and duration",
+                        "{}:{line}: {}; it takes url or urls, assignee, duration, token_file and ca_file",
                         path.display(),
                         error.message().trim_end()
                     );
@@ -104,7 +113,11 @@ impl Place {
     }
 
     fn new(urls: Vec<String>, named_by: String) -> Result<Self, RemoteError> {
-        let plain = |url: String| match url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty()) {
+        let is_one = |url: &str| {
+            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        };
+        let plain = |url: String| match is_one(&url) {
             true => Ok(url.trim_end_matches('/').trim_end_matches("/api").trim_end_matches('/').to_owned()),
             false => Err(RemoteError::Url { url, named_by: named_by.clone() }),
         };
@@ -160,7 +173,8 @@ mod tests {
         for url in ["http://a:1", "http://a:1/", "http://a:1/api", "http://a:1/api/"] {
             assert_eq!(place(url).unwrap(), "http://a:1");
         }
-        for url in ["a:1", "https://a", "http://", ""] {
+        assert_eq!(place("https://a/").unwrap(), "https://a");
+        for url in ["a:1", "ftp://a", "http://", "https://", "https:///api", ""] {
             assert!(place(url).is_err(), "{url}");
         }
     }
@@ -172,7 +186,8 @@ mod tests {
         assert_eq!(config.duration.unwrap().seconds(), 5400);
         assert_eq!(config.urls(), ["http://a"]);
         assert_eq!(read("urls = ['http://a', 'http://b']").unwrap().urls().len(), 2);
-        for bad in ["colour = 1", "duration = 'soon'", "urls = 'http://a'"] {
+        assert_eq!(read("token_file = '/a'").unwrap().token_file.unwrap(), Path::new("/a"));
+        for bad in ["colour = 1", "token = 'mzp_a'", "duration = 'soon'", "urls = 'http://a'"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

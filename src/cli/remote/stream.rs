@@ -1,9 +1,8 @@
 //! A stream of server-sent events that goes on after breaks: from the place where it was, on the same server or another one.
 //!
 //! By hand over TCP, as HTTP/1.0, where the connection's end is the stream's: a client of whole answers cannot tell a quiet
-//! server from a dead one. Ours says every 15 seconds that it lives.
+//! server from a dead one. Ours says every 15 seconds that it lives. Over TLS it is the same: the limits are the socket's.
 
-use super::client::refused;
 use super::{Client, RemoteError, tell};
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -37,8 +36,15 @@ pub(in crate::cli) struct Stream<'c> {
     path: String,
     /// Of the last event; a server that is told goes on behind it.
     last_id: String,
-    connection: Option<BufReader<TcpStream>>,
+    connection: Option<BufReader<Connection>>,
 }
+
+/// What carries a stream.
+trait Carries: Read + Write + std::fmt::Debug {}
+
+impl<T: Read + Write + std::fmt::Debug> Carries for T {}
+
+type Connection = Box<dyn Carries>;
 
 impl<'c> Stream<'c> {
     /// Nothing is called before the first event is asked for.
@@ -85,15 +91,23 @@ impl<'c> Stream<'c> {
     fn connect(&mut self) -> Result<(), RemoteError> {
         let broken = |e: io::Error| self.client.broken(&e);
         let base = self.client.base();
-        let (host, prefix) = host_and_prefix(base);
-        let mut stream = dial(host).map_err(broken)?;
+        let Address { secure, host, port, prefix } = Address::of(base);
+        let tcp = dial(host, port).map_err(broken)?;
+        let mut stream: Connection = match secure {
+            true => Box::new(self.client.trust().secure(host, tcp).map_err(broken)?),
+            false => Box::new(tcp),
+        };
+        let who = match self.client.authorization() {
+            Some(authorization) => format!("Authorization: {authorization}\r\n"),
+            None => String::new(),
+        };
         let id = match self.last_id.as_str() {
             "" => String::new(),
             id => format!("Last-Event-ID: {id}\r\n"),
         };
+        let path = &self.path;
         let head = format!(
-            "GET {prefix}/api/{} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n{id}\r\n",
-            self.path
+            "GET {prefix}/api/{path} HTTP/1.0\r\nHost: {host}:{port}\r\nAccept: text/event-stream\r\n{who}{id}\r\n"
         );
         stream.write_all(head.as_bytes()).map_err(broken)?;
         let mut reader = BufReader::new(stream);
@@ -103,7 +117,7 @@ impl<'c> Stream<'c> {
         if status != 200 {
             let mut text = String::new();
             reader.take(REFUSAL_MAX).read_to_string(&mut text).map_err(broken)?;
-            return Err(refused(base, status, &text));
+            return Err(self.client.refused(base, status, &text));
         }
         self.connection = Some(reader);
         Ok(())
@@ -134,20 +148,38 @@ impl<'c> Stream<'c> {
     }
 }
 
-/// `host:port`, and what stands before `/api`.
-fn host_and_prefix(base: &str) -> (&str, &str) {
-    let rest = base.strip_prefix("http://").unwrap_or(base);
-    match rest.find('/') {
-        Some(slash) => rest.split_at(slash),
-        None => (rest, ""),
+/// A server's URL, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Address<'u> {
+    /// https.
+    secure: bool,
+    /// A name or an address; one of IPv6 has its brackets.
+    host: &'u str,
+    port: u16,
+    /// What stands before `/api`.
+    prefix: &'u str,
+}
+
+impl<'u> Address<'u> {
+    /// The URL has been checked when the server was found; one whose port is none ends where nobody answers.
+    fn of(base: &'u str) -> Self {
+        let (secure, rest) = match base.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, base.strip_prefix("http://").unwrap_or(base)),
+        };
+        let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let usual = if secure { 443 } else { 80 };
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(usual)),
+            _ => (authority, usual),
+        };
+        Self { secure, host, port, prefix }
     }
 }
 
-fn dial(host: &str) -> io::Result<TcpStream> {
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
-    let host = if has_port { host.to_owned() } else { format!("{host}:80") };
+fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in host.to_socket_addrs()? {
+    for address in (host.trim_matches(['[', ']']), port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, CONNECT_LIMIT) {
             Ok(stream) => {
                 stream.set_read_timeout(Some(SILENCE))?;
@@ -177,8 +209,15 @@ mod tests {
 
     #[test]
     fn a_servers_url_is_taken_apart() {
-        assert_eq!(host_and_prefix("http://a:80"), ("a:80", ""));
-        assert_eq!(host_and_prefix("http://[::1]:80/pool"), ("[::1]:80", "/pool"));
+        let of = |url| {
+            let Address { secure, host, port, prefix } = Address::of(url);
+            (secure, host, port, prefix)
+        };
+        assert_eq!(of("http://a"), (false, "a", 80, ""));
+        assert_eq!(of("http://a:8080"), (false, "a", 8080, ""));
+        assert_eq!(of("http://[::1]:80/pool"), (false, "[::1]", 80, "/pool"));
+        assert_eq!(of("https://[::1]/pool"), (true, "[::1]", 443, "/pool"));
+        assert_eq!(of("https://a:8443"), (true, "a", 8443, ""));
     }
 
     #[test]

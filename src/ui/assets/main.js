@@ -4,7 +4,8 @@
 import { h, put } from "./core/dom.js";
 import * as live from "./core/live.js";
 import { recall, setTheme } from "./core/prefs.js";
-import { find, route, start } from "./core/router.js";
+import { find, go, route, start } from "./core/router.js";
+import { isStranger, onSession } from "./core/session.js";
 import { shell } from "./parts/shell.js";
 
 route("", () => import("./pages/overview.js"));
@@ -18,7 +19,10 @@ route("requests/:id", () => import("./pages/request.js"));
 route("repair", () => import("./pages/repair.js"));
 route("reports", () => import("./pages/reports.js"));
 route("reports/:report", () => import("./pages/reports.js"));
+route("login", () => import("./pages/login.js"));
 route("admin", () => import("./pages/admin.js"));
+route("admin/tokens", () => import("./pages/tokens.js"));
+route("admin/audit", () => import("./pages/audit.js"));
 route("admin/candidates", () => import("./pages/candidates.js"));
 route("admin/candidates/:mac", () => import("./pages/candidate.js"));
 route("admin/:kind", () => import("./pages/admin.js"));
@@ -44,6 +48,7 @@ async function draw() {
   }
   await first;
   if (turn !== shown) return;
+  if (isStranger() && !isLogin()) return go(loginHref(), { replace: true });
   close?.();
   close = null;
   // A dialog belongs to the page that asked.
@@ -65,9 +70,20 @@ async function draw() {
     reportError(error);
     put(frame.page, h("h1", {}, "This page cannot be shown"), h("p", { class: "notice bad" }, error.message), h("p", {}, h("a", { href: "/ui/" }, "Overview")));
   }
-  // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it.
-  if (turn > 1) frame.page.focus();
+  // The heading is where those who hear the page begin to read; the first page has the focus where the browser puts it, and one that
+  // is there to be filled in where it begins.
+  if (turn > 1 && !frame.page.contains(document.activeElement)) frame.page.focus();
 }
+
+const isLogin = () => location.pathname.replace(/\/$/, "") === "/ui/login";
+
+/** The page to log in on, which leads back to where we are. */
+const loginHref = () => `/ui/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
+
+// Whose session ends is asked who they are, and comes back to this page.
+onSession(() => {
+  if (shown > 0 && isStranger() && !isLogin()) go(loginHref(), { replace: true });
+});
 
 const first = live.start();
 start(draw);

@@ -25,10 +25,33 @@ export function path(texts, ...values) {
   return texts.reduce((all, text, at) => all + encodeURIComponent(values[at - 1]) + text);
 }
 
-async function call(method, where, body, { type = "application/json", limit_ms = LIMIT_MS } = {}) {
-  const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms) };
+/** What proves that a call is this page's own and not another site's, where somebody is logged in; core/session.js says it. */
+let proof = null;
+export const setProof = (text) => (proof = text);
+
+let denied = async () => false;
+/**
+ * Who hears of answers that say that the server does not know us (401), or does not believe us (403). `hear(error)` gives a
+ * promise: whether the same call may come through now.
+ */
+export const onDenied = (hear) => (denied = hear);
+
+/** A call; once more where it was refused because of a session that has changed meanwhile. A refused call has done nothing. */
+async function call(method, where, body, options = {}) {
+  try {
+    return await callOnce(method, where, body, options);
+  } catch (error) {
+    if ((error.status !== 401 && error.status !== 403) || where.startsWith("session") || !(await denied(error))) throw error;
+    return callOnce(method, where, body, options);
+  }
+}
+
+async function callOnce(method, where, body, { type = "application/json", limit_ms = LIMIT_MS }) {
+  const options = { method, cache: "no-cache", signal: AbortSignal.timeout(limit_ms), headers: {} };
+  // Also with calls that only read: some of them ask hardware, and are as guarded as what changes something.
+  if (proof) options.headers["X-CSRF-Token"] = proof;
   if (body !== undefined) {
-    options.headers = { "Content-Type": type };
+    options.headers["Content-Type"] = type;
     options.body = typeof body === "string" ? body : JSON.stringify(body);
   }
   let answer, text;

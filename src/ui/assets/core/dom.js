@@ -4,11 +4,32 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Makes an element. Properties: `on: {click: f}` listens, `data: {id: 1}` and `style: {"--x": 1}` are set one by one, `class`
- * may be a list; `true` is an attribute without a value, `false`, `null` and `undefined` are none. Children are nodes, texts
- * and lists of them; nothing is made of `null` and `false`.
+ * may be a list; `true` is an attribute without a value, `false`, `null` and `undefined` are none. `needs` names the role that may
+ * use it; whoever has less sees it disabled, and why. Children are nodes, texts and lists of them; nothing is made of `null` and
+ * `false`.
  */
 export function h(tag, properties, ...children) {
-  return fill(dress(document.createElement(tag), properties), children);
+  const element = fill(dress(document.createElement(tag), properties), children);
+  const why = properties?.needs && whyNot(properties.needs);
+  if (why) lock(element, why);
+  return element;
+}
+
+let whyNot = () => null;
+/** Who knows why somebody may not use what needs a role: a function of the role that gives a sentence, or nothing. */
+export const askWhyNot = (ask) => (whyNot = ask);
+
+/** What somebody may not use: pages that turn it on and off go on doing so, without effect. */
+function lock(element, why) {
+  element.title = why;
+  if (element.tagName === "A") {
+    element.removeAttribute("href");
+    element.setAttribute("role", "link");
+    element.setAttribute("aria-disabled", "true");
+  } else {
+    element.disabled = true;
+    Object.defineProperty(element, "disabled", { get: () => true, set() {} });
+  }
 }
 
 /** The same for SVG. */
@@ -19,6 +40,7 @@ export function s(tag, properties, ...children) {
 function dress(element, properties) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (value === null || value === undefined || value === false) continue;
+    if (name === "needs") continue;
     if (name === "on") for (const [event, act] of Object.entries(value)) element.addEventListener(event, act);
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);

@@ -2,6 +2,7 @@
 // and is called once a frame at most, however many changes have come.
 
 import { get, path } from "./api.js";
+import { isStranger, load } from "./session.js";
 
 /** Waits between attempts to connect again: quick at first, never more than these. */
 const RETRY_MS = [250, 1000, 2000, 4000, 8000];
@@ -103,7 +104,10 @@ let resting = null;
 let arrived;
 const lists = new Promise((keep) => (arrived = keep));
 
-/** Begins. The promise is kept when the lists are there for the first time, however many attempts that takes. */
+/**
+ * Begins. The promise is kept when the lists are there for the first time, however many attempts that takes, or the server has said
+ * that it does not know us.
+ */
 export function start() {
   addEventListener("online", () => again(0));
   // A machine without a network may still reach a server on itself; so it is asked rather than believed.
@@ -146,6 +150,10 @@ async function connect() {
   const mine = ++attempt;
   const first = { limit_ms: CONNECT_LIMIT_MS };
   try {
+    // Who we are may be another thing on a server that was restarted, or after a long sleep.
+    await load(first);
+    if (mine !== attempt) return;
+    if (isStranger()) return setStatus({ error: null }), arrived();
     const [{ last }, { version }] = await Promise.all([get("events/?timeout=0", first), get("version/", first)]);
     const [d, r] = await Promise.all([get("device/list/?details=1"), get("request/list/")]);
     if (mine !== attempt) return;

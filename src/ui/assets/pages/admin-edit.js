@@ -33,7 +33,7 @@ export function open(root, { params, query }) {
       const row = fresh ? null : await get(kind.where(key));
       const matrix = kind.matrix ? await readMatrix() : null;
       if (ended) return;
-      if (!fresh) put(buttons, h("button", { type: "button", class: "danger", on: { click: () => remove(params.kind, kind, key, label) } }, "Delete"));
+      if (!fresh) put(buttons, h("button", { type: "button", class: "danger", needs: "admin", on: { click: () => remove(params.kind, kind, key, label) } }, "Delete"));
       shown = build(body, { name: params.kind, kind, key, label, row, matrix });
     } catch (error) {
       if (!ended) put(body, h("p", { class: "notice bad" }, error.message), h("p", {}, h("a", { href: href("admin", params.kind) }, kind.title)));
@@ -63,7 +63,7 @@ function build(body, { name, kind, key, label, row, matrix }) {
     options: [["", "not for this hardware"], ...new Set([...matrix.configs, was.pxe?.[one]].filter(Boolean))],
   }));
   const made = form({
-    fields: [...fields, ...(mapped ?? [])], class: "admin-form", action: row ? "Review and save" : "Review and make",
+    fields: [...fields, ...(mapped ?? [])], class: "admin-form", needs: "admin", action: row ? "Review and save" : "Review and make",
     cancel: () => go(href("admin", name)), submit: save,
   });
   if (mapped?.length) made.input(mapped[0].name).closest(".field").before(h("h2", { class: "row" }, "PXE config by hardware"));

@@ -13,6 +13,8 @@ import { tell, warn } from "../parts/toast.js";
 
 const LAB = "lab";
 export const CANDIDATES = "candidates";
+export const TOKENS = "tokens";
+export const AUDIT = "audit";
 /** What an import may be, as in the API. */
 const TYPES = { toml: "application/toml", json: "application/json", csv: "text/csv" };
 /** Changes that are shown one by one before an import. */
@@ -30,7 +32,8 @@ export function editHref(name, kind, row) {
 
 export function tabs(at) {
   const one = (name, words) => h("a", { href: href("admin", name), "aria-current": name === at ? "page" : null }, words);
-  return h("nav", { class: "tabs", "aria-label": "Kinds" }, Object.entries(KINDS).map(([name, { title: words }]) => one(name, words)), one(CANDIDATES, "Candidates"), one(LAB, "Lab file"));
+  return h("nav", { class: "tabs", "aria-label": "Kinds" }, Object.entries(KINDS).map(([name, { title: words }]) => one(name, words)), one(CANDIDATES, "Candidates"), one(LAB, "Lab file"),
+    one(TOKENS, "Tokens"), one(AUDIT, "Audit log"));
 }
 
 export function open(root, { params, query }) {
@@ -48,14 +51,14 @@ function listOf(body, name, kind, query) {
   let rows = [];
   let ended = false;
   const search = filters({ query, placeholder: `Search ${kind.title.toLowerCase()}`, change: draw });
-  fill(search.element, h("span", { class: "grow" }), h("a", { class: "button primary", href: editHref(name, kind, null) }, `New ${kind.one}`));
+  fill(search.element, h("span", { class: "grow" }), h("a", { class: "button primary", needs: "admin", href: editHref(name, kind, null) }, `New ${kind.one}`));
   const columns = kind.columns.map(([field, words, text = (row) => row[field]], place) => ({
     name: field, title: words, value: text, cell: (row) => (place === 0 ? h("a", { href: editHref(name, kind, row) }, text(row)) : text(row)),
   }));
   if (kind.test) columns.push({ name: "test", title: "Test", cell: testOf });
   const grid = table({
     caption: kind.title, columns, key: (row) => kind.key(row).join("\n"), label: (row) => labelOf(kind, row), sort: { name: kind.columns[0][0], descending: false },
-    open: (row) => go(editHref(name, kind, row)), empty: h("span", {}, `No ${kind.one} here. `, h("a", { href: editHref(name, kind, null) }, "Make one"), "."),
+    open: (row) => go(editHref(name, kind, row)), empty: h("span", {}, `No ${kind.one} here. `, h("a", { needs: "admin", href: editHref(name, kind, null) }, "Make one"), "."),
   });
   put(body, h("p", { class: "soft" }, kind.about), search.element, grid.element);
 
@@ -94,7 +97,7 @@ function listOf(body, name, kind, query) {
 /** A button that asks a relay board for its test, and what came of it. */
 function testOf(board) {
   const said = h("span", { role: "status" });
-  const button = h("button", { type: "button", class: "small", "aria-label": `Test ${board.name}`, on: { click: test } }, "Test");
+  const button = h("button", { type: "button", class: "small", needs: "operator", "aria-label": `Test ${board.name}`, on: { click: test } }, "Test");
   async function test() {
     button.disabled = true;
     said.className = "soft";
@@ -128,8 +131,8 @@ function lab(body) {
   const file = h("input", { type: "file", id: "lab-file", accept: ".toml,.json,.csv", on: { change: take } });
   const wrong = h("p", { class: "wrong", role: "alert", hidden: true });
   const changes = h("div", { role: "status" });
-  const look = h("button", { type: "button", class: "primary", on: { click: preview } }, "Show what would change");
-  const go = h("button", { type: "button", class: "primary danger", disabled: true, on: { click: bring } }, "Import");
+  const look = h("button", { type: "button", class: "primary", needs: "admin", on: { click: preview } }, "Show what would change");
+  const go = h("button", { type: "button", class: "primary danger", needs: "admin", disabled: true, on: { click: bring } }, "Import");
   let origin = null;
   let seen = null;
 

@@ -36,11 +36,11 @@ export function open(root, { params: { mac } }) {
   })();
 
   function build(row) {
-    if (!row.ignored) put(buttons, h("button", { type: "button", on: { click: ignore } }, "Ignore"));
+    if (!row.ignored) put(buttons, h("button", { type: "button", needs: "operator", on: { click: ignore } }, "Ignore"));
     const fields = KINDS.devices.fields.filter((field) => ASKED.includes(field.name)).map((field) => ({
       ...field, value: field.type === "select" ? undefined : (row.proposal[field.name] ?? ""), options: field.options ?? (field.suggest && valuesOf((one) => one[field.suggest])),
     }));
-    const made = form({ fields, class: "admin-form", action: "Review and accept", cancel: () => go(href("admin", CANDIDATES)), submit: (values) => accept(row, values) });
+    const made = form({ fields, class: "admin-form", needs: "operator", action: "Review and accept", cancel: () => go(href("admin", CANDIDATES)), submit: (values) => accept(row, values) });
     put(body, facts(row), made.element);
   }
 

@@ -51,7 +51,7 @@ export function open(root, { query }) {
     search.element, grid.element));
 
   function buttons(row) {
-    const ignore = h("button", { type: "button", class: "small", "aria-describedby": idOf(row), on: { click: () => decide(row, ignore) } }, row.ignored ? "Show again" : "Ignore");
+    const ignore = h("button", { type: "button", class: "small", needs: "operator", "aria-describedby": idOf(row), on: { click: () => decide(row, ignore) } }, row.ignored ? "Show again" : "Ignore");
     return h("span", { class: "pair" }, h("a", { class: "button small", href: acceptHref(row.mac), "aria-describedby": idOf(row) }, "Accept …"), ignore);
   }
 

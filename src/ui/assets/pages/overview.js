@@ -25,7 +25,7 @@ export function open(root, { query }) {
   const known = { relayBoards: null, health: null, ready: null, senders: null, candidates: null, servers: null };
   const parts = { figures: figures(), queue: queue(), recently: recently(), servers: servers(), about: about() };
   parts.next = next({ openAbout: parts.about.open });
-  put(root, h("div", { class: "head" }, h("h1", {}, "Overview"), h("a", { href: href("requests", "new"), class: "button primary" }, "New request")),
+  put(root, h("div", { class: "head" }, h("h1", {}, "Overview"), h("a", { href: href("requests", "new"), needs: "requester", class: "button primary" }, "New request")),
     parts.figures.element, h("div", { class: "overview" }, h("div", { class: "column" }, parts.next.element, parts.queue.element, parts.figures.matrix), h("div", { class: "column" }, parts.servers.element, parts.recently.element, parts.about.element)));
 
   let closed = false;

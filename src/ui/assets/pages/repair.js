@@ -63,8 +63,8 @@ export function open(root, { query }) {
 
   const bulkCount = h("strong", { role: "status" });
   const bulk = h("div", { class: "actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true }, bulkCount,
-    h("button", { type: "button", class: "primary", on: { click: () => testAll() } }, "Fixed: test them"),
-    h("button", { type: "button", on: { click: commentAll } }, "Comment…"),
+    h("button", { type: "button", class: "primary", needs: "operator", on: { click: () => testAll() } }, "Fixed: test them"),
+    h("button", { type: "button", needs: "operator", on: { click: commentAll } }, "Comment…"),
     h("button", { type: "button", class: "quiet", on: { click: () => pickOnly([]) } }, "Clear selection"));
 
   put(root, h("div", { class: "head" }, h("h1", {}, "Repair"), h("button", { type: "button", class: "no-print", on: { click: print_ } }, "Print")),

@@ -58,7 +58,7 @@ function build(body, images, environments, query) {
   let image = null;
   let turn = 0;
   const boards = boardsThatFit();
-  const made = form({ fields: fields(), submit: send, action: "Request", class: "request-form" });
+  const made = form({ fields: fields(), submit: send, action: "Request", needs: "requester", class: "request-form" });
   // Every wish changes how many boards fit.
   made.element.addEventListener("input", count);
   put(body, made.element, boards.element);

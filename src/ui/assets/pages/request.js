@@ -81,9 +81,9 @@ export function open(root, { params }) {
     buttons.dataset.kind = wanted;
     const asked = { image: request.image, device: request.requested_device };
     put(buttons, over
-      ? h("a", { class: "button", href: `${href("requests", "new")}?${new URLSearchParams(asked)}` }, "Ask again")
-      : [h("button", { type: "button", on: { click: () => act(renew, "renewed") } }, "Renew"),
-        h("button", { type: "button", class: "danger", on: { click: () => act(close, "returned") } }, "Return")]);
+      ? h("a", { class: "button", needs: "requester", href: `${href("requests", "new")}?${new URLSearchParams(asked)}` }, "Ask again")
+      : [h("button", { type: "button", needs: "requester", on: { click: () => act(renew, "renewed") } }, "Renew"),
+        h("button", { type: "button", class: "danger", needs: "requester", on: { click: () => act(close, "returned") } }, "Return")]);
   }
 
   async function act(what, done) {

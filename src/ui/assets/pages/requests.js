@@ -56,7 +56,7 @@ export function open(root, { query }) {
   });
   const actions = makeActions(grid, () => recall("assignee"));
   put(root,
-    h("div", { class: "head" }, h("h1", {}, "Requests"), h("a", { class: "button primary", href: href("requests", "new") }, "New request")),
+    h("div", { class: "head" }, h("h1", {}, "Requests"), h("a", { class: "button primary", needs: "requester", href: href("requests", "new") }, "New request")),
     search.element, grid.element, actions.element);
 
   function drawActions(ids) {
@@ -215,8 +215,8 @@ function makeActions(grid, me) {
     on: { input: check },
   });
   const wrong = h("span", { class: "wrong", id: "renew-for-wrong", role: "alert", hidden: true });
-  const renew = h("button", { type: "button", on: { click: renewAll } }, "Renew requests");
-  const close = h("button", { type: "button", class: "danger", on: { click: closeAll } }, "Close requests");
+  const renew = h("button", { type: "button", needs: "requester", on: { click: renewAll } }, "Renew requests");
+  const close = h("button", { type: "button", class: "danger", needs: "requester", on: { click: closeAll } }, "Close requests");
   const element = h("section", { class: "actions", "aria-label": "Selected requests", hidden: true },
     words, h("span", { class: "grow" }), h("label", { for: "renew-for", class: "small" }, "for"), length, renew, close, wrong);
   let ids = [];

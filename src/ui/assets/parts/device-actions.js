@@ -90,7 +90,7 @@ async function askEnvironment(names) {
 export function actionBar({ clear, keep }) {
   let names = [];
   const count = h("strong", { role: "status" });
-  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", on: { click: once(() => doneTo([...names], act)) } }, title);
+  const button = (title, act, danger) => h("button", { type: "button", class: danger && "danger", needs: "operator", on: { click: once(() => doneTo([...names], act)) } }, title);
   const element = h("div", { class: "actions device-actions", role: "toolbar", "aria-label": "Actions on the selected boards", hidden: true },
     count, ACTIONS.map((action) => button(action.title, (list) => doTo(list, action), action.danger)),
     button("Comment…", askComment), button("Environment…", askEnvironment),
@@ -134,7 +134,7 @@ export function actionButton(name, action, { title = action.title, primary = fal
     const refused = await doTo([name], action);
     if (refused && refused.length === 0) done();
   });
-  return h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], on: { click: act } }, title);
+  return h("button", { type: "button", class: [primary && "primary", action.danger && "danger"], needs: "operator", on: { click: act } }, title);
 }
 
 export const action = (name) => ACTIONS.find((one) => one.name === name);

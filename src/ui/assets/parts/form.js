@@ -7,16 +7,16 @@ import { fill, h, newId, put } from "../core/dom.js";
  * `textarea`, `select`, `checkbox`; `options` are `[value, text]` or texts, also suggestions for a text; `check(text, values)`
  * gives what is wrong, or nothing. Fields with the same `group`, one after the other, are folded away below that title until one
  * of them has a value or is wrong. `submit(values)` may throw an `ApiError`. `fields` may be a function of the values: then the
- * form follows what has been chosen. `ready(values)` says whether the button can be pressed yet.
+ * form follows what has been chosen. `ready(values)` says whether the button can be pressed yet, `needs` which role may press it.
  * Gives `{element, values(), set(name, value), setFields(fields), fail(error), busy}`.
  */
-export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null, ready = null }) {
+export function form({ fields, submit, action = "Save", cancel = null, danger = false, class: kind = null, ready = null, needs = null }) {
   const fieldsFor = typeof fields === "function" ? fields : null;
   let busy = false;
   const rows = new Map();
   const body = h("div", { class: "fields-body", style: { display: "contents" } });
   const general = h("p", { class: "wrong", role: "alert", hidden: true });
-  const go = h("button", { class: ["primary", danger && "danger"] }, action);
+  const go = h("button", { class: ["primary", danger && "danger"], needs }, action);
   const stop = cancel && h("button", { type: "button", on: { click: cancel } }, "Cancel");
   const element = h("form", { class: ["fields", kind], novalidate: true, on: { submit: send, input: follow, change: follow } }, body, general, h("div", { class: "buttons" }, stop, go));
 

@@ -6,7 +6,7 @@ import { h, newId, put } from "../core/dom.js";
 const STALE_MS = 1000;
 
 /**
- * `label` names the value; `save(text)` may throw an `ApiError`, whose words then stand beside the field; `options()` gives a
+ * `label` names the value, which an operator may change; `save(text)` may throw an `ApiError`, whose words then stand beside the field; `options()` gives a
  * promise of suggestions; `empty` is shown for nothing. Gives `{element, set(text)}`.
  */
 export function inline({ label, save, options = null, empty = "none" }) {
@@ -20,7 +20,7 @@ export function inline({ label, save, options = null, empty = "none" }) {
 
   function show() {
     editing = false;
-    const edit = h("button", { type: "button", class: "quiet", "aria-label": `Edit ${label}`, title: `Edit ${label}`, on: { click: open } }, "✎");
+    const edit = h("button", { type: "button", class: "quiet", needs: "operator", "aria-label": `Edit ${label}`, title: `Edit ${label}`, on: { click: open } }, "✎");
     put(element, h("span", { class: value ? null : "soft" }, value || empty), edit);
     return edit;
   }

@@ -22,7 +22,7 @@ export function network(name) {
   /** Relay boards serve one at a time, so nobody is asked before it is wanted. */
   function question(words, label, ask) {
     const said = h("span", { role: "status", class: "grow" }, h("span", { class: "soft" }, "not asked yet"));
-    const button = h("button", { type: "button", on: { click: go } }, words);
+    const button = h("button", { type: "button", needs: "operator", on: { click: go } }, words);
     async function go() {
       button.disabled = true;
       put(said, h("span", { class: "soft" }, "asking…"));

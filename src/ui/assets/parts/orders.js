@@ -4,6 +4,7 @@
 import { ApiError, get, path, post } from "../core/api.js";
 import { fill, h } from "../core/dom.js";
 import * as live from "../core/live.js";
+import { whyNot } from "../core/session.js";
 import { DEVICE_STATES, inWords } from "../core/states.js";
 import { bootConfigFields, bootConfigOf, bootConfigReady, readObject } from "./boot-config.js";
 import { please as askOf } from "./device-actions.js";
@@ -43,7 +44,7 @@ const ACTIONS = [
  */
 export function orders({ names, submitted = () => {}, class: kind = null }) {
   const buttons = ACTIONS.map(({ title, act, primary }) =>
-    h("button", { type: "button", class: primary ? "primary" : null, on: { click: () => begin(act) } }, title));
+    h("button", { type: "button", class: primary ? "primary" : null, needs: "operator", on: { click: () => begin(act) } }, title));
   let busy = false;
   async function begin(act) {
     const chosen = names();
@@ -58,7 +59,8 @@ export function orders({ names, submitted = () => {}, class: kind = null }) {
       busy = false;
     }
   }
-  const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions" }, buttons);
+  // Where it scrolls, those who may use none of it reach its end by the keyboard nevertheless.
+  const element = h("div", { class: ["orders", kind], role: "group", "aria-label": "Actions", tabindex: whyNot("operator") && "0" }, buttons);
   const refresh = () => {
     const none = names().length === 0;
     for (const button of buttons) button.disabled = none;

@@ -4,11 +4,12 @@ import { h, put, say } from "../core/dom.js";
 import * as live from "../core/live.js";
 import { recall, setTheme } from "../core/prefs.js";
 import { go, href } from "../core/router.js";
+import { logOut, onSession, session } from "../core/session.js";
 import { tally } from "../core/tally.js";
 import { since } from "../core/time.js";
 import { show } from "./dialog.js";
 import { counter } from "./jobs.js";
-import { place as messages } from "./toast.js";
+import { place as messages, warn } from "./toast.js";
 
 /** The pages in the bar: address, title, sign on a phone, key after `g`. */
 const WAYS = [
@@ -30,15 +31,18 @@ export function shell(root, base) {
     h("a", { href: href(...parts) }, h("span", { class: "icon", "aria-hidden": "true" }, sign), title, title === "Repair" && failed));
   const theme = h("button", { type: "button", class: "quiet", on: { click: turnTheme } });
   const keys = h("button", { type: "button", class: "quiet", title: "Keys (?)", "aria-label": "Keys", on: { click: showKeys } }, "?");
+  const who = h("div", { class: "who", hidden: true });
   const notice = h("div", { class: "connection", role: "status", hidden: true });
   const page = h("main", { id: "page", tabindex: "-1" });
   put(root,
     h("header", { class: "bar" },
       h("a", { class: "brand", href: href(), "aria-label": "Mozpool" }, h("img", { src: `${base}/icon.svg`, alt: "" }), h("span", {}, "Mozpool")),
-      h("nav", { "aria-label": "Pages" }, links), counter, theme, keys),
+      h("nav", { "aria-label": "Pages" }, links), counter, who, theme, keys),
     notice, page, messages);
 
   drawTheme();
+  drawWho();
+  onSession(drawWho);
   const groups = tally();
   live.subscribe((news) => {
     if (news.status) drawNotice();
@@ -49,6 +53,25 @@ export function shell(root, base) {
       say(failed, count);
     }
   });
+
+  /** Who is logged in, and the way out. */
+  function drawWho() {
+    const { mode, name, role, environments } = session;
+    who.hidden = mode !== "token" || name === null;
+    const may = `${name} has the role ${role}${environments.length ? ` for ${environments.join(", ")}` : ""}`;
+    put(who, !who.hidden && [h("span", { class: "name", title: may }, name), h("span", { class: "soft role" }, role),
+      h("button", { type: "button", class: "quiet", on: { click: leave } }, "Log out")]);
+  }
+
+  async function leave() {
+    try {
+      await logOut();
+      // What was shown is gone with whoever saw it.
+      location.assign("/ui/login");
+    } catch (error) {
+      warn(`You are still logged in: ${error.message}`);
+    }
+  }
 
   function turnTheme() {
     const now = recall("theme", "auto");

@@ -40,7 +40,7 @@ function frame(title, names, pickBox, lines, ...head) {
  */
 export function boardPanel(board, pickBox) {
   const result = h("span", { class: "result", role: "status" });
-  const button = board.known && h("button", { type: "button", "aria-label": `Test ${board.name}`, on: { click: () => test(board, button, result) } }, "Test");
+  const button = board.known && h("button", { type: "button", needs: "operator", "aria-label": `Test ${board.name}`, on: { click: () => test(board, button, result) } }, "Test");
   const panel = frame(board.name, board.names, pickBox, board.banks.length,
     board.name !== board.fqdn && h("span", { class: "soft small mono" }, board.fqdn),
     !board.known && h("span", { class: "soft small" }, "not among the relay boards, so it cannot be tested"), button, result);

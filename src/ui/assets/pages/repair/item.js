@@ -23,7 +23,7 @@ function commentField(device) {
   let stale = null;
   const told = h("span", { class: "small soft", role: "status" });
   const wrong = h("span", { class: "wrong", role: "alert", id: `${id}-wrong`, hidden: true });
-  const input = h("input", { id, value: saved, placeholder: "what was found, what was done", autocomplete: "off", "aria-describedby": `${id}-wrong`, on: {
+  const input = h("input", { id, needs: "operator", value: saved, placeholder: "what was found, what was done", autocomplete: "off", "aria-describedby": `${id}-wrong`, on: {
     change: save,
     keydown: (event) => {
       if (event.key === "Enter") input.blur();
