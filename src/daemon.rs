@@ -24,6 +24,7 @@ use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, InventorySource};
 use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::boards::Boards;
 use crate::layers::changes::{self, Feed};
 use crate::layers::http;
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
@@ -102,7 +103,8 @@ pub fn run(config: &Config, source: Source) -> Result<(), DaemonError> {
     );
     let status = format!("server {} serves on http {http}", config.server.name);
     daemon.tell(&notifier, status.clone());
-    let reload = Reload::new(source, Arc::clone(&daemon.keep), Arc::clone(&notifier), status);
+    let (keep, boards) = (Arc::clone(&daemon.keep), Arc::clone(&daemon.commands.boards));
+    let reload = Reload::new(source, keep, boards, Arc::clone(&notifier), status);
     daemon.serve_and(&asked.stop, &asked.reload, reload, &notifier)
 }
 
@@ -266,6 +268,8 @@ impl Prepared {
             let (rules, per_day) = (accept.rules.clone(), accept.accept_per_day);
             journal.accepting(Acceptance::new(rules, per_day, &config.server.name, lifeguard_tx.clone()))
         };
+        let boards = Arc::new(Boards::new(config.boards.clone()));
+        let journal = journal.finding(Arc::clone(&boards));
         let journal = match location.path() {
             Some(file) => journal.on_disk(file.to_owned()),
             None => journal,
@@ -317,6 +321,7 @@ impl Prepared {
         let outbox =
             lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx.clone(), journal: lines_tx };
         let layer = Lifeguard::load(settings, open()?, clock.clone(), boot, outbox)?;
+        let doubted = layer.doubted();
         let layer = match &peers {
             Some(peers) => layer.with_peers(peers.clone()),
             None => layer,
@@ -360,6 +365,7 @@ impl Prepared {
             .with("http", true, vec![Tcp(http)])
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
+            .counting(move || doubted.rows())
             .with("bmm", true, vec![])
             .counting(move || power_counts.rows())
             .with("journal", true, vec![])
@@ -414,6 +420,7 @@ impl Prepared {
                 inventory: way,
                 vitals: Arc::clone(&vitals),
                 peers: peers.clone(),
+                boards,
             },
             recent,
             log_bell,

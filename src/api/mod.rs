@@ -3,6 +3,7 @@
 //! Handlers read through a store of their thread's own and send commands to the layers; they never step a machine and know no
 //! socket (`layers::http` has those). The contract with clients: what a path, a key or a status code means never changes.
 
+mod access;
 mod admin;
 pub mod ask;
 mod attempts;
@@ -34,6 +35,7 @@ pub mod types;
 pub mod vitals;
 
 use crate::clock::Timestamp;
+use crate::layers::boards::Boards;
 use crate::layers::inventory::Way;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
 use crate::layers::peers::Peers;
@@ -100,6 +102,8 @@ pub struct Commands {
     pub vitals: Arc<Vitals>,
     /// The other servers of the pool; `None`: this one is alone.
     pub peers: Option<Peers>,
+    /// What of what boards report is believed.
+    pub boards: Arc<Boards>,
 }
 
 /// What a handler works with.

@@ -117,6 +117,10 @@ pub enum ApiError {
     ForeignOrigin { origin: String },
     /// A letter of another server that nobody of our pool has sealed.
     WrongSeal,
+    /// The call is to be a board's, and nothing shows that it is; in a sentence.
+    NotTheBoard { why: String },
+    /// The same, and it may show when the device's name has been looked up.
+    AddressUnknown { device: String },
     /// What was asked for belongs to a server that nobody has heard of for long.
     OwnerGone { server: String },
     /// Right in itself, but not now; in a sentence.
@@ -169,7 +173,7 @@ impl ApiError {
                     400
                 }
             }
-            Self::ForeignOrigin { .. } | Self::WrongSeal => 403,
+            Self::ForeignOrigin { .. } | Self::WrongSeal | Self::NotTheBoard { .. } => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Conflict { .. } => 409,
@@ -182,6 +186,7 @@ impl ApiError {
             Self::Busy { .. }
             | Self::NoAnswer { .. }
             | Self::Unavailable
+            | Self::AddressUnknown { .. }
             | Self::OwnerUnknown { .. }
             | Self::OwnerGone { .. }
             | Self::DownloadsFull
@@ -221,6 +226,8 @@ impl ApiError {
             Self::OwnerUnknown { .. } => "owner_unknown",
             Self::OwnerGone { .. } => "owner_gone",
             Self::WrongSeal => "wrong_seal",
+            Self::NotTheBoard { .. } => "not_the_board",
+            Self::AddressUnknown { .. } => "address_unknown",
             Self::BadRange { .. } => "bad_range",
             Self::ConditionFailed => "condition_failed",
             Self::Internal => "internal",
@@ -276,7 +283,15 @@ impl fmt::Display for ApiError {
             Self::WrongType { key, wanted, found } => {
                 write!(f, "the key `{key}` is {found}; it should be {wanted}")
             }
-            Self::BadValue { why } | Self::Conflict { why } | Self::Inventory { why } => f.write_str(why),
+            Self::BadValue { why }
+            | Self::Conflict { why }
+            | Self::Inventory { why }
+            | Self::NotTheBoard { why } => f.write_str(why),
+            Self::AddressUnknown { device } => write!(
+                f,
+                "the address of {device} is not known here, so nobody can tell whether its board calls; its fqdn must be an \
+                 address, or a name that this server can look up"
+            ),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),
             Self::ForeignOrigin { origin } => {

@@ -3,6 +3,7 @@
 //! It knows what may be set, within which limits, and what holds otherwise; it opens no port, file root or store. An empty file is
 //! a good configuration. `packaging/mozpool.toml` lists every setting; a test holds it to this file.
 
+mod boards;
 mod changed;
 mod document;
 mod error;
@@ -11,6 +12,7 @@ mod inventory;
 mod live;
 mod registration;
 
+pub use boards::{BoardEvents, Boards};
 pub use changed::changed;
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
@@ -49,6 +51,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// What boards say.
     pub syslog: Syslog,
+    /// What of what boards report is believed.
+    pub boards: Boards,
     /// Boards that are no devices yet.
     pub registration: Registration,
     /// Reservations.
@@ -366,6 +370,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A second of 200,000 lines; setsockopt takes less than a gibibyte, for the kernel doubles it in an int.
         udp_buffer_mib: document.number(("syslog", "udp_buffer_mib"), 1..=1000, 80),
     };
+    let boards = boards::read(document);
     let registration = registration::read(document);
     let requests = Requests {
         retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),
@@ -431,6 +436,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         http,
         tftp,
         syslog,
+        boards,
         registration,
         requests,
         reports,

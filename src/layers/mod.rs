@@ -4,6 +4,7 @@
 //! get "busy, try again", layers rely on the time limit of the state that asked.
 
 pub mod bmm;
+pub mod boards;
 mod budget;
 pub mod changes;
 pub mod deadlines;

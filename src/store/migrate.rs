@@ -39,6 +39,7 @@ steps! {
     "0009_candidates.sql" => |_| Ok(()),
     "0010_processes.sql" => |_| Ok(()),
     "0011_candidate_changes.sql" => |_| Ok(()),
+    "0013_boot_tokens.sql" => |_| Ok(()),
 }
 
 /// The version this program knows.

@@ -7,7 +7,9 @@ use mozpool::api::events::Recent;
 use mozpool::api::vitals::{Listens, Vitals};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::config::{self, BoardEvents};
 use mozpool::lab::Lab;
+use mozpool::layers::boards::Boards;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{HttpServer, Parts, Running, SILENCE};
 use mozpool::layers::inventory;
@@ -126,6 +128,8 @@ pub(crate) struct Options {
     pub(crate) stuck: Option<usize>,
     pub(crate) silence: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What of what boards report is believed: here all of it, unless a test is about that.
+    pub(crate) boards: Arc<Boards>,
     /// Reports are not begun until the other end of this is gone.
     pub(crate) reports_wait: Option<Receiver<()>>,
 }
@@ -133,6 +137,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
+        let all = config::Boards { events: BoardEvents::Plain, gateways: Vec::new() };
         Self {
             threads: 4,
             transfers_max: 8,
@@ -140,6 +145,7 @@ impl Default for Options {
             stuck: None,
             silence: SILENCE,
             clock,
+            boards: Arc::new(Boards::new(all)),
             reports_wait: None,
         }
     }
@@ -209,6 +215,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
             inventory: Some(inventory),
             vitals: Arc::clone(&vitals),
             peers: None,
+            boards: Arc::clone(&options.boards),
         },
         recent,
         log_bell: Arc::default(),

@@ -17,6 +17,7 @@ pub mod strays;
 
 pub use stats::Stats;
 
+use super::boards::Boards;
 use super::intake::{Batch, Intake};
 use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
@@ -211,6 +212,8 @@ pub struct Journal<S = Box<dyn Store>> {
     senders: Senders,
     backlog: Backlog,
     acceptance: Option<Acceptance>,
+    /// Told what names mean, too.
+    boards: Option<Arc<Boards>>,
     /// Lines from the network that are not in the backlog yet.
     in_hand: Batch,
     /// When what was written last was on the disk for sure.
@@ -250,6 +253,7 @@ impl<S: LogStore> Journal<S> {
             senders: Senders::default(),
             backlog,
             acceptance: None,
+            boards: None,
             in_hand: Batch::default(),
             synced: now,
             room,
@@ -265,6 +269,12 @@ impl<S: LogStore> Journal<S> {
     #[must_use]
     pub fn accepting(self, acceptance: Acceptance) -> Self {
         Self { acceptance: Some(acceptance), ..self }
+    }
+
+    /// The same, telling those who ask whether a call is a board's what the devices' names mean.
+    #[must_use]
+    pub fn finding(self, boards: Arc<Boards>) -> Self {
+        Self { boards: Some(boards), ..self }
     }
 
     /// The same, with a look at the disk that the store's file is on.
@@ -342,6 +352,9 @@ impl<S: LogStore> Journal<S> {
                     Ok(found) => {
                         first = false;
                         self.found = found;
+                        if let Some(boards) = &self.boards {
+                            boards.found(&self.found);
+                        }
                         self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
                     }
                     Err(_) => return Exit::Lost("names"),
