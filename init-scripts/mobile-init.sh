@@ -9,6 +9,7 @@
 #   mozpool-device=NAME            the board's name     (else DHCP's host name)
 #   mozpool-server=IP:PORT         the HTTP interface   (else that of the URL)
 #   mozpool-syslog=IP:PORT         the syslog receiver  (else that host, port 514)
+#   mozpool-boot=TOKEN             shown with each event: it is of this boot (lib.sh)
 #   BOOTIF=01-MAC                  the interface to use (else all wired ones)
 #
 # Syslog goes through busybox syslogd -R: logger can only write to /dev/log and
@@ -101,7 +102,7 @@ MOZPOOL_SERVER=$(kernel_arg mozpool-server) || MOZPOOL_SERVER=$authority
 MOZPOOL_DEVICE=$(kernel_arg mozpool-device) || MOZPOOL_DEVICE=$(hostname)
 syslog=$(kernel_arg mozpool-syslog) || syslog=${authority%:*}:514
 MOZPOOL_BASE=${url%/*}
-export MOZPOOL_SERVER MOZPOOL_DEVICE MOZPOOL_BASE MOZPOOL_TMP MOZPOOL_RETRY_S
+export MOZPOOL_SERVER MOZPOOL_DEVICE MOZPOOL_BASE MOZPOOL_BOOT MOZPOOL_TMP MOZPOOL_RETRY_S
 case $MOZPOOL_DEVICE in
 '' | '(none)' | localhost)
     MOZPOOL_DEVICE=

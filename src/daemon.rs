@@ -25,6 +25,7 @@ use crate::boot::table::BootTable;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, InventorySource};
 use crate::layers::bmm::{self, BmmSettings};
+use crate::layers::boards::Boards;
 use crate::layers::changes::{self, Feed};
 use crate::layers::http;
 use crate::layers::intake::{Intake, WAITING_BYTES_MAX};
@@ -103,7 +104,8 @@ pub fn run(config: &Config, source: Source) -> Result<(), DaemonError> {
     );
     let status = format!("server {} serves on http {http}", config.server.name);
     daemon.tell(&notifier, status.clone());
-    let reload = Reload::new(source, Arc::clone(&daemon.keep), Arc::clone(&notifier), status);
+    let (keep, boards) = (Arc::clone(&daemon.keep), Arc::clone(&daemon.commands.boards));
+    let reload = Reload::new(source, keep, boards, Arc::clone(&notifier), status);
     daemon.serve_and(&asked.stop, &asked.reload, reload, &notifier)
 }
 
@@ -268,6 +270,8 @@ impl Prepared {
             let (rules, per_day) = (accept.rules.clone(), accept.accept_per_day);
             journal.accepting(Acceptance::new(rules, per_day, &config.server.name, lifeguard_tx.clone()))
         };
+        let boards = Arc::new(Boards::new(config.boards.clone()));
+        let journal = journal.finding(Arc::clone(&boards));
         let journal = match location.path() {
             Some(file) => journal.on_disk(file.to_owned()),
             None => journal,
@@ -319,6 +323,7 @@ impl Prepared {
         let outbox =
             lifeguard::Outbox { bmm: jobs_tx.clone(), mozpool: notices_tx.clone(), journal: lines_tx };
         let layer = Lifeguard::load(settings, open()?, clock.clone(), boot, outbox)?;
+        let doubted = layer.doubted();
         let layer = match &peers {
             Some(peers) => layer.with_peers(peers.clone()),
             None => layer,
@@ -364,6 +369,7 @@ impl Prepared {
             .counting(move || http_stats.rows())
             .with("mozpool", true, vec![])
             .with("lifeguard", true, vec![])
+            .counting(move || doubted.rows())
             .with("bmm", true, vec![])
             .counting(move || power_counts.rows())
             .with("journal", true, vec![])
@@ -424,6 +430,7 @@ impl Prepared {
                 vitals: Arc::clone(&vitals),
                 peers: peers.clone(),
                 access,
+                boards,
             },
             recent,
             log_bell,

@@ -106,7 +106,12 @@ environment = "test"
     run(&["pxe", "edit", "mine", "contents=[boot]\nkernel = 'k'\nargs = 'who={{ device.name }}'"]);
     let shown = run(&["pxe", "render", "board-2"]);
     let text = daemon.fetch(boot_file).expect("a boot config");
-    assert_eq!(text, "default mine\nprompt 0\n\nlabel mine\n  kernel k\n  append who=board-2\n");
+    let token = daemon.token_offered("board-2").expect("its kernel line has one");
+    let text = text.replace(&token, "(hidden)");
+    assert_eq!(
+        text,
+        "default mine\nprompt 0\n\nlabel mine\n  kernel k\n  append who=board-2 mozpool-boot=(hidden)\n"
+    );
     let (head, rendered) = shown.split_once("\n\n").expect("two parts");
     assert_eq!(rendered, text);
     for line in [

@@ -6,6 +6,8 @@
 
 #[path = "api/admin.rs"]
 mod admin;
+#[path = "api/boards.rs"]
+mod boards;
 #[path = "api/candidates.rs"]
 mod candidates;
 #[path = "api/client.rs"]

@@ -1,8 +1,9 @@
 //! The configuration as an admin meets it: the sample is true, and every error names file, line, what is wrong and the remedy.
 
-use mozpool::config::{AddressFrom, Config, Host};
+use mozpool::config::{AddressFrom, BoardEvents, Config, Host};
 use mozpool::logic::events::ReturnPolicy;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -89,6 +90,9 @@ fn what_is_set_arrives() {
         return_policy = "none"
         [requests.return_policy_by_environment]
         staging = "self_test"
+        [boards]
+        events = "address"
+        gateways = ["10.1.9.1", "::ffff:10.1.9.2"]
         [registration]
         enabled = true
         listen = ["[::1]:28001"]
@@ -123,6 +127,8 @@ fn what_is_set_arrives() {
     assert_eq!(auth.proxies, ["10.1.0.9", "::1"].map(|a| a.parse::<std::net::IpAddr>().unwrap()));
     assert_eq!(config.requests.policy("staging"), ReturnPolicy::SelfTest);
     assert_eq!(config.requests.policy("any"), ReturnPolicy::None);
+    assert_eq!(config.boards.events, BoardEvents::Address);
+    assert_eq!(config.boards.gateways, ["10.1.9.1", "10.1.9.2"].map(|a| a.parse::<IpAddr>().unwrap()));
     let registration = &config.registration;
     assert_eq!((registration.enabled, registration.listen.len(), registration.accept_per_day), (true, 1, 0));
     let [first, second] = &registration.rules[..] else { panic!("{registration:?}") };
@@ -169,7 +175,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[http]\n\nlisen = \"0.0.0.0:80\"\n",
      &["3: http.lisen is not a setting of this program; there are listen, files, downloads_max, duration_max_s"]),
     ("# x\n[htpp]\nlisten = \"0.0.0.0:80\"\n",
-     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [auth], [tftp], [syslog], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
+     &["2: [htpp] is not a section of this program; there are [server], [store], [http], [auth], [tftp], [syslog], [boards], [registration], [requests], [reports], [pxe], [relays], [inventory], [peers], [log]"]),
     ("listen = \"0.0.0.0:80\"\n",
      &["1: listen stands outside of every section; move it below its [SECTION] line"]),
     ("[http]\nlisten = \n",
@@ -217,6 +223,9 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("[pxe.values]\nProxy = \"x\"\nlist = [1]\n",
      &["2: pxe.values.Proxy = \"x\" has a name that templates cannot use; write a name of lower-case letters, digits and _",
        "3: pxe.values.list = [1] is not a text, whole number or switch; write a text in double quotes"]),
+    ("[boards]\nevents = \"none\"\ngateways = [\"10.1.9.1/24\"]\n",
+     &["2: boards.events = \"none\" is not a rule for what boards report; write \"token\" or \"address\" or \"plain\"",
+       "3: boards.gateways = [\"10.1.9.1/24\"] is not a list of IP addresses; write for example [\"10.1.9.1\"]"]),
     ("[registration]\naccept = [1]\n",
      &["2: registration.accept = [1] is not a list of rules; write for each a section [[registration.accept]] with lines KEY = VALUE"]),
     ("[registration]\nlisten = []\naccept_per_day = -1\n[[registration.accept]]\nmac = \"0g\"\npool = 1\ncolour = \"red\"\nname = \"board\"\n",

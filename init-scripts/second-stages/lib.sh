@@ -11,6 +11,7 @@
 #   MOZPOOL_SERVER      IP:PORT of the server's HTTP interface   (needed)
 #   MOZPOOL_DEVICE      the board's name in the API              (needed)
 #   MOZPOOL_BASE        URL of the directory of the second stages (needed by use)
+#   MOZPOOL_BOOT        the token of this boot, which events show (the kernel line's mozpool-boot=)
 #   MOZPOOL_TMP         directory for temporary files            (/tmp)
 #   MOZPOOL_RETRY_S     how long a failing request is repeated   (150 s: a daemon
 #                       that is restarted, upgraded or crashes is back by then)
@@ -43,13 +44,15 @@ reason_json() {
 }
 
 # event_once NAME [JSON]: one attempt. 0: accepted by the server; 1: no answer or
-# 5xx, worth repeating; 2: refused (4xx), repeating is useless.
+# 5xx, worth repeating; 2: refused (4xx), repeating is useless: 403 says that this
+# boot is over for the server, or that it does not take us for the board.
 # wget's own -T crashes in busybox 1.35, hence timeout.
 event_once() {
     eo_body=$2
     [ -n "$eo_body" ] || eo_body='{}'
     eo_reply=$(timeout 15 wget -q -O - \
-        --header 'Content-Type: application/json' --post-data "$eo_body" \
+        --header 'Content-Type: application/json' ${MOZPOOL_BOOT:+--header "Mozpool-Boot: $MOZPOOL_BOOT"} \
+        --post-data "$eo_body" \
         "http://$MOZPOOL_SERVER/api/device/$MOZPOOL_DEVICE/event/$1/" 2>&1) && return 0
     case $eo_reply in
     *"server returned error: HTTP/"*" 408 "* | *"server returned error: HTTP/"*" 429 "*) return 1 ;;
@@ -112,11 +115,14 @@ absolute_url() {
 
 # fetch URL FILE: a small file, repeated like an event. 0: there; 1: not reached;
 # 2: refused. On failure fetch_error says why, as "404 Not Found".
+# The token of this boot is for our server's API and for nobody else.
 fetch() {
+    fe_boot=
+    case $1 in "http://$MOZPOOL_SERVER/api/"*) fe_boot=$MOZPOOL_BOOT ;; esac
     fe_end=$(($(uptime_s) + MOZPOOL_RETRY_S))
     fe_wait=1
     while :; do
-        fe_out=$(timeout 60 wget -q -O "$2" "$1" 2>&1) && return 0
+        fe_out=$(timeout 60 wget -q -O "$2" ${fe_boot:+--header "Mozpool-Boot: $fe_boot"} "$1" 2>&1) && return 0
         rm -f "$2"
         fetch_error=${fe_out##*HTTP/1.? }
         fetch_error=${fetch_error:-no answer}
@@ -305,3 +311,6 @@ boot_config() {
     json_get "$1" . >/dev/null 2>&1
     [ $? != 2 ] || fail "$2" "boot config: not JSON: $(head -c 100 "$1")"
 }
+
+# What the live image's mobile-init.sh does not hand over stands on the kernel line, also where that script is an old one.
+MOZPOOL_BOOT=${MOZPOOL_BOOT:-$(kernel_arg mozpool-boot)} || :

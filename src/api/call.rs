@@ -59,6 +59,8 @@ pub struct Call {
     pub accept: Option<String>,
     /// `Last-Event-ID` header.
     pub last_event_id: Option<String>,
+    /// `Mozpool-Boot` header: the boot token of a live system. Not in the query, which reaches logs.
+    pub boot: Option<String>,
     /// Body.
     pub body: Vec<u8>,
     /// Who calls: an address.
@@ -115,6 +117,7 @@ impl Call {
             if_none_match: None,
             accept: None,
             last_event_id: None,
+            boot: None,
             body: Vec::new(),
             peer: "(unknown)".into(),
             credentials: Credentials::default(),

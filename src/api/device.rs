@@ -10,9 +10,10 @@ use super::types::{
     DeviceDetails, Devices, EventAnswer, Nothing, PleaseImage, StateOnly, Status, defaults_of,
     next_boot_config, read_comments, read_detail, read_environment, read_percent,
 };
+use crate::layers::boards::Whence;
 use crate::layers::messages::DeviceAnswer;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
-use crate::logic::lifeguard::{Ask, Event, Ignored, Install, State};
+use crate::logic::lifeguard::{Ask, BootToken, Doubt, Event, Ignored, Install, Proof, State};
 use crate::store::{DeviceEdit, DeviceFilter, DeviceView};
 use serde_json::Value;
 
@@ -89,19 +90,59 @@ pub(super) fn number(ctx: &Ctx<'_>, key: &str) -> Result<Option<i64>> {
     })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
-pub(super) fn boot_config(_: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+/// For the board itself, and for people who may read: what is in it may be a password or a key.
+pub(super) fn boot_config(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
+    if !ctx.may_read() && !is_the_board(ctx, device)? {
+        let why = format!("the boot config of {} is for the board itself and for who may read", device.name);
+        return Err(ApiError::NotTheBoard { why });
+    }
     let by_hand = device.boot.as_ref().and_then(|b| b.boot_config.as_deref());
     Ok(Reply::json_text(200, next_boot_config(by_hand, device.next.as_ref())))
 }
 
+/// Whether the call comes from the device, as far as can be told: from its own address, or where that says nothing with the token of
+/// its present boot.
+fn is_the_board(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<bool> {
+    let boards = &ctx.commands.boards;
+    if boards.believes_all() {
+        return Ok(true);
+    }
+    match boards.whence(&device.info.fqdn, &ctx.commands.access.address_of(ctx.call)) {
+        Whence::Own => return Ok(true),
+        Whence::Elsewhere => return Ok(false),
+        Whence::Gateway | Whence::Unknown => {}
+    }
+    let Some(shown) = ctx.call.boot.as_deref().and_then(|text| text.parse::<BootToken>().ok()) else {
+        return Ok(false);
+    };
+    // From the store: what is kept ready for reads does not know the token.
+    let present = ctx.store.load_device(&device.name)?.and_then(|record| record.machine.boot_token);
+    Ok(present.is_some_and(|present| present.is(&shown)))
+}
+
+/// What shows that a board's report is its own, and of its present boot. Somebody who may work with the device may speak for it.
+fn proof(ctx: &Ctx<'_>, device: &DeviceView) -> Proof {
+    if ctx.may_operate(device) {
+        return Proof::NotNeeded;
+    }
+    let from = ctx.commands.access.address_of(ctx.call);
+    ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot.as_deref())
+}
+
 pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
-    let body = event_body(ctx)?;
     let name = ctx.param("event").to_owned();
+    if PleaseName::parse(&name).is_some() {
+        ctx.check_may_ask(device)?;
+    }
+    let body = event_body(ctx)?;
+    let proof = proof(ctx, device);
     // Ignored with a line in the device's log, as the original did: a board that speaks a newer dialect must not stumble over
     // an old server.
-    let unknown = || Event::Unknown(name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect());
-    let event = read_event(ctx, &name, &body)?.unwrap_or_else(unknown);
+    let unknown = || {
+        let name = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
+        Event::Unknown { name, proof }
+    };
+    let event = read_event(ctx, &name, &body, proof)?.unwrap_or_else(unknown);
     let wants_image = matches!(event, Event::Please(Ask::Image(_)));
     match ctx.commands.device_event(&device.name, event)? {
         DeviceAnswer::Accepted { state } => {
@@ -112,6 +153,13 @@ pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
         }
         DeviceAnswer::Ignored { why: why @ Ignored::NoPxeConfig(_), .. } => {
             Err(ApiError::Conflict { why: format!("{why}; give the pair one in the image's `pxe` table") })
+        }
+        // Nobody can tell yet: the board says it again, and by then its name may have been looked up.
+        DeviceAnswer::Ignored { why: Ignored::Doubted { doubt: Doubt::NoAddress, .. }, .. } => {
+            Err(ApiError::AddressUnknown { device: device.name.to_string() })
+        }
+        DeviceAnswer::Ignored { why: why @ Ignored::Doubted { .. }, .. } => {
+            Err(ApiError::NotTheBoard { why: why.to_string() })
         }
         DeviceAnswer::Ignored { why, .. } if wants_image => Err(ApiError::Conflict { why: why.to_string() }),
         DeviceAnswer::Ignored { state, why } => {
@@ -134,12 +182,12 @@ fn event_body(ctx: &Ctx<'_>) -> Result<Body> {
 }
 
 /// `None` for a name that no event has.
-fn read_event(ctx: &mut Ctx<'_>, name: &str, body: &Body) -> Result<Option<Event>> {
+fn read_event(ctx: &mut Ctx<'_>, name: &str, body: &Body, proof: Proof) -> Result<Option<Event>> {
     if name == IMAGE_PROGRESS {
-        return Ok(Some(Event::Progress { percent: read_percent(body)? }));
+        return Ok(Some(Event::Progress { percent: read_percent(body)?, proof }));
     }
     if let Some(signal) = Signal::parse(name) {
-        return Ok(Some(Event::Signal { signal, detail: read_detail(body)? }));
+        return Ok(Some(Event::Signal { signal, detail: read_detail(body)?, proof }));
     }
     let Some(please) = PleaseName::parse(name) else { return Ok(None) };
     Ok(Some(Event::Please(match please {

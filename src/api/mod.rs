@@ -39,6 +39,7 @@ pub mod vitals;
 
 use crate::access::Caller;
 use crate::clock::Timestamp;
+use crate::layers::boards::Boards;
 use crate::layers::inventory::Way;
 use crate::layers::messages::{BmmJob, LifeguardCommand, MozpoolCommand};
 use crate::layers::peers::Peers;
@@ -108,6 +109,8 @@ pub struct Commands {
     pub peers: Option<Peers>,
     /// Who may do what.
     pub access: Arc<Access>,
+    /// What of what boards report is believed.
+    pub boards: Arc<Boards>,
 }
 
 /// What a handler works with.

@@ -130,6 +130,10 @@ pub enum ApiError {
     TooManyTries,
     /// A letter of another server that nobody of our pool has sealed.
     WrongSeal,
+    /// The call is to be a board's, and nothing shows that it is; in a sentence.
+    NotTheBoard { why: String },
+    /// The same, and it may show when the device's name has been looked up.
+    AddressUnknown { device: String },
     /// What was asked for belongs to a server that nobody has heard of for long.
     OwnerGone { server: String },
     /// Right in itself, but not now; in a sentence.
@@ -203,7 +207,11 @@ impl ApiError {
                 }
             }
             Self::Unauthorized { .. } => 401,
-            Self::ForeignOrigin { .. } | Self::WrongSeal | Self::Forbidden { .. } | Self::NoCsrf => 403,
+            Self::ForeignOrigin { .. }
+            | Self::WrongSeal
+            | Self::Forbidden { .. }
+            | Self::NoCsrf
+            | Self::NotTheBoard { .. } => 403,
             Self::NoSuchPath | Self::NotFound { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::TooSlow => 408,
@@ -222,6 +230,7 @@ impl ApiError {
             Self::Busy { .. }
             | Self::NoAnswer { .. }
             | Self::Unavailable
+            | Self::AddressUnknown { .. }
             | Self::OwnerUnknown { .. }
             | Self::OwnerGone { .. }
             | Self::DownloadsFull
@@ -272,6 +281,8 @@ impl ApiError {
             Self::OwnerUnknown { .. } => "owner_unknown",
             Self::OwnerGone { .. } => "owner_gone",
             Self::WrongSeal => "wrong_seal",
+            Self::NotTheBoard { .. } => "not_the_board",
+            Self::AddressUnknown { .. } => "address_unknown",
             Self::BadRange { .. } => "bad_range",
             Self::ConditionFailed => "condition_failed",
             Self::Internal => "internal",
@@ -333,7 +344,8 @@ impl fmt::Display for ApiError {
             | Self::Conflict { why }
             | Self::Inventory { why }
             | Self::Unauthorized { why }
-            | Self::Forbidden { why } => f.write_str(why),
+            | Self::Forbidden { why }
+            | Self::NotTheBoard { why } => f.write_str(why),
             Self::NoCsrf => f.write_str(
                 "the call changes something with a session and does not say its X-CSRF-Token, which GET /api/session answers; load \
                  the page again, or send a token",
@@ -341,6 +353,11 @@ impl fmt::Display for ApiError {
             Self::TooManyTries => write!(
                 f,
                 "too many logins from this address have failed; try again in {TRY_AGAIN_AFTER_S} s"
+            ),
+            Self::AddressUnknown { device } => write!(
+                f,
+                "the address of {device} is not known here, so nobody can tell whether its board calls; its fqdn must be an \
+                 address, or a name that this server can look up"
             ),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),

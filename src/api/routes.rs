@@ -202,6 +202,10 @@ const SAME: Gives = empty(304, "Nothing has changed since the `ETag` that `If-No
 const EVENT_ANSWER: &[Gives] = &[ok(&shapes::EVENT_ANSWER)];
 const EVENT_FAILS: &[Fails] = &[
     (
+        403,
+        "What a board reports does not come from it, or not from its present boot (`boards.events`): saying it again is of no use. Or the `Origin` is a foreign web page.",
+    ),
+    (
         400,
         "The body is no JSON object, what the event needs is missing or wrong, or `please_image` names no image.",
     ),
@@ -236,7 +240,8 @@ const fn put_201(shape: &'static Shape) -> Gives {
     json(201, Kind::Of(shape), "It was made.")
 }
 
-const EVENT_MORE: &str = "An event that the device's state does not take is answered 200 with `accepted: false` and why, and \
+const EVENT_MORE: &str = "What boards report needs proof (`boards.events`): it comes from the device's own address, and shows the token of its \
+    present boot in the header `Mozpool-Boot`. Requests (`please_...`) need none. An event that the device's state does not take is answered 200 with `accepted: false` and why, and \
     leaves a line in the device's log.";
 
 /// The route of events, of which a busy lab has thousands a second.
@@ -300,7 +305,8 @@ pub const ROUTES: &[Route] = &[
     get("/api/log/unknown", Any, Needs::Viewer, Plain(logs::unknown), "Who sends syslog lines although no device is known for the address, and the last of them.")
         .named("listUnknownSenders", Devices).query(shapes::UNKNOWN_SENDERS).gives(&[ok(&shapes::UNKNOWN)]).fails(&[BAD_QUERY]),
     get("/api/device/{device}/bootconfig", Any, Needs::Board, Device(device::boot_config), "What the second stage is to be told, as JSON text.")
-        .named("getBootConfig", Devices).gives(&[json(200, Kind::Anything, "The boot config, or `null`.")]),
+        .named("getBootConfig", Devices).gives(&[json(200, Kind::Anything, "The boot config, or `null`.")])
+        .fails(&[(403, "The call comes neither from the device's board nor from somebody who may read.")]),
     get("/api/device/{device}/event/{event}", DeviceServer, Needs::Board, Device(device::event), "Something happened to a device.")
         .named("sendDeviceEventByGet", Devices).more(EVENT_MORE).query(shapes::DEVICE_EVENT)
         .gives(EVENT_ANSWER).fails(EVENT_FAILS),

@@ -4,7 +4,7 @@
 //! Templates are minijinja. Texts carried over from the original Mozpool have no braces but may hold `%IPADDRESS%`, which still
 //! becomes the server's address.
 
-use super::description::{self, BadDescription, Draft};
+use super::description::{self, BadDescription, Description, Draft};
 use super::pxelinux;
 use crate::logic::ids::Mac;
 use minijinja::{Environment, UndefinedBehavior};
@@ -29,7 +29,16 @@ pub struct Values {
     pub console: String,
     /// Values of the lab's own (`[pxe.values]`).
     pub site: BTreeMap<String, String>,
+    /// What the live system shows with each report, so that it is known to be of this boot; empty where nothing boots.
+    pub boot_token: String,
 }
+
+/// The word of the kernel line that holds the boot token.
+pub const BOOT_WORD: &str = "mozpool-boot=";
+/// Shown instead of a boot token to people.
+pub const HIDDEN: &str = "(hidden)";
+/// The word by which a kernel line of ours is known in a text that is no description.
+const STAGE_WORD: &str = "mobile-imaging-url=";
 
 /// See [`Values::device`].
 #[derive(Debug, Clone, Default, Serialize)]
@@ -172,15 +181,40 @@ pub fn render(name: &str, contents: &str, values: &Values) -> Result<String, Ren
         let draft = Draft::parse(contents).map_err(bad)?;
         let filled: Result<Vec<String>, RenderError> =
             draft.values().iter().map(|value| fill(&value.template, value.line)).collect();
-        let description = draft.complete(&filled?).map_err(bad)?;
+        let mut description = draft.complete(&filled?).map_err(bad)?;
+        if let Description::Network(kernel) = &mut description {
+            kernel.args = with_token(&kernel.args, &values.boot_token);
+        }
         return Ok(pxelinux::text(name, &description));
     }
-    let mut text = fill(contents, 1)?;
+    let text = fill(contents, 1)?;
+    let mut text = match values.boot_token.as_str() {
+        "" => text,
+        token => text.split_inclusive('\n').map(|line| with_token_in_text(line, token)).collect(),
+    };
     // minijinja drops the last newline, and U-Boot ignores a last line without one.
     if !text.ends_with('\n') {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// A kernel line with the boot token, if there is one and the template has not put it there. PXE configs of labs were written
+/// before there were tokens, and must not have to be written anew.
+fn with_token(args: &str, token: &str) -> String {
+    if token.is_empty() || args.contains(token) {
+        return args.to_owned();
+    }
+    format!("{args} {BOOT_WORD}{token}").trim_start().to_owned()
+}
+
+/// The same for a line of a whole text, if it is a kernel line that starts our live system.
+fn with_token_in_text(line: &str, token: &str) -> String {
+    if !line.contains(STAGE_WORD) || line.trim_start().starts_with('#') {
+        return line.to_owned();
+    }
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    format!("{}{}", with_token(line[..end].trim_end(), token), &line[end..])
 }
 
 /// Renders the PXE config `name` before any board needs it: `values` are [`sample_values`], or such with more of this server.
@@ -242,6 +276,7 @@ pub fn sample_values(server: &ServerValues) -> Values {
         },
         console: String::new(),
         site: BTreeMap::new(),
+        boot_token: String::new(),
     }
 }
 
@@ -262,6 +297,26 @@ mod tests {
         let old = "APPEND mobile-imaging-url=http://%IPADDRESS%/scripts/b2g.sh\n";
         let text = render("b2g", old, &values()).unwrap();
         assert_eq!(text, "APPEND mobile-imaging-url=http://10.0.0.1/scripts/b2g.sh\n");
+    }
+
+    #[test]
+    fn a_kernel_line_gets_the_boot_token_once() {
+        let mut values = values();
+        let described = "[boot]\nkernel = 'k'\nargs = 'a=1'\n";
+        let bare = "[boot]\nkernel = 'k'\n";
+        let old = "default x\nlabel x\n# mobile-imaging-url=\n  append mobile-imaging-url=http://a/b  \r\n  ipappend 2\n";
+        let own = "label x\nappend mobile-imaging-url=u token={{ boot_token }}";
+        assert!([described, bare, old].iter().all(|c| !render("t", c, &values).unwrap().contains("boot=")));
+        values.boot_token = "c0ffee".into();
+        let appended = |contents| {
+            let text = render("t", contents, &values).unwrap();
+            text.lines().filter(|l| l.contains("c0ffee")).map(str::trim_start).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(appended(described), "append a=1 mozpool-boot=c0ffee");
+        assert_eq!(appended(bare), "append mozpool-boot=c0ffee");
+        assert_eq!(appended(old), "append mobile-imaging-url=http://a/b mozpool-boot=c0ffee");
+        assert_eq!(appended(own), "append mobile-imaging-url=u token=c0ffee");
+        assert_eq!(appended("[boot]\nlocal = true\n"), "");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! a good configuration. `packaging/mozpool.toml` lists every setting; a test holds it to this file.
 
 mod auth;
+mod boards;
 mod changed;
 mod document;
 mod error;
@@ -13,6 +14,7 @@ mod live;
 mod registration;
 
 pub use auth::Auth;
+pub use boards::{BoardEvents, Boards};
 pub use changed::changed;
 pub use document::Setting;
 pub use error::{ConfigError, Fault};
@@ -53,6 +55,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// What boards say.
     pub syslog: Syslog,
+    /// What of what boards report is believed.
+    pub boards: Boards,
     /// Boards that are no devices yet.
     pub registration: Registration,
     /// Reservations.
@@ -374,6 +378,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // A second of 200,000 lines; setsockopt takes less than a gibibyte, for the kernel doubles it in an int.
         udp_buffer_mib: document.number(("syslog", "udp_buffer_mib"), 1..=1000, 80),
     };
+    let boards = boards::read(document);
     let registration = registration::read(document);
     let requests = Requests {
         retention_days: document.number(("requests", "retention_days"), RETENTION_DAYS, 7),
@@ -440,6 +445,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         auth,
         tftp,
         syslog,
+        boards,
         registration,
         requests,
         reports,

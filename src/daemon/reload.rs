@@ -5,6 +5,7 @@
 
 use super::notify::Notifier;
 use crate::config::{Config, ConfigError, Host, changed};
+use crate::layers::boards::Boards;
 use crate::layers::journal::Keep;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub(super) struct Reload {
     /// What holds now of what can be changed.
     holds: String,
     keep: Arc<Keep>,
+    boards: Arc<Boards>,
     notifier: Arc<Notifier>,
     /// What the service manager shows when all is well.
     status: String,
@@ -34,9 +36,15 @@ pub(super) struct Reload {
 
 impl Reload {
     /// Nothing has changed yet.
-    pub(super) fn new(source: Source, keep: Arc<Keep>, notifier: Arc<Notifier>, status: String) -> Self {
+    pub(super) fn new(
+        source: Source,
+        keep: Arc<Keep>,
+        boards: Arc<Boards>,
+        notifier: Arc<Notifier>,
+        status: String,
+    ) -> Self {
         let holds = source.text.clone();
-        Self { source, holds, keep, notifier, status }
+        Self { source, holds, keep, boards, notifier, status }
     }
 
     /// Does it, and says what came of it.
@@ -57,11 +65,15 @@ impl Reload {
 
     fn follow(&mut self, config: &Config, text: String) -> String {
         let host = Host::ask();
-        let follows = |name: &String| name == LOG_FILTER || Keep::SETTINGS.contains(&name.as_str());
+        let follows = |name: &String| {
+            name == LOG_FILTER
+                || Keep::SETTINGS.iter().chain(&Boards::SETTINGS).any(|follows| follows == name)
+        };
         let now: Vec<_> = changed(&self.holds, &text, &host).into_iter().filter(follows).collect();
         let later: Vec<_> =
             changed(&self.source.text, &text, &host).into_iter().filter(|n| !follows(n)).collect();
         self.keep.follow(config);
+        self.boards.follow(&config.boards);
         let logs = (self.source.log)(&config.log_filter);
         for name in &now {
             if name == LOG_FILTER && !logs {

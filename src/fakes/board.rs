@@ -433,7 +433,8 @@ impl LiveSystem<'_> {
     /// Tells the server, until it has heard it or enough tries have been made: its time limit covers a lost event.
     fn event(&mut self, name: &str, body: &Value) -> Powered<()> {
         let (url, body) = (self.api(&format!("event/{name}/")), body.to_string());
-        if self.insist(|web| web.post(&url, &body))?.is_none() {
+        let boot = self.kernel_line.boot.clone();
+        if self.insist(|web| web.post(&url, boot.as_deref(), &body))?.is_none() {
             self.syslog.send("mobile-init", &format!("event {name} not delivered"));
         }
         Ok(())
@@ -441,7 +442,8 @@ impl LiveSystem<'_> {
 
     /// Tells the server once; what comes next makes up for it.
     fn event_once(&mut self, name: &str, body: &Value) -> Powered<()> {
-        let _ = self.board.web.post(&self.api(&format!("event/{name}/")), &body.to_string());
+        let boot = self.kernel_line.boot.as_deref();
+        let _ = self.board.web.post(&self.api(&format!("event/{name}/")), boot, &body.to_string());
         self.board.line.look()
     }
 

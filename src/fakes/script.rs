@@ -106,6 +106,8 @@ pub struct KernelLine {
     pub server: String,
     /// The syslog receiver, if there is one.
     pub syslog: Option<SocketAddr>,
+    /// What it shows with each report, as it stands there.
+    pub boot: Option<String>,
 }
 
 impl KernelLine {
@@ -128,6 +130,7 @@ impl KernelLine {
             device: word(line, "mozpool-device").unwrap_or(host_name).to_owned(),
             server: word(line, "mozpool-server").unwrap_or(authority).to_owned(),
             syslog,
+            boot: word(line, "mozpool-boot").map(str::to_owned),
         })
     }
 
@@ -155,7 +158,7 @@ LABEL image
   initrd live/initrd.img
   fdtdir /dtb
   append mobile-imaging-url=http://10.0.0.1:8080/files/second-stages/write-image.sh mozpool-device=panda-1 \
-mozpool-server=10.0.0.1:8080 mozpool-syslog=10.0.0.1:514 BOOTIF=01-02-00-00-00-00-01 panic=10
+mozpool-server=10.0.0.1:8080 mozpool-syslog=10.0.0.1:514 BOOTIF=01-02-00-00-00-00-01 panic=10 mozpool-boot=c0ffee
 ";
 
     #[test]
@@ -166,6 +169,7 @@ mozpool-server=10.0.0.1:8080 mozpool-syslog=10.0.0.1:514 BOOTIF=01-02-00-00-00-0
         assert_eq!(line.stage_name(), "write-image.sh");
         assert_eq!((line.device.as_str(), line.server.as_str()), ("panda-1", "10.0.0.1:8080"));
         assert_eq!(line.syslog, Some("10.0.0.1:514".parse().unwrap()));
+        assert_eq!(line.boot.as_deref(), Some("c0ffee"));
     }
 
     #[test]

@@ -43,9 +43,14 @@ impl Web {
         read(self.0.get(url).call()?)
     }
 
-    /// POST of a JSON text.
-    pub(super) fn post(&self, url: &str, json: &str) -> Reply {
-        read(self.0.post(url).content_type("application/json").send(json)?)
+    /// POST of a JSON text, with the boot token that the kernel line has.
+    pub(super) fn post(&self, url: &str, boot: Option<&str>, json: &str) -> Reply {
+        let call = self.0.post(url).content_type("application/json");
+        let call = match boot {
+            Some(boot) => call.header("Mozpool-Boot", boot),
+            None => call,
+        };
+        read(call.send(json)?)
     }
 
     /// GET of something large: its status and its bytes.

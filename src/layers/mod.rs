@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod bmm;
+pub mod boards;
 mod budget;
 pub mod changes;
 pub mod deadlines;

@@ -32,6 +32,10 @@ const ROWS: &[Row] = &[
     ("bmm", "jobs_waiting", M::RelayWaiting, &[]),
     ("bmm", "jobs_running", M::RelayRunning, &[]),
     ("bmm", "longest_queue", M::RelayLongest, &[]),
+    ("lifeguard", "refused_foreign", M::ReportsRefused, &["foreign"]),
+    ("lifeguard", "refused_no_token", M::ReportsRefused, &["no_token"]),
+    ("lifeguard", "refused_other_boot", M::ReportsRefused, &["other_boot"]),
+    ("lifeguard", "refused_no_address", M::ReportsRefused, &["no_address"]),
     ("journal", "written", M::JournalWritten, &[]),
     ("journal", "strays", M::JournalStrays, &[]),
     ("journal", "lost", M::JournalLost, &[]),
@@ -114,7 +118,7 @@ mod tests {
     use crate::bmm::power::PowerCounts;
     use crate::clock::SystemClock;
     use crate::layers::peers::Peers;
-    use crate::layers::{http, inventory, journal, registration, tftp};
+    use crate::layers::{http, inventory, journal, lifeguard, registration, tftp};
     use crate::seal::Secret;
     use crossbeam_channel::bounded;
     use std::os::unix::fs::PermissionsExt;
@@ -137,6 +141,7 @@ mod tests {
         let parts = [
             ("http", http::Stats::default().rows()),
             ("bmm", PowerCounts::default().rows()),
+            ("lifeguard", lifeguard::Doubted::default().rows()),
             ("journal", journal::Stats::default().rows()),
             ("registration", registration::Stats::default().rows()),
             ("integrity", vec![("checking", 0), ("damaged", 0)]),

@@ -12,6 +12,7 @@ use crate::bmm::sut::{Goal, SutError};
 use crate::fakes::script::{self, Boot, KernelLine};
 use crate::logic::events::Signal;
 use crate::logic::ids::ImageName;
+use crate::logic::lifeguard::{BootToken, Proof};
 
 /// From power to the boot loader's first question.
 const FIRMWARE_MS: (i64, i64) = (6_000, 14_000);
@@ -85,6 +86,8 @@ pub(super) struct Board {
     pub(super) bad: bool,
     /// Tries of the event that it is telling.
     pub(super) tries: u32,
+    /// What stands on the kernel line of its live system; it shows that with all that it tells.
+    pub(super) token: Option<BootToken>,
 }
 
 impl Board {
@@ -99,7 +102,13 @@ impl Board {
             broken: false,
             bad: false,
             tries: 0,
+            token: None,
         }
+    }
+
+    /// What its live system shows.
+    pub(super) fn proof(&self) -> Proof {
+        Proof::Boot(self.token)
     }
 
     pub(super) fn has_power(&self) -> bool {
@@ -157,7 +166,8 @@ impl Board {
                 }
                 Ok(Boot::LocalDisk) => self.hang(now_ms, "has nothing to boot on its disk"),
                 Ok(Boot::Live(live)) => match family(&live.append) {
-                    Some(family) => {
+                    Some((family, token)) => {
+                        self.token = token;
                         self.enter(Stage::LiveBoot(family), now_ms);
                         Act::Wait(dice.between(LIVE_BOOT_MS.0, LIVE_BOOT_MS.1))
                     }
@@ -281,14 +291,16 @@ impl Board {
     }
 }
 
-/// What the live system is to do, by its kernel line.
-fn family(append: &str) -> Option<Family> {
-    Some(match KernelLine::parse(append, "").ok()?.stage_name() {
+/// What the live system is to do, and what it is to show, by its kernel line.
+fn family(append: &str) -> Option<(Family, Option<BootToken>)> {
+    let line = KernelLine::parse(append, "").ok()?;
+    let family = match line.stage_name() {
         "write-image.sh" => Family::Image,
         "b2g.sh" => Family::B2g,
         "android.sh" => Family::Android,
         "self-test.sh" => Family::SelfTest,
         "maintenance.sh" => Family::Maintenance,
         _ => return None,
-    })
+    };
+    Some((family, line.boot.and_then(|text| text.parse().ok())))
 }

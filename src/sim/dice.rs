@@ -2,6 +2,8 @@
 //!
 //! Each part of the world has dice of its own, so that a fault more does not change everything that follows elsewhere.
 
+use crate::logic::lifeguard::BootToken;
+
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
@@ -35,6 +37,12 @@ impl Dice {
     /// True with this probability. Impossible things cost no throw, so that switching a kind of fault off disturbs nothing else.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && self.fraction() < probability
+    }
+
+    /// A boot token.
+    pub(super) fn token(&mut self) -> BootToken {
+        let halves = [self.next(), self.next()].map(u64::to_le_bytes);
+        BootToken::new(std::array::from_fn(|n| halves[n / 8][n % 8]))
     }
 
     /// Milliseconds in `[from, to)`.

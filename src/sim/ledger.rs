@@ -7,7 +7,7 @@ use super::trace::{Note, Trace};
 use super::{Stats, Violation};
 use crate::clock::{Clock, ManualClock};
 use crate::logic::ids::RequestId;
-use crate::logic::lifeguard::{self, Device, Effect, State as S, def};
+use crate::logic::lifeguard::{self, Device, Effect, Proof, State as S, def};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{self, Request, State as R};
 use crate::store::{DeviceCommit, NewRequest, RequestCommit};
@@ -154,7 +154,19 @@ impl Ledger {
                 format!("{} answers attempt {epoch}, the device is at {}", heard.event, device.epoch);
             self.device_broke("late answers move nothing", i, detail);
         }
+        if let Some(Proof::Boot(shown)) = heard.proof
+            && (shown.is_none() || shown != device.boot_token)
+        {
+            let detail = format!("{} moved it, and was not of its present boot", heard.event);
+            self.device_broke("reports of another boot change nothing", i, detail);
+        }
         let lifeguard::Step::Moved(moved) = step else { return };
+        let cycles = moved.effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
+        let is_fresh = moved.next.boot_token.is_some() && moved.next.boot_token != device.boot_token;
+        if cycles && is_fresh != moved.next.boot.is_some() {
+            let detail = format!("{} ordered a power cycle into {:?}", heard.event, moved.next.boot);
+            self.device_broke("each boot of the live system has a token of its own", i, detail);
+        }
         let out = device.state == S::LockedOut && moved.next.state != S::LockedOut;
         if out && !heard.may_unlock {
             let detail = format!("{} moved it to {}", heard.event, moved.next.state);
@@ -304,11 +316,14 @@ pub(super) struct Heard {
     event: &'static str,
     epoch: Option<Epoch>,
     may_unlock: bool,
+    /// What a report of a board shows.
+    proof: Option<Proof>,
 }
 
 impl Heard {
     pub(super) fn by_device(event: &lifeguard::Event) -> Self {
         use lifeguard::{Ask, Event};
+        let proof = event.reported().map(|(_, proof)| proof);
         let (event, epoch, may_unlock) = match event {
             Event::Signal { signal, .. } => (signal.name(), None, false),
             Event::Answer { epoch, signal } => (signal.name(), Some(*epoch), false),
@@ -317,13 +332,13 @@ impl Heard {
             Event::Deadline { waiting: false } => ("its time limit", None, false),
             Event::Deadline { waiting: true } => ("its time limit (waits for its relay board)", None, false),
             Event::Progress { .. } => ("image_progress", None, false),
-            Event::Unknown(_) => ("an unknown event", None, false),
+            Event::Unknown { .. } => ("an unknown event", None, false),
             Event::Please(ask) => (ask.name().name(), None, matches!(ask, Ask::Online)),
             Event::Released { .. } => ("its release", None, false),
             Event::Force { .. } => ("force", None, true),
             Event::Offer(_) => ("an offer by hand", None, false),
         };
-        Self { event, epoch, may_unlock }
+        Self { event, epoch, may_unlock, proof }
     }
 
     pub(super) fn by_request(event: &mozpool::Event) -> Self {
@@ -343,6 +358,6 @@ impl Heard {
             Event::Expire { .. } => ("expire", None),
             Event::Renew { .. } => ("renew", None),
         };
-        Self { event, epoch, may_unlock: false }
+        Self { event, epoch, may_unlock: false, proof: None }
     }
 }

@@ -25,12 +25,12 @@ use crate::layers::messages::*;
 use crate::layers::mozpool::{self, Mozpool};
 use crate::logic::events::{ReturnPolicy, Signal};
 use crate::logic::ids::Mac;
-use crate::logic::lifeguard::Event;
+use crate::logic::lifeguard::{Event, Proof};
 use crate::logic::time::Timestamp;
 use crate::store::through::Through;
 use crate::store::{Location, ServerRow, Store, StoreError};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// When the simulated world begins, UTC: a Tuesday in November 2023.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -40,8 +40,9 @@ const TURNS_MAX: usize = 2_000;
 const RETRY_MS: i64 = 2_000;
 /// Tries of a board to tell something, as the scripts have them.
 const TRIES_MAX: u32 = 15;
-/// How long a late event of a board is under way: its client gives up and tries again before that.
-const LATE_MS: (i64, i64) = (100, 15_000);
+/// How long a late event of a board is under way. Its client gives up after fifteen seconds; what a proxy or a full queue holds comes
+/// when the board may have been booted anew.
+const LATE_MS: (i64, i64) = (100, 240_000);
 /// Between two starts of a daemon that cannot start.
 const START_AGAIN_MS: i64 = 5_000;
 /// The server's name.
@@ -59,7 +60,7 @@ pub(super) enum What {
     /// An answer of the hardware comes late, or once more.
     Late(BmmAnswer),
     /// An event of a board comes late, or once more.
-    LateEvent { board: usize, signal: Signal },
+    LateEvent { board: usize, signal: Signal, proof: Proof },
     /// A person or a client does something.
     Person(Person),
     /// Something breaks.
@@ -105,6 +106,8 @@ pub(super) struct World {
     pub(super) alive: Option<Alive>,
     pub(super) agenda: Agenda<What>,
     pub(super) dice: Dice,
+    /// Boot tokens are drawn from these, also by the next start of the daemon.
+    tokens: Arc<Mutex<Dice>>,
     pub(super) boards: Vec<Board>,
     pub(super) relays: Vec<RelayBoard>,
     pub(super) hardware: Hardware,
@@ -150,6 +153,7 @@ impl World {
             alive: None,
             agenda: Agenda::default(),
             dice: Dice::new(settings.seed, 2),
+            tokens: Arc::new(Mutex::new(Dice::new(settings.seed, 3))),
             boards: (0..settings.devices).map(|i| Board::running(lab::image_of(i).into())).collect(),
             relays: (0..relay_boards).map(|_| RelayBoard::default()).collect(),
             hardware: Hardware::new(relay_boards),
@@ -194,7 +198,9 @@ impl World {
             What::Relay { board, run, moment } => self.relay_moment(board, run, moment),
             What::Said(ticket, said) => self.said(ticket, said),
             What::Late(answer) => self.deliver(answer),
-            What::LateEvent { board, signal } => self.event(board, Event::Signal { signal, detail: None }),
+            What::LateEvent { board, signal, proof } => {
+                self.event(board, Event::Signal { signal, detail: None, proof });
+            }
             What::Person(person) => self.person(person),
             What::Mishap(mishap) => self.mishap(mishap),
             // Without its store it ends again, and its service manager tries once more.
@@ -257,7 +263,9 @@ impl World {
             ledger::open(&shared).device_decided(device, heard, &step);
             step
         });
-        let lifeguard = layer.decided_by(rule);
+        let tokens = self.tokens.clone();
+        let draw = move || tokens.lock().unwrap_or_else(PoisonError::into_inner).token();
+        let lifeguard = layer.drawing(Box::new(draw)).decided_by(rule);
         let layer = Mozpool::load(SERVER, self.open_store()?, clock, orders_tx)?;
         let mut rule: mozpool::Rule =
             self.plant.request_rule().unwrap_or_else(|| Box::new(crate::logic::mozpool::step));
@@ -427,7 +435,8 @@ impl World {
                 }
             }
             Act::Progress(percent, then_ms) => {
-                self.event(number, Event::Progress { percent });
+                let proof = self.boards[number].proof();
+                self.event(number, Event::Progress { percent, proof });
                 self.agenda.put(now_ms + then_ms, What::Board { board: number, life });
             }
             Act::Tell(signal, then_ms) => self.tell(number, signal, then_ms, 0),
@@ -438,7 +447,7 @@ impl World {
     pub(super) fn tell(&mut self, number: usize, signal: Signal, then_ms: i64, tries: u32) {
         let now_ms = self.now_ms();
         let faults = self.faults_now();
-        let life = self.boards[number].life;
+        let (life, proof) = (self.boards[number].life, self.boards[number].proof());
         let goes_on = What::Board { board: number, life };
         self.ledger().note(number, Note::Tells(signal));
         if self.dice.chance(faults.message_is_lost()) {
@@ -448,14 +457,14 @@ impl World {
         let late_ms = self.dice.between(LATE_MS.0, LATE_MS.1);
         if self.dice.chance(faults.message_comes_twice()) {
             self.stats().fault("events of boards twice");
-            self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal });
+            self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal, proof });
         } else if self.dice.chance(faults.message_is_late()) {
             self.stats().fault("events of boards late");
-            self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal });
+            self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal, proof });
             return self.agenda.put(now_ms + then_ms, goes_on);
         }
         let (reply, answer) = bounded(1);
-        let event = Event::Signal { signal, detail: None };
+        let event = Event::Signal { signal, detail: None, proof };
         let device = ledger::name(number).into();
         let command = LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) };
         if let Some(alive) = &self.alive {

@@ -93,6 +93,11 @@ impl Stored {
                 }
                 (None, _) => None,
             },
+            boot_token: match c.opt_text("boot_token")? {
+                // The text itself must not reach an error.
+                Some(text) => Some(text.parse().map_err(|e| c.corrupt("boot_token", &format!("{e}")))?),
+                None => None,
+            },
             vanished: c.flag("vanished")?,
             self_testing: c.flag("self_testing")?,
             progress: match c.opt_int("progress")? {
@@ -458,6 +463,7 @@ fn write_machine<C: Conn>(
         installed,
         next,
         boot,
+        boot_token,
         vanished,
         self_testing,
         progress,
@@ -479,6 +485,7 @@ fn write_machine<C: Conn>(
             config(next),
             boot.as_ref().map(|b| &b.pxe_config),
             boot.as_ref().and_then(|b| b.boot_config.as_ref()),
+            boot_token.map(|token| token.text()),
             *vanished,
             *self_testing,
             *progress,

@@ -40,6 +40,7 @@ steps! {
     "0010_processes.sql" => |_| Ok(()),
     "0011_candidate_changes.sql" => |_| Ok(()),
     "0012_access.sql" => |_| Ok(()),
+    "0013_boot_tokens.sql" => |_| Ok(()),
 }
 
 /// The version this program knows.

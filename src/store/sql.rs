@@ -10,7 +10,7 @@ macro_rules! select_devices {
             "SELECT d.name, d.id, d.fqdn, d.mac, d.imaging_server, d.relay_info, d.environment, d.hardware_id, h.type, h.model, ",
             "d.processor, d.tags, d.comments, d.inventory_id, ",
             "d.state, d.epoch, d.state_since, d.deadline, d.counters, d.installed_image, d.installed_config, ",
-            "d.next_image, d.next_config, d.boot_pxe_config, d.boot_config, d.vanished, d.self_testing, d.progress, d.failures, ",
+            "d.next_image, d.next_config, d.boot_pxe_config, d.boot_config, d.boot_token, d.vanished, d.self_testing, d.progress, d.failures, ",
             "r.id, r.imaging_server, b.server ",
             "FROM devices d LEFT JOIN hardware_types h ON h.id = d.hardware_id ",
             "LEFT JOIN claims c ON c.device_id = d.id LEFT JOIN requests r ON r.id = c.request_id ",
@@ -98,7 +98,7 @@ pub(super) const DEVICE_OF_CLAIM: &str =
     "SELECT d.name FROM claims c JOIN devices d ON d.id = c.device_id WHERE c.request_id = ?";
 pub(super) const HARDWARE_OF_IMAGE: &str = "SELECT hardware_id FROM image_pxe_configs WHERE image = ?";
 pub(super) const DEVICE_MOVE: &str = "UPDATE devices SET state = ?, epoch = ?, state_since = ?, deadline = ?, counters = ?, \
-    installed_image = ?, installed_config = ?, next_image = ?, next_config = ?, boot_pxe_config = ?, boot_config = ?, \
+    installed_image = ?, installed_config = ?, next_image = ?, next_config = ?, boot_pxe_config = ?, boot_config = ?, boot_token = ?, \
     vanished = ?, self_testing = ?, progress = ?, failures = ?, \
     trail = CASE WHEN ? = '' THEN trail WHEN LENGTH(trail) < 4000 THEN CONCAT(trail, ?) ELSE trail END \
     WHERE name = ? AND epoch = ?";

@@ -23,10 +23,13 @@ fn busybox_wget_reports_and_goes_on_with_a_download() {
     let event = format!("{api}/device/panda-0001/event");
     let accepted = r#"{"accepted":true,"state":"ready"}"#;
     assert_eq!(wget(&["-O", "-", &format!("{event}/b2g_downloading/")]), accepted);
-    assert_eq!(world.heard(), "panda-0001 Signal { signal: B2gDownloading, detail: None }");
+    assert_eq!(world.heard(), "panda-0001 Signal { signal: B2gDownloading, detail: None, proof: NotNeeded }");
     let post = ["-O", "-", "--post-data", r#"{"reason":"sum"}"#, &format!("{event}/image_failed")];
     assert_eq!(wget(&post), accepted);
-    assert_eq!(world.heard(), r#"panda-0001 Signal { signal: ImageFailed, detail: Some("sum") }"#);
+    assert_eq!(
+        world.heard(),
+        r#"panda-0001 Signal { signal: ImageFailed, detail: Some("sum"), proof: NotNeeded }"#
+    );
     assert_eq!(wget(&["-O", "-", &format!("{api}/device/panda-0002/bootconfig/")]), r#"{"b2gbase":null}"#);
 
     let image: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[1]).collect();

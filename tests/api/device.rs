@@ -117,28 +117,28 @@ fn what_a_board_reports_reaches_its_machine() {
     let world = start();
     let accepted = r#"200 {"accepted":true,"state":"ready"}"#;
     for (method, target, body, heard) in [
-        ("GET", "b2g_downloading", "", "Signal { signal: B2gDownloading, detail: None }"),
+        ("GET", "b2g_downloading", "", "Signal { signal: B2gDownloading, detail: None, proof: NotNeeded }"),
         (
             "GET",
             "image_failed/?reason=no+such%20file",
             "",
-            r#"Signal { signal: ImageFailed, detail: Some("no such file") }"#,
+            r#"Signal { signal: ImageFailed, detail: Some("no such file"), proof: NotNeeded }"#,
         ),
         (
             "POST",
             "image_failed",
             r#"{"message":"sum"}"#,
-            r#"Signal { signal: ImageFailed, detail: Some("sum") }"#,
+            r#"Signal { signal: ImageFailed, detail: Some("sum"), proof: NotNeeded }"#,
         ),
         (
             "POST",
             "image_failed?reason=b",
             r#"{"reason":"a"}"#,
-            r#"Signal { signal: ImageFailed, detail: Some("a") }"#,
+            r#"Signal { signal: ImageFailed, detail: Some("a"), proof: NotNeeded }"#,
         ),
-        ("POST", "self_test_ok", "null", "Signal { signal: SelfTestOk, detail: None }"),
-        ("GET", "image_progress?percent=40", "", "Progress { percent: 40 }"),
-        ("POST", "image_progress/", r#"{"percent":99.9}"#, "Progress { percent: 99 }"),
+        ("POST", "self_test_ok", "null", "Signal { signal: SelfTestOk, detail: None, proof: NotNeeded }"),
+        ("GET", "image_progress?percent=40", "", "Progress { percent: 40, proof: NotNeeded }"),
+        ("POST", "image_progress/", r#"{"percent":99.9}"#, "Progress { percent: 99, proof: NotNeeded }"),
         ("POST", "please_self_test", "{}", "Please(SelfTest)"),
         ("POST", "please_start_maintenance", "", "Please(StartMaintenance)"),
         ("POST", "please_power_cycle", "{}", "Please(PowerCycle)"),
@@ -164,7 +164,7 @@ fn an_ignored_event_is_no_error_and_says_why() {
     world.answers().device.push_back(ignored(Ignored::Assigned(RequestId(7))));
     let answer = world.post("/api/device/panda-0001/event/please_offline/", "{}");
     assert!(answer.line().starts_with(r#"200 {"accepted":false"#), "{}", answer.line());
-    assert_eq!(world.heard(), "panda-0001 Signal { signal: B2gDownloading, detail: None }");
+    assert_eq!(world.heard(), "panda-0001 Signal { signal: B2gDownloading, detail: None, proof: NotNeeded }");
     assert_eq!(world.heard(), "panda-0001 Please(Offline)");
     // The device's log is to have it, so the machine hears of it; made fit for a log, and not for ever long.
     let unknown = || ignored(Ignored::UnknownEvent("party".into()));
@@ -173,9 +173,12 @@ fn an_ignored_event_is_no_error_and_says_why() {
         world.get("/api/device/panda-0001/event/party%0a/").line(),
         r#"200 {"accepted":false,"state":"maintenance_mode","why":"ignored unknown event party; there is no event of this name"}"#
     );
-    assert_eq!(world.heard(), r#"panda-0001 Unknown("party\\n")"#);
+    assert_eq!(world.heard(), r#"panda-0001 Unknown { name: "party\\n", proof: NotNeeded }"#);
     world.get(&format!("/api/device/panda-0001/event/{}/", "x".repeat(500)));
-    assert_eq!(world.heard(), format!("panda-0001 Unknown({:?})", "x".repeat(64)));
+    assert_eq!(
+        world.heard(),
+        format!("panda-0001 Unknown {{ name: {:?}, proof: NotNeeded }}", "x".repeat(64))
+    );
 }
 
 #[test]

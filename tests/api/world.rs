@@ -9,8 +9,10 @@ use mozpool::api::events::Recent;
 use mozpool::api::vitals::{Listens, Vitals};
 use mozpool::api::{Commands, Settings};
 use mozpool::clock::{Clock, ManualClock, Timestamp};
+use mozpool::config::{self, BoardEvents};
 use mozpool::lab::Lab;
 use mozpool::layers::audit::Auditor;
+use mozpool::layers::boards::Boards;
 use mozpool::layers::changes::{Feed, Stopper};
 use mozpool::layers::http::{CALL_WAIT, CONNECTIONS_MAX, HttpServer, Parts, Running, SILENCE, Stats};
 use mozpool::layers::inventory;
@@ -136,6 +138,8 @@ pub(crate) struct Options {
     pub(crate) connections_max: usize,
     /// Another clock than one that stands until a test moves it.
     pub(crate) clock: Option<Arc<dyn Clock>>,
+    /// What of what boards report is believed: here all of it, unless a test is about that.
+    pub(crate) boards: Arc<Boards>,
     /// Reports are not begun until the other end of this is gone.
     pub(crate) reports_wait: Option<Receiver<()>>,
     /// Whether it asks who calls, and whom it believes.
@@ -146,6 +150,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+        let all = config::Boards { events: BoardEvents::Plain, gateways: Vec::new() };
         Self {
             threads: 4,
             transfers_max: 8,
@@ -155,6 +160,7 @@ impl Default for Options {
             call_wait: CALL_WAIT,
             connections_max: CONNECTIONS_MAX,
             clock: None,
+            boards: Arc::new(Boards::new(all)),
             reports_wait: None,
             rules: Rules::of(Mode::Open),
             pool_secret: None,
@@ -237,6 +243,7 @@ fn serve(options: &Options, location: Location, dir: tempfile::TempDir, files: t
             vitals: Arc::clone(&vitals),
             peers: options.pool_secret.as_deref().map(|secret| peers(secret, dir.path(), &clock)),
             access: Arc::new(Access::new(options.rules.clone(), auditor)),
+            boards: Arc::clone(&options.boards),
         },
         recent,
         log_bell: Arc::default(),

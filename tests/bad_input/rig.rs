@@ -40,6 +40,9 @@ impl Rig {
             symlink("..", root.join("up")).unwrap();
             symlink("loop", root.join("loop")).unwrap();
         }
+        // What is said here is to get as far as it can.
+        let config = std::fs::read_to_string(lab.config()).unwrap();
+        std::fs::write(lab.config(), format!("{config}[boards]\nevents = \"plain\"\n")).unwrap();
         let daemon = lab.serve();
         let mut rig =
             Self { lab, daemon, heard: 0, device: Value::Null, rss_kib: 0, asked: AtomicU32::new(0) };

@@ -153,6 +153,9 @@ udp = ["{ip}:0"]
 tcp = ["{ip}:0"]
 [relays]
 rest_ms = 0
+# All boards are one client here.
+[boards]
+events = "plain"
 {peers}"#,
             peers = peers.unwrap_or_default(),
             tftp = Self::tftp(http),

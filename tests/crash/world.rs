@@ -97,6 +97,9 @@ live_initrd = "live/initrd.img"
 console = ""
 [relays]
 rest_ms = 20
+# The test speaks for the bench board, from an address that is not that board's.
+[boards]
+gateways = ["127.0.0.1"]
 "#
         );
         std::fs::write(self.path("mozpool.toml"), text).unwrap();

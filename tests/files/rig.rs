@@ -26,7 +26,9 @@ impl Rig {
     pub(crate) fn start_with(http: &str) -> Self {
         let lab = Lab::new();
         let config = std::fs::read_to_string(lab.config()).unwrap();
-        std::fs::write(lab.config(), config.replace("[http]\n", &format!("[http]\n{http}\n"))).unwrap();
+        // Events are sent beside the files, and no live system runs that could show a boot token.
+        let config = config.replace("[http]\n", &format!("[http]\n{http}\n"));
+        std::fs::write(lab.config(), format!("{config}[boards]\nevents = \"plain\"\n")).unwrap();
         std::fs::write(lab.path("files/ten"), "0123456789").unwrap();
         let daemon = lab.serve();
         Self { lab, daemon }

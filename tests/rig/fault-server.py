@@ -9,7 +9,8 @@ knows nothing of devices: every name is a board, and every event is taken.
 ROOT/second-stages, ROOT/images   served under /files/
 STATE/bootconfig.json             GET /api/device/NAME/bootconfig/
 STATE/events                      one line an event: NAME EVENT BODY
-STATE/refuse                      a number: so many events get 503 first; "404": every one gets it
+STATE/boots                       one line a call: its kind, and the boot token that it shows or "-"
+STATE/refuse                      a number: so many events get 503 first; "403", "404": every one gets it
 
 Faults of /files/…?key=value&…: status=CODE, cut=N (each connection ends after N
 bytes), short=N (no connection gets past byte N of the file), once=1 (only the first connection is cut),
@@ -44,6 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         parts = [p for p in url.path.split("/") if p]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        with open(state / "boots", "a") as boots:
+            boots.write(f"{parts[3] if parts[:1] == ['api'] else 'file'} {self.headers.get('Mozpool-Boot', '-')}\n")
         if parts[:2] == ["api", "device"] and parts[3:4] == ["event"]:
             return self.event(parts[2], parts[4], body)
         if parts[:2] == ["api", "device"] and parts[3:] == ["bootconfig"]:
@@ -56,8 +59,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         refuse = state / "refuse"
         if refuse.exists():
             left = refuse.read_text().strip()
-            if left == "404":
-                return self.reply(404)
+            if left in ("403", "404"):
+                return self.reply(int(left))
             if int(left) > 0:
                 refuse.write_text(str(int(left) - 1))
                 return self.reply(503)

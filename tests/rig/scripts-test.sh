@@ -127,6 +127,18 @@ start_server() {
     done
 }
 
+# shows CASE KERNEL_LINE CODE WANTED: what the server sees of one call.
+shows() {
+    cp "$work/cmdline" "$work/cmdline.kept" 2>/dev/null
+    echo "$2" >"$work/cmdline"
+    rm -f "$work/state/boots"
+    echo null >"$work/state/bootconfig.json"
+    lib "$3" >/dev/null
+    got=$(cat "$work/state/boots" 2>/dev/null)
+    if [ "$got" = "$4" ]; then ok "shows $1"; else not_ok "shows $1" "'$got', not '$4'"; fi
+    mv "$work/cmdline.kept" "$work/cmdline" 2>/dev/null
+}
+
 event_cases() {
     is_wanted event || return 0
     rm -f "$work/state/events"
@@ -136,6 +148,17 @@ event_cases() {
     echo 404 >"$work/state/refuse"
     got=$(retry=60 lib 'event some_event >/dev/null; echo $?; uptime_s >/dev/null')
     if [ "$got" = 2 ]; then ok "event refused is not repeated"; else not_ok "event refused is not repeated" "$got"; fi
+    echo 403 >"$work/state/refuse"
+    got=$(retry=60 lib 'event some_event >/dev/null; echo $?; uptime_s >/dev/null')
+    if [ "$got" = 2 ]; then ok "event of another boot is not repeated"; else not_ok "event of another boot is not repeated" "$got"; fi
+    rm -f "$work/state/refuse"
+    shows the-kernel-lines-token 'mozpool-boot=c0ffee' 'event some_event' 'event c0ffee'
+    shows what-mobile-init-handed-over 'mozpool-boot=other' 'MOZPOOL_BOOT=c0ffee; event some_event' 'event c0ffee'
+    shows no-token-where-there-is-none 'quiet' 'event some_event' 'event -'
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    shows the-token-to-the-api 'mozpool-boot=c0ffee' 'fetch "http://$MOZPOOL_SERVER/api/device/board/bootconfig/" /dev/null' 'bootconfig c0ffee'
+    # shellcheck disable=SC2016
+    shows no-token-to-others 'mozpool-boot=c0ffee' 'fetch "http://$MOZPOOL_SERVER/files/second-stages/lib.sh" /dev/null' 'file -'
     echo 1000 >"$work/state/refuse"
     got=$(retry=2 lib 'event some_event | tail -n 1; echo')
     case $got in *"not delivered"*) ok "event given up in time" ;; *) not_ok "event given up in time" "$got" ;; esac

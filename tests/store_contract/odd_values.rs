@@ -1,7 +1,7 @@
 //! Rows with values that nobody expects, out and in again. The seed is in every message; `MOZPOOL_SEED=n` replays it.
 
 use crate::*;
-use mozpool::logic::lifeguard::{self, Boot};
+use mozpool::logic::lifeguard::{self, Boot, BootToken};
 use mozpool::logic::mozpool as pool;
 use std::sync::Arc;
 
@@ -121,6 +121,7 @@ pub(crate) fn devices_come_back_as_they_went(world: &World) {
             installed: d.maybe(Dice::install),
             next: d.maybe(Dice::install),
             boot: d.maybe(|d| Boot { pxe_config: d.name(), boot_config: d.maybe(Dice::name) }),
+            boot_token: d.maybe(|d| BootToken::new(std::array::from_fn(|_| d.one_of(&[0, 9, 0x80, 255])))),
             vanished: d.below(2) == 0,
             self_testing: d.below(2) == 0,
             progress: d.maybe(|d| d.one_of(&[0, 100, 255])),

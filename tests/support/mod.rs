@@ -9,11 +9,12 @@ pub mod rig;
 
 use relayctl::{FakeBoard, FakeSettings, PowerState};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test says that it hangs. Generous: the machine may be building something else.
@@ -168,6 +169,21 @@ pub fn mozpool(config: &Path) -> Command {
     command
 }
 
+/// What a board that a test plays has read from its kernel line.
+struct Read {
+    token: String,
+    /// Its live system has begun to report.
+    reported: bool,
+}
+
+/// By configuration and device, for boards live longer than a daemon that is killed.
+static TOKENS: LazyLock<Mutex<HashMap<(PathBuf, String), Read>>> = LazyLock::new(Mutex::default);
+
+/// What stands behind `key` in one of the text's words.
+fn word_of(text: &str, key: &str) -> Option<String> {
+    text.split_whitespace().find_map(|word| word.strip_prefix(key)).map(str::to_owned)
+}
+
 /// A running `mozpool serve`; killed when dropped.
 pub struct Daemon {
     child: Child,
@@ -181,6 +197,8 @@ pub struct Daemon {
     pub syslog: SocketAddr,
     /// Where syslog over TCP is.
     pub syslog_tcp: SocketAddr,
+    /// What it was started with.
+    config: PathBuf,
     /// Everything that it has said, a line each.
     said: Arc<Mutex<Vec<String>>>,
     /// Ends when the daemon has said its last word.
@@ -195,6 +213,8 @@ impl Daemon {
 
     /// The same of a command that lacks but `serve`.
     pub fn run(mut command: Command, patience: Duration) -> Self {
+        let config = command.get_args().skip_while(|word| *word != "--config").nth(1);
+        let config = PathBuf::from(config.expect("every daemon here is told its configuration"));
         let mut child = command.arg("serve").stderr(Stdio::piped()).spawn().expect("mozpool runs");
         let stderr = child.stderr.take().expect("it is piped");
         let (lines_tx, lines) = mpsc::channel();
@@ -232,6 +252,7 @@ impl Daemon {
             tftp: after("tftp ["),
             syslog: after("udp ["),
             syslog_tcp: after("tcp ["),
+            config,
             said,
             hears: Some(reader),
         }
@@ -288,11 +309,46 @@ impl Daemon {
             .into();
         let answer = match (method, body) {
             ("GET", _) => agent.get(&url).call(),
-            (_, body) => agent.post(&url).send(body.unwrap_or(serde_json::json!({})).to_string()),
+            (_, body) => {
+                let mut call = agent.post(&url);
+                if let Some(token) = self.token_for(path) {
+                    call = call.header("Mozpool-Boot", token);
+                }
+                call.send(body.unwrap_or(serde_json::json!({})).to_string())
+            }
         };
         let mut answer = answer.unwrap_or_else(|e| panic!("{method} {url}: {e}"));
         let text = answer.body_mut().read_to_string().expect("a body");
         (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// What a board that the test plays shows with a report: it boots before its first one, and reads its kernel line.
+    fn token_for(&self, path: &str) -> Option<String> {
+        let (device, event) = path.strip_prefix("device/")?.split_once("/event/")?;
+        let begins = event.starts_with("mobile_init_started");
+        let known = |heard: bool| {
+            let mut tokens = TOKENS.lock().expect("nobody panics with it");
+            let read = tokens.get_mut(&(self.config.clone(), device.to_owned()))?;
+            // Each boot reads its own.
+            let is_new = !(begins && read.reported);
+            read.reported |= heard && is_new;
+            is_new.then(|| read.token.clone())
+        };
+        if begins && known(false).is_none() {
+            self.token_offered(device);
+        }
+        known(begins)
+    }
+
+    /// The boot token that the device's boot loader would read now; it asks as other boot loaders do.
+    pub fn token_offered(&self, device: &str) -> Option<String> {
+        let (_, list) = self.call("GET", &format!("device/list?details=1&q={device}"), None);
+        let found = list["devices"].as_array()?.iter().find(|d| d["name"] == device)?["mac_address"].clone();
+        let digits = found.as_str()?;
+        let pairs: Vec<&str> =
+            digits.as_bytes().chunks(2).filter_map(|p| std::str::from_utf8(p).ok()).collect();
+        let text = self.fetch(&format!("pxelinux.cfg/01-{}", pairs.join("-"))).ok()?;
+        word_of(&text, "mozpool-boot=")
     }
 
     /// GET.
@@ -353,7 +409,15 @@ impl Daemon {
     pub fn fetch(&self, path: &str) -> Result<String, tftpd::FetchError> {
         let local = Some(IpAddr::from([127, 0, 0, 1]));
         let options = tftpd::FetchOptions { local, ..tftpd::FetchOptions::default() };
-        tftpd::fetch(self.tftp, path, &options).map(|f| String::from_utf8(f.bytes).expect("text"))
+        let text =
+            tftpd::fetch(self.tftp, path, &options).map(|f| String::from_utf8(f.bytes).expect("text"))?;
+        if let (Some(device), Some(token)) =
+            (word_of(&text, "mozpool-device="), word_of(&text, "mozpool-boot="))
+        {
+            let mut tokens = TOKENS.lock().expect("nobody panics with it");
+            tokens.insert((self.config.clone(), device), Read { token, reported: false });
+        }
+        Ok(text)
     }
 }
 

@@ -282,6 +282,17 @@ impl<'a> Ctx<'a> {
             && self.caller.is_for(&device.info.environment)
     }
 
+    /// Whether the caller may ask something of this device.
+    pub(super) fn check_may_ask(&self, device: &DeviceView) -> Result<()> {
+        self.caller.may(Needs::Operator)?;
+        Ok(self.caller.may_work_in(&device.name, &device.info.environment)?)
+    }
+
+    /// Whether the caller may read all that there is.
+    pub(super) fn may_read(&self) -> bool {
+        self.caller.may(Needs::Viewer).is_ok()
+    }
+
     /// Sends the caller to another server; one whose browser cannot say there who it is gets a ticket.
     pub(super) fn redirect(&self, owner: &str, servers: &[ServerRow]) -> Result<Reply> {
         let ticket = self

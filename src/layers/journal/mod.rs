@@ -18,6 +18,7 @@ mod vouched;
 
 pub use stats::Stats;
 
+use super::boards::Boards;
 use super::intake::{Batch, Intake, Known};
 use super::messages::{JOURNAL_QUEUE, JournalLine};
 use super::supervise::Exit;
@@ -213,6 +214,8 @@ pub struct Journal<S = Box<dyn Store>> {
     senders: Senders,
     backlog: Backlog,
     acceptance: Option<Acceptance>,
+    /// Told what names mean, too.
+    boards: Option<Arc<Boards>>,
     /// Lines from the network that are not in the backlog yet.
     in_hand: Batch,
     /// When what was written last was on the disk for sure.
@@ -255,6 +258,7 @@ impl<S: LogStore> Journal<S> {
             senders: Senders::default(),
             backlog,
             acceptance: None,
+            boards: None,
             in_hand: Batch::default(),
             synced: now,
             room,
@@ -272,6 +276,12 @@ impl<S: LogStore> Journal<S> {
     #[must_use]
     pub fn accepting(self, acceptance: Acceptance) -> Self {
         Self { acceptance: Some(acceptance), ..self }
+    }
+
+    /// The same, telling those who ask whether a call is a board's what the devices' names mean.
+    #[must_use]
+    pub fn finding(self, boards: Arc<Boards>) -> Self {
+        Self { boards: Some(boards), ..self }
     }
 
     /// The same, with a look at the disk that the store's file is on.
@@ -354,6 +364,9 @@ impl<S: LogStore> Journal<S> {
                     Ok(found) => {
                         first = false;
                         self.found = found;
+                        if let Some(boards) = &self.boards {
+                            boards.found(&self.found);
+                        }
                         self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
                         self.is_told = false;
                     }

@@ -20,7 +20,8 @@ pub(super) fn boot_text(
     let config = config.ok_or_else(|| BootError::Gone(boot.pxe_config.to_string()))?;
     let next = machine.next.as_ref();
     let boot_config = boot.boot_config.as_deref().or(next.map(|i| &*i.boot_config)).unwrap_or("");
-    let values = values_for(store, settings, (&machine.name, info), next, boot_config)?;
+    let mut values = values_for(store, settings, (&machine.name, info), next, boot_config)?;
+    values.boot_token = machine.boot_token.map(|token| token.text()).unwrap_or_default();
     Ok(render(&config.name, &config.contents, &values)?)
 }
 
@@ -55,6 +56,7 @@ pub(super) fn values_for(
         console: live.console.clone(),
         live,
         site: settings.site.clone(),
+        boot_token: String::new(),
     })
 }
 

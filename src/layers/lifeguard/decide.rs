@@ -29,7 +29,7 @@ impl Lifeguard {
             let said_once = matches!(asker, Asker::Nobody) && !matches!(event, Event::Deadline { .. });
             let again = said_once.then(|| event.clone());
             let said = match &event {
-                Event::Signal { signal, detail } => Some((*signal, detail.clone())),
+                Event::Signal { signal, detail, .. } => Some((*signal, detail.clone())),
                 _ => None,
             };
             let facts = Facts {
@@ -37,8 +37,19 @@ impl Lifeguard {
                 hardware: entry.info.hardware,
                 has_relay: entry.relay.is_some(),
                 claim: entry.claim.as_ref(),
+                boot_token: self.next_token,
             };
             match (self.rule)(machine, facts, event, now) {
+                Step::Ignored(why @ Ignored::Doubted { doubt, .. }) => {
+                    if self.doubt(&device, doubt) {
+                        log::warn!("device={device} {why}");
+                        self.journal(&device, "statemachine", why.to_string());
+                        if let Some((signal, _)) = said {
+                            self.tell_event(&device, now, signal, Said::Ignored(why.to_string()));
+                        }
+                    }
+                    self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
+                }
                 Step::Ignored(why) => {
                     if let Some((signal, _)) = said {
                         self.tell_event(&device, now, signal, Said::Ignored(why.to_string()));
@@ -59,6 +70,9 @@ impl Lifeguard {
                 Step::Moved(mut moved) => {
                     if let Some((signal, detail)) = said {
                         self.tell_event(&device, now, signal, Said::Taken(detail));
+                    }
+                    if moved.next.boot_token == Some(self.next_token) {
+                        self.next_token = (self.draw)();
                     }
                     drafts.insert(device.clone(), moved.next.clone());
                     decided.push(Decided {

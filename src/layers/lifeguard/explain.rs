@@ -4,7 +4,7 @@
 use super::*;
 use crate::boot::description;
 use crate::boot::path::asked_names;
-use crate::boot::render::{RenderError, render, try_out};
+use crate::boot::render::{HIDDEN, RenderError, render, try_out};
 use crate::boot::table::Answer;
 use crate::layers::messages::NetworkBoot;
 use crate::logic::ids::LOCAL_BOOT_PXE_CONFIG;
@@ -51,7 +51,7 @@ impl Lifeguard {
             error,
             asks_for: names,
             gets,
-            text: String::from_utf8_lossy(&text).into_owned(),
+            text: without_token(&String::from_utf8_lossy(&text), machine),
         }))
     }
 
@@ -67,7 +67,8 @@ impl Lifeguard {
         let Some(entry) = self.devices.get(device) else { return Ok(None) };
         let boot_config = install.map_or("", |i| &*i.boot_config);
         let about = (device, &entry.info);
-        let values = values_for(self.store.as_mut(), &self.settings, about, install, boot_config)?;
+        let mut values = values_for(self.store.as_mut(), &self.settings, about, install, boot_config)?;
+        values.boot_token = HIDDEN.to_owned();
         Ok(Some(match install {
             Some(_) => render(NAME, contents, &values),
             None => try_out(NAME, contents, &values),
@@ -93,4 +94,9 @@ impl Lifeguard {
             None => format!("in state {state} it is offered {config}, chosen by hand"),
         }
     }
+}
+
+/// Whoever may look at a device must not be able to speak for it.
+fn without_token(text: &str, machine: &Device) -> String {
+    machine.boot_token.map_or_else(|| text.to_owned(), |token| text.replace(&token.text(), HIDDEN))
 }

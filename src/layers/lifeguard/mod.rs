@@ -8,6 +8,7 @@ mod act;
 mod administer;
 mod boot_text;
 mod decide;
+mod doubts;
 mod explain;
 mod orders;
 mod steps;
@@ -28,7 +29,8 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::ReturnPolicy;
 use crate::logic::ids::{DeviceName, RequestId};
 use crate::logic::lifeguard::{
-    Ask, Claim, Device, Effect, Event, Facts, Ignored, Install, Moved, Rearmed, State, Step, resume, step,
+    Ask, BootToken, Claim, Device, Effect, Event, Facts, Ignored, Install, Moved, Rearmed, State, Step,
+    resume, step,
 };
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::Preparation;
@@ -36,6 +38,8 @@ use crate::logic::time::Timestamp;
 use crate::store::{Committed, DeviceCommit, DeviceEdit, DeviceInfo, DeviceRecord, Store, StoreError};
 use boot_text::{BootError, boot_text, values_for};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, never, select_biased};
+pub use doubts::Doubted;
+use doubts::{Told, random_token};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +97,9 @@ pub struct Outbox {
 /// What decides: [`step`], or in its place what the simulator wraps around it.
 pub type Rule = Box<dyn Fn(&Device, Facts<'_>, Event, Timestamp) -> Step + Send>;
 
+/// Makes a boot token that was never made before.
+pub type Draw = Box<dyn FnMut() -> BootToken + Send>;
+
 /// The layer's state. In memory is what the store has, plus what only matters while the process lives.
 pub struct Lifeguard {
     settings: Settings,
@@ -119,6 +126,11 @@ pub struct Lifeguard {
     /// The other servers of the pool; `None`: this one is alone.
     peers: Option<Peers>,
     rule: Rule,
+    draw: Draw,
+    /// Of the next boot into a live system.
+    next_token: BootToken,
+    /// Reports that were not believed.
+    doubted: Arc<Doubted>,
 }
 
 #[derive(Debug)]
@@ -135,6 +147,8 @@ struct Entry {
     order: Option<(RequestId, Epoch)>,
     /// The request that let go of it last: that is told by several ways.
     left: Option<RequestId>,
+    /// What was told of reports that nobody believes.
+    told: Told,
 }
 
 impl From<DeviceRecord> for Entry {
@@ -155,6 +169,7 @@ impl From<DeviceRecord> for Entry {
             off_since: None,
             order: None,
             left: None,
+            told: Told::default(),
         }
     }
 }
@@ -219,6 +234,9 @@ impl Lifeguard {
             steps,
             peers: None,
             rule: Box::new(step),
+            draw: Box::new(random_token),
+            next_token: random_token(),
+            doubted: Arc::default(),
         };
         for record in records {
             layer.adopt(record);
@@ -235,6 +253,18 @@ impl Lifeguard {
     pub(crate) fn decided_by(mut self, rule: Rule) -> Self {
         self.rule = rule;
         self
+    }
+
+    /// Takes boot tokens from `draw`.
+    pub(crate) fn drawing(mut self, mut draw: Draw) -> Self {
+        self.next_token = draw();
+        self.draw = draw;
+        self
+    }
+
+    /// Where reports that are not believed are counted.
+    pub fn doubted(&self) -> Arc<Doubted> {
+        Arc::clone(&self.doubted)
     }
 
     /// A device's machine as it is in memory.

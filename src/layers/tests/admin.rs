@@ -187,7 +187,9 @@ fn what_a_board_would_get_is_explained() {
     w.settle();
     let boot = boot_of(&mut w, "b1");
     assert_eq!((&*boot.pxe_config, &*boot.gets, boot.described), ("image", own, true));
-    assert_eq!(Some(&boot.text), w.boots(1).as_ref());
+    let (offered, token) = (w.boots(1).unwrap(), w.token("b1").unwrap().text());
+    assert!(offered.contains(&format!(" mozpool-boot={token}\n")), "{offered}");
+    assert_eq!(boot.text, offered.replace(&token, "(hidden)"), "the same, without what nobody else may show");
     assert_eq!(boot.why, "in state pxe_power_cycling it is to boot for image debian, which is image on pc");
     apply(&mut w, "[[pxe_config]]\nname = 'image'\ncontents = 'kernel {{ image.name }}'");
     let boot = boot_of(&mut w, "b1");

@@ -3,6 +3,7 @@
 //! The machines have their own tests; here it is messages that get lost, stores that fail and processes that die.
 
 mod admin;
+mod boots;
 mod changes;
 mod chaos;
 mod devices;

@@ -13,7 +13,7 @@ use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::peers::Peers;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
 use crate::logic::ids::RequestId;
-use crate::logic::lifeguard::{Ask, Event, Install, State};
+use crate::logic::lifeguard::{Ask, BootToken, Event, Install, Proof, State};
 use crate::logic::machine::Epoch;
 use crate::logic::mozpool::{ClaimChange, State as RequestState, Wanted};
 use crate::logic::time::Timestamp;
@@ -54,7 +54,7 @@ pub(super) struct World {
     pub(super) store: Box<dyn Store>,
     pub(super) policy: ReturnPolicy,
     pub(super) queue: usize,
-    lifeguard: Option<(Lifeguard, lifeguard::Inbox)>,
+    pub(super) lifeguard: Option<(Lifeguard, lifeguard::Inbox)>,
     mozpool: Option<(Mozpool, mozpool::Inbox)>,
     pub(super) jobs: Receiver<BmmJob>,
     pub(super) lines: Receiver<JournalLine>,
@@ -341,17 +341,29 @@ impl World {
     /// A board reports; nobody insists that it is heard.
     pub(super) fn says_something(&self, device: &str, signal: Signal) -> Option<Receiver<DeviceAnswer>> {
         let (reply, answer) = bounded(1);
-        let event = Event::Signal { signal, detail: None };
+        let event = Event::Signal { signal, detail: None, proof: Proof::NotNeeded };
         let command =
             LifeguardCommand::Event { device: device.into(), event, claim: None, reply: Some(reply) };
         self.devices.try_send(command).ok().map(|()| answer)
     }
 
+    /// A board reports what the device's state waits for, with the token of its boot.
     pub(super) fn says(&mut self, device: &str, signal: Signal) {
-        let answer = self.event(device, Event::Signal { signal, detail: None });
-        self.settle();
-        let answer = answer.try_recv().unwrap();
+        let token = self.token(device);
+        let answer = self.shows(device, signal, Proof::Boot(token));
         assert!(matches!(answer, DeviceAnswer::Accepted { .. }), "{signal}: {answer:?}");
+    }
+
+    /// Something is reported of a device that this shows.
+    pub(super) fn shows(&mut self, device: &str, signal: Signal, proof: Proof) -> DeviceAnswer {
+        let answer = self.event(device, Event::Signal { signal, detail: None, proof });
+        self.settle();
+        answer.try_recv().expect("it was answered")
+    }
+
+    /// The token of the board's present boot, as it is stored.
+    pub(super) fn token(&mut self, device: &str) -> Option<BootToken> {
+        self.store.load_device(device).unwrap().unwrap().machine.boot_token
     }
 
     /// The hardware layer answers what the device's present state asked.

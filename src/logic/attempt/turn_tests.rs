@@ -5,7 +5,7 @@ use crate::logic::catalog::Catalog;
 use crate::logic::events::Signal;
 use crate::logic::ids::RequestId;
 use crate::logic::lifeguard::{
-    Ask, Boot, Claim, Device, Event, Facts, Install, State, Step, TABLE, at_rest, step,
+    Ask, Boot, BootToken, Claim, Device, Event, Facts, Install, State, Step, TABLE, at_rest, step,
 };
 use crate::logic::time::Timestamp;
 
@@ -27,8 +27,9 @@ impl Board {
 
     fn hears(&mut self, event: Event) -> Vec<Turn> {
         self.now = self.now.plus_s(1);
-        let facts =
-            Facts { catalog: &self.catalog, hardware: None, has_relay: true, claim: self.claim.as_ref() };
+        let boot_token = BootToken::new([7; BootToken::BYTES]);
+        let claim = self.claim.as_ref();
+        let facts = Facts { catalog: &self.catalog, hardware: None, has_relay: true, claim, boot_token };
         match step(&self.device, facts, event, self.now) {
             Step::Moved(moved) => {
                 self.device = moved.next;

@@ -200,7 +200,7 @@ fn time_over(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Device, Event, Facts, Install, Step, TABLE, step};
+    use super::super::{BootToken, Device, Event, Facts, Install, Proof, Step, TABLE, step};
     use super::*;
     use crate::logic::catalog::{Catalog, ImageFacts};
     use crate::logic::ids::HardwareId;
@@ -229,7 +229,8 @@ mod tests {
     /// What the device's last failure is after the event, however often it must come.
     fn given_up(mut device: Device, has_relay: bool, event: &Event) -> String {
         let catalog = catalog();
-        let facts = Facts { catalog: &catalog, hardware: Some(HW), has_relay, claim: None };
+        let boot_token = BootToken::new([7; BootToken::BYTES]);
+        let facts = Facts { catalog: &catalog, hardware: Some(HW), has_relay, claim: None, boot_token };
         let from = device.state;
         for _ in 0..300 {
             device.state = from;
@@ -257,7 +258,10 @@ mod tests {
     #[test]
     fn a_sentence_says_what_went_wrong_and_how_often() {
         let time = Event::Deadline { waiting: false };
-        let said = |signal, detail: Option<&str>| Event::Signal { signal, detail: detail.map(Into::into) };
+        let said = |signal, detail: Option<&str>| {
+            let detail = detail.map(Into::into);
+            Event::Signal { signal, detail, proof: Proof::NotNeeded }
+        };
         for (state, event, want) in [
             (
                 State::PxeBooting,

@@ -3,6 +3,8 @@
 //! Its states and counters are in `state`.
 
 mod failure;
+mod limits;
+mod proof;
 pub mod state;
 mod step;
 mod table;
@@ -10,8 +12,10 @@ mod table;
 mod tests;
 
 pub use failure::{Failure, Fetched, sentence, usual_cause};
+pub use limits::{resume, time_limit_in, time_limit_s};
+pub use proof::{BootToken, Doubt, NoBootToken, Proof};
 pub use state::{Counter, State};
-pub use step::{Moved, Rearmed, Step, resume, step, time_limit_in, time_limit_s};
+pub use step::{Moved, Rearmed, Step, step};
 pub use table::{Count, Def, Enter, Go, OverLimit, Please, SOON_MAX, TABLE, at_rest, def};
 
 use super::catalog::Catalog;
@@ -70,6 +74,9 @@ pub struct Device {
     pub next: Option<Install>,
     /// What is offered to the board when it boots from the network; `None` sends it to its own disk.
     pub boot: Option<Boot>,
+    /// The token of the live system's present boot: what the board reports counts only with it. It stays when the boot config is
+    /// taken away, for the live system runs on; the next power cycle brings another one, or none.
+    pub boot_token: Option<BootToken>,
     /// The reboot after an installation has been seen, so that an answer to ping is the new system's.
     pub vanished: bool,
     /// The running operation is a self-test without a live image: the image's own check decides.
@@ -93,6 +100,7 @@ impl Device {
             installed: None,
             next: None,
             boot: None,
+            boot_token: None,
             vanished: false,
             self_testing: false,
             progress: None,
@@ -126,6 +134,8 @@ pub struct Facts<'a> {
     pub has_relay: bool,
     /// Who has it.
     pub claim: Option<&'a Claim>,
+    /// For a boot of the live system that begins with this event: random, and never given before.
+    pub boot_token: BootToken,
 }
 
 /// Something asked of a device, with its arguments.
@@ -163,7 +173,7 @@ impl Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A board or a person reports. `detail` is the reason that some events carry.
-    Signal { signal: Signal, detail: Option<String> },
+    Signal { signal: Signal, detail: Option<String>, proof: Proof },
     /// The hardware layer answers what the state entry `epoch` asked.
     Answer { epoch: Epoch, signal: Signal },
     /// The relay board took up the power cycle that `epoch` asked for; its clock starts now.
@@ -173,9 +183,9 @@ pub enum Event {
     /// The deadline may have passed. `waiting`: its power cycle still stands in the queue of a healthy relay board.
     Deadline { waiting: bool },
     /// The board says how far its installation is.
-    Progress { percent: u8 },
+    Progress { percent: u8, proof: Proof },
     /// An event of a name that this program does not know, made fit for a log.
-    Unknown(String),
+    Unknown { name: String, proof: Proof },
     /// Somebody asks.
     Please(Ask),
     /// The request that held it has ended.
@@ -184,6 +194,25 @@ pub enum Event {
     Force { from: String, to: State, who: String },
     /// An operator chooses what the next network boot offers (`None`: nothing), beside the machine.
     Offer(Option<Boot>),
+}
+
+impl Event {
+    /// What a board reports, by name, and what shows that it is the board's word; `None` for everything else.
+    pub fn reported(&self) -> Option<(&str, Proof)> {
+        match self {
+            Self::Signal { signal, proof, .. } => Some((signal.name(), *proof)),
+            Self::Progress { proof, .. } => Some((super::events::IMAGE_PROGRESS, *proof)),
+            Self::Unknown { name, proof } => Some((name, *proof)),
+            Self::Answer { .. }
+            | Self::PowerStarted { .. }
+            | Self::NoBootConfig { .. }
+            | Self::Deadline { .. }
+            | Self::Please(_)
+            | Self::Released { .. }
+            | Self::Force { .. }
+            | Self::Offer(_) => None,
+        }
+    }
 }
 
 /// What a probe of the board's health is to find out.
@@ -218,6 +247,8 @@ pub enum Ignored {
     NotExpected { event: &'static str, state: State },
     /// No event has this name.
     UnknownEvent(String),
+    /// Nothing shows that the board says it, and that it says it now.
+    Doubted { event: String, doubt: Doubt },
     /// The answer to an earlier attempt.
     Late { epoch: Epoch, now: Epoch },
     /// The deadline is later, or there is none.
@@ -241,6 +272,7 @@ impl fmt::Display for Ignored {
             Self::UnknownEvent(name) => {
                 write!(f, "ignored unknown event {name}; there is no event of this name")
             }
+            Self::Doubted { event, doubt } => write!(f, "refused event {event}: {}", doubt.sentence()),
             Self::Late { epoch, now } => {
                 write!(f, "ignored the answer to attempt {epoch}, the device is at attempt {now}")
             }

@@ -3,16 +3,16 @@
 //! Nothing happens here. The caller commits `next` and the log lines, and only then hands out the effects.
 
 use super::failure::{Failure, Trouble, explain};
+use super::limits::time_limit_s;
 use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
     Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
     SELF_HEALS_MAX, State,
 };
 use crate::logic::attempt::{Outcome, Purpose, Turn};
-use crate::logic::catalog::Catalog;
 use crate::logic::check::Check;
 use crate::logic::events::{ImagingResult, ReturnPolicy, Signal};
-use crate::logic::ids::{HardwareId, ImageName, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
+use crate::logic::ids::{ImageName, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_IMAGE};
 use crate::logic::machine::Epoch;
 use crate::logic::time::Timestamp;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub enum Step {
 }
 
 /// The wait in a state begins anew, in memory only. What is on disk still says all that a restart needs: the state, its
-/// epoch, and a deadline that has passed earlier (see [`resume`]).
+/// epoch, and a deadline that has passed earlier (see [`super::resume`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rearmed {
     /// When the state's time is up now.
@@ -104,8 +104,12 @@ type Applied = Result<(), Ignored>;
 impl Run<'_> {
     fn apply(&mut self, event: Event) -> Applied {
         let state = self.moved.next.state;
+        if let Some((reported, proof)) = event.reported() {
+            let doubted = |doubt| Ignored::Doubted { event: reported.to_owned(), doubt };
+            proof.holds_for(self.moved.next.boot_token.as_ref()).map_err(doubted)?;
+        }
         match event {
-            Event::Signal { signal, detail } => {
+            Event::Signal { signal, detail, .. } => {
                 self.trouble = Trouble::Said { signal, detail: detail.clone() };
                 self.signal(signal)?;
                 if let Some(detail) = detail {
@@ -140,7 +144,7 @@ impl Run<'_> {
                 }
                 _ => Err(Ignored::NotDue),
             },
-            Event::Progress { percent } => match state {
+            Event::Progress { percent, .. } => match state {
                 State::AndroidDownloading
                 | State::AndroidExtracting
                 | State::B2gDownloading
@@ -153,7 +157,7 @@ impl Run<'_> {
                 }
                 _ => Err(Ignored::NotExpected { event: crate::logic::events::IMAGE_PROGRESS, state }),
             },
-            Event::Unknown(name) => Err(Ignored::UnknownEvent(name)),
+            Event::Unknown { name, .. } => Err(Ignored::UnknownEvent(name)),
             Event::Please(ask) => self.please(ask),
             Event::Released { policy } => self.released(policy),
             Event::Force { from, to, who } => {
@@ -167,6 +171,7 @@ impl Run<'_> {
                     // At rest nothing is under way: neither is it offered to the board, nor taken for what it runs.
                     let next = &mut self.moved.next;
                     (next.boot, next.next, next.self_testing) = (None, None, false);
+                    next.boot_token = None;
                 }
                 self.by_hand = true;
                 self.enter(to);
@@ -184,6 +189,7 @@ impl Run<'_> {
                     None => "PXE config taken away by hand".into(),
                 });
                 if boot.is_some() {
+                    self.moved.next.boot_token = Some(self.facts.boot_token);
                     // Whoever offers it by hand cycles power next.
                     self.begin_attempt(Purpose::Pxe, None, state);
                 }
@@ -371,12 +377,13 @@ impl Run<'_> {
             Enter::CheckIfFree => self.check_if_free(),
             Enter::CycleToDisk => {
                 self.moved.next.boot = None;
-                self.cycle_power();
+                self.cycle_to_own_system();
             }
             Enter::CycleToPxe => match self.next_pxe_config() {
                 Some(pxe_config) => {
                     self.forget_what_may_be_overwritten();
                     self.moved.next.boot = Some(Boot { pxe_config, boot_config: None });
+                    self.moved.next.boot_token = Some(self.facts.boot_token);
                     self.cycle_power();
                 }
                 None => {
@@ -386,7 +393,7 @@ impl Run<'_> {
                     self.enter(State::FailedPxeBooting);
                 }
             },
-            Enter::Cycle => self.cycle_power(),
+            Enter::Cycle => self.cycle_to_own_system(),
             Enter::PingUntilUp => {
                 let check = match self.check() {
                     // The agent takes longer than this state waits; that the board is up is enough here.
@@ -520,6 +527,12 @@ impl Run<'_> {
         }
     }
 
+    /// After this power cycle no live system runs: one that still says something is an earlier boot's.
+    fn cycle_to_own_system(&mut self) {
+        self.moved.next.boot_token = None;
+        self.cycle_power();
+    }
+
     fn cycle_power(&mut self) {
         if self.facts.has_relay {
             let epoch = self.moved.next.epoch;
@@ -617,51 +630,6 @@ impl Run<'_> {
             self.moved.effects.insert(0, Effect::Cancel);
         }
     }
-}
-
-/// The deadline that a device has when its row is loaded at `now`. A row that was put into its state from outside has none
-/// yet: the state begins now. None is further away than the state's time limit, unless the clock was ahead when it was
-/// stored. And boards at rest, whose last checks left no trace on disk, are not all asked at once but over one time limit,
-/// by lot.
-pub fn resume(
-    device: &Device,
-    catalog: &Catalog,
-    hardware: Option<HardwareId>,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let Some(limit_s) = time_limit_s(device, catalog, hardware) else { return device.deadline };
-    let at = device.deadline.map_or(now, |at| at.min(now.plus_s(limit_s)));
-    if def(device.state).enter == Enter::CheckIfFree && at <= now {
-        return Some(now.plus_ms(spread_ms(&device.name, limit_s)));
-    }
-    Some(at)
-}
-
-/// A share of `limit_s`, in milliseconds, that depends on the name alone: FNV-1a.
-fn spread_ms(name: &str, limit_s: u32) -> i64 {
-    let hash =
-        name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    ((hash ^ hash >> 32) % (u64::from(limit_s) * 1000).max(1)).cast_signed()
-}
-
-/// How long `device` may stay in its state: as the image or the hardware type says, in that order, or as usual.
-pub fn time_limit_s(device: &Device, catalog: &Catalog, hardware: Option<HardwareId>) -> Option<u32> {
-    let image = device.next.as_ref().or(device.installed.as_ref()).map(|i| &i.image);
-    time_limit_in(device.state, image, catalog, hardware)
-}
-
-/// The same for a state, with the image that is on its way to the device or on it.
-pub fn time_limit_in(
-    state: State,
-    image: Option<&ImageName>,
-    catalog: &Catalog,
-    hardware: Option<HardwareId>,
-) -> Option<u32> {
-    let usual = def(state).wait_s?;
-    let image = image.and_then(|i| catalog.images.get(i));
-    let hardware = hardware.and_then(|h| catalog.hardware.get(&h));
-    let own = image.and_then(|i| i.limits.get(&state)).or_else(|| hardware?.limits.get(&state));
-    Some(own.copied().unwrap_or(usual))
 }
 
 impl Enter {

@@ -5,6 +5,8 @@ use crate::logic::catalog::{HardwareFacts, ImageFacts};
 use crate::logic::events::Signal as Sig;
 use State as S;
 
+mod boots;
+
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
 const HW: HardwareId = HardwareId(1);
 
@@ -26,12 +28,19 @@ fn catalog(live_test: bool) -> Catalog {
     catalog
 }
 
+/// Somebody says so who is believed.
+fn said(signal: Sig) -> Event {
+    Event::Signal { signal, detail: None, proof: Proof::NotNeeded }
+}
+
 struct Story {
     device: Device,
     catalog: Catalog,
     claim: Option<Claim>,
     has_relay: bool,
     now: Timestamp,
+    /// The next boot's token is made of this.
+    boots: u8,
     /// Of the last step.
     effects: Vec<Effect>,
     result: Option<ImagingResult>,
@@ -48,6 +57,7 @@ impl Story {
             claim: None,
             has_relay: true,
             now,
+            boots: 1,
             effects: vec![],
             result: None,
             log: vec![],
@@ -80,6 +90,7 @@ impl Story {
             hardware: Some(HW),
             has_relay: self.has_relay,
             claim: self.claim.as_ref(),
+            boot_token: BootToken::new([self.boots; BootToken::BYTES]),
         };
         match step(&self.device, facts, event, self.now) {
             Step::Ignored(why) => Err(why),
@@ -102,7 +113,7 @@ impl Story {
     }
 
     fn board(&mut self, signal: Sig) -> State {
-        self.hear(Event::Signal { signal, detail: None })
+        self.hear(said(signal))
     }
 
     /// The answer to what the state entry asked.
@@ -324,7 +335,7 @@ fn a_bad_image_is_not_the_boards_fault() {
     {
         let mut d = Story::of(state).installing("debian").claimed();
         let detail = Some("checksum".to_owned());
-        d.hear(Event::Signal { signal: Sig::ImageFailed, detail });
+        d.hear(Event::Signal { signal: Sig::ImageFailed, detail, proof: Proof::NotNeeded });
         assert_eq!(d.device.state, S::PxePowerCycling, "it heals by self-test");
         assert_eq!(d.result, Some(ImagingResult::FailedBadImage));
         assert!(d.log.contains(&"image_failed: checksum".to_owned()), "{:?}", d.log);
@@ -394,11 +405,11 @@ fn progress_re_arms_the_time_limit_and_moves_nothing() {
     let mut d = Story::of(S::ImageExtracting).installing("debian");
     let epoch = d.device.epoch;
     d.now = d.now.plus_s(500);
-    assert_eq!(d.hear(Event::Progress { percent: 42 }), S::ImageExtracting);
+    assert_eq!(d.hear(Event::Progress { percent: 42, proof: Proof::NotNeeded }), S::ImageExtracting);
     assert_eq!((d.device.progress, d.device.epoch), (Some(42), epoch));
     assert_eq!(d.device.deadline, Some(d.now.plus_s(600)));
     assert!(matches!(
-        Story::of(S::Ready).try_hear(Event::Progress { percent: 1 }),
+        Story::of(S::Ready).try_hear(Event::Progress { percent: 1, proof: Proof::NotNeeded }),
         Err(Ignored::NotExpected { .. })
     ));
 }
@@ -527,20 +538,16 @@ fn a_board_forced_to_rest_is_offered_nothing() {
 fn self_healing_ends() {
     let mut d = Story::of(S::Ready).running("debian").without_live_test();
     for heal in 1..=SELF_HEALS_MAX {
-        assert_eq!(d.hear(failed()), S::PcPowerCycling, "attempt {heal}");
+        assert_eq!(d.hear(said(Sig::Failed)), S::PcPowerCycling, "attempt {heal}");
         d.device.state = S::Ready; // as if it had come up and failed its check again
     }
-    assert_eq!(d.hear(failed()), S::FailedSelfTest);
+    assert_eq!(d.hear(said(Sig::Failed)), S::FailedSelfTest);
     assert!(!d.has_effect(is_cycle));
     assert_eq!(d.please(Ask::SelfTest), S::PcPowerCycling, "a person may try again");
     d.device.state = S::Ready;
     let epoch = d.device.epoch;
     d.hear(Event::Answer { epoch, signal: Sig::CheckOk });
     assert_eq!(d.device.counters.get(Counter::SelfHeals), 0, "a passed check forgives");
-}
-
-fn failed() -> Event {
-    Event::Signal { signal: Sig::Failed, detail: None }
 }
 
 #[test]
@@ -581,7 +588,7 @@ fn locked_out_means_hands_off() {
     let mut d = Story::of(S::ImageExtracting);
     assert_eq!(d.please(Ask::Offline), S::LockedOut);
     for signal in Sig::ALL {
-        assert!(d.try_hear(Event::Signal { signal: *signal, detail: None }).is_err(), "{signal}");
+        assert!(d.try_hear(said(*signal)).is_err(), "{signal}");
     }
     assert!(d.try_hear(Event::Offer(None)).is_err());
     assert_eq!(d.please(Ask::Online), S::PxePowerCycling, "self-test before it is used again");

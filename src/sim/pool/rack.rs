@@ -188,19 +188,19 @@ impl World {
         };
         let install = next.map(|i| (i.image.clone(), true));
         let act = self.boards[number].step(now_ms, &mut self.dice, &Faults::default(), text, install);
-        let life = self.boards[number].life;
+        let (life, proof) = (self.boards[number].life, self.boards[number].proof());
         match act {
             Act::Wait(ms) => self.put_ms(now_ms + ms, What::Board { board: number, life }),
             Act::Hang(_) => {}
             Act::Progress(percent, then_ms) => {
-                let (device, event) = (name(number).into(), Event::Progress { percent });
+                let (device, event) = (name(number).into(), Event::Progress { percent, proof });
                 let command = LifeguardCommand::Event { device, event, claim: None, reply: None };
                 let _ = self.servers[server].devices.try_send(command);
                 self.put_ms(now_ms + then_ms, What::Board { board: number, life });
             }
             Act::Tell(signal, then_ms) => {
                 let (reply, answer) = bounded(1);
-                let (device, event) = (name(number).into(), Event::Signal { signal, detail: None });
+                let (device, event) = (name(number).into(), Event::Signal { signal, detail: None, proof });
                 let command = LifeguardCommand::Event { device, event, claim: None, reply: Some(reply) };
                 let _ = self.servers[server].devices.try_send(command);
                 let told = (answer, number, life, then_ms, self.now_us);

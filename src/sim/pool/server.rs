@@ -16,6 +16,7 @@ use crate::layers::mozpool::{self, Mozpool};
 use crate::layers::peers::{PROTOCOL, Peers};
 use crate::logic::events::ReturnPolicy;
 use crate::seal::Secret;
+use crate::sim::dice::Dice;
 use crate::sim::lab;
 use crate::sim::ledger::{self, Heard};
 use crate::store::through::Through;
@@ -99,6 +100,7 @@ impl Server {
         clock: &Arc<ManualClock>,
         book: &ledger::Shared,
     ) -> Result<Self, StoreError> {
+        let mut tokens = Dice::new(own as u64, 3);
         let own = name(own);
         let mut actors: Vec<Actor> = ROLES.iter().map(|_| Actor::new()).collect();
         let store = |role: usize| -> Box<dyn Store> {
@@ -135,6 +137,7 @@ impl Server {
         let mut lifeguard =
             Lifeguard::load(settings(&own), store(LIFEGUARD), wall.clone(), boot.clone(), outbox)?
                 .with_peers(peers.clone())
+                .drawing(Box::new(move || tokens.token()))
                 .decided_by(rule);
         let ledger = book.clone();
         let rule: mozpool::Rule = Box::new(move |request, event, now| {

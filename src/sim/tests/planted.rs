@@ -3,7 +3,7 @@
 
 use super::settings;
 use crate::layers::{lifeguard, mozpool};
-use crate::logic::lifeguard::{Ask, Counter, Event, State as S, Step, step};
+use crate::logic::lifeguard::{Ask, Counter, Event, Proof, State as S, Step, step};
 use crate::logic::mozpool::{self as requests, ClaimChange, State as R};
 use crate::sim::plant::Plant;
 use crate::sim::{Report, run, run_with};
@@ -57,6 +57,38 @@ fn answers_whose_epoch_nobody_checks() {
         "messages=3,relays",
         &["late answers move nothing"],
     );
+}
+
+/// Nobody looks at boot tokens: what an earlier boot says late counts as if the board said it now.
+#[test]
+fn reports_whose_boot_nobody_checks() {
+    let rule = || -> lifeguard::Rule {
+        Box::new(|device, facts, event, now| {
+            let event = match event {
+                Event::Signal { signal, detail, .. } => {
+                    Event::Signal { signal, detail, proof: Proof::NotNeeded }
+                }
+                other => other,
+            };
+            step(device, facts, event, now)
+        })
+    };
+    let rules = ["reports of another boot change nothing"];
+    found(Plant { device: Some(rule), ..Plant::default() }, "messages=5,boards=3", &rules);
+}
+
+/// A second try to boot the live system is made with the token of the first.
+#[test]
+fn a_boot_token_that_is_used_again() {
+    let rule = || -> lifeguard::Rule {
+        Box::new(|device, facts, event, now| {
+            moved(step(device, facts, event, now), |m| {
+                m.next.boot_token = device.boot_token.or(m.next.boot_token);
+            })
+        })
+    };
+    let rules = ["each boot of the live system has a token of its own"];
+    found(Plant { device: Some(rule), ..Plant::default() }, "boards=3", &rules);
 }
 
 /// A new state was given no time limit: whoever enters it and is not answered stays.
