@@ -65,7 +65,7 @@ use tftpd::root::Root;
 pub const API_THREADS: usize = 16;
 
 /// Downloads at once, and as many bodies that are still on their way and long answers: three racks of boards may image at the
-/// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and four descriptors; what is
+/// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and two descriptors; what is
 /// sent lies in the system's memory once.
 pub const TRANSFERS_MAX: usize = 256;
 

@@ -143,6 +143,19 @@ fn a_call_that_does_not_become_whole_is_given_up_however_it_drips() {
 }
 
 #[test]
+fn a_call_that_its_connection_ends_in_is_not_waited_for() {
+    let world = start();
+    for n in 0..50 {
+        let mut stream = connect(world.addr);
+        // The end comes with the words, or right behind them.
+        stream.write_all(b"POST /api/request/1/return HTTP/1.1\r\nContent-Length: 9\r\n\r\n{").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(parse(hear_out(&mut stream).as_bytes()).error(), (400, "bad_call".into()), "{n}");
+    }
+    assert!(world.heard_nothing() && counted(&world, "too_slow") == 0);
+}
+
+#[test]
 fn thousands_of_calls_in_one_breath_are_all_answered_in_order() {
     const CALLS: usize = 4000;
     let world = start();
