@@ -80,14 +80,14 @@ fn a_system_without_descriptors_does_not_end_it() {
     let lab = Lab::new();
     let daemon = lab.serve();
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
-    // Its threads may not all have opened their stores yet, which takes three each; what is left is for connections.
-    let limit = descriptors() + 80;
+    assert_eq!(counted(&daemon, "accept_errors"), 0, "and who is answered finds all stores open");
+    let limit = descriptors() + 20;
     let lowered = Command::new("prlimit")
         .args([format!("--pid={}", daemon.pid()), format!("--nofile={limit}:{limit}")])
         .status()
         .expect("prlimit runs; install the Debian package util-linux");
     assert!(lowered.success());
-    let mut crowd: Vec<TcpStream> = (0..180).map(|_| TcpStream::connect(daemon.http).unwrap()).collect();
+    let mut crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(daemon.http).unwrap()).collect();
     wait_for("the system to refuse a connection", || {
         daemon.said().iter().any(|line| line.contains("cannot accept an HTTP connection")).then_some(())
     });

@@ -71,7 +71,7 @@ fn logic_uses_std_and_itself_only() {
                 "crossbeam",
                 "mio",
                 "nix",
-                "tiny_http",
+                "httparse",
                 " log::",
                 "(log::",
                 "std::net",

@@ -65,7 +65,7 @@ use tftpd::root::Root;
 pub const API_THREADS: usize = 16;
 
 /// Downloads at once, and as many bodies that are still on their way and long answers: three racks of boards may image at the
-/// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and four descriptors; what is
+/// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and two descriptors; what is
 /// sent lies in the system's memory once.
 pub const TRANSFERS_MAX: usize = 256;
 
@@ -238,17 +238,21 @@ impl HttpServer {
             access,
             parts,
         });
+        let (opens, all_open) = bounded::<()>(0);
         let mut handles: Vec<_> = (1..=threads)
             .map(|n| {
-                let (shared, at_work) = (Arc::clone(&shared), at_work.clone());
+                let (shared, at_work, opens) = (Arc::clone(&shared), at_work.clone(), opens.clone());
                 spawn(&format!("http-{n}"), ended.clone(), move || {
-                    let exit = serve_until_stopped(&shared);
+                    let exit = serve_until_stopped(&shared, opens);
                     drop(at_work);
                     exit
                 })
             })
             .collect();
+        drop(opens);
         handles.push(spawn("http-front", ended.clone(), move || {
+            // Nothing is sent. Whoever calls waits in the system's queue until then, and takes no descriptor that a store needs.
+            let _ = all_open.recv();
             let exit = front.run();
             drop(at_work);
             exit
@@ -361,11 +365,13 @@ impl Shared {
     }
 }
 
-fn serve_until_stopped(shared: &Arc<Shared>) -> Exit {
+/// `opens` ends when the store is open, or cannot be opened.
+fn serve_until_stopped(shared: &Arc<Shared>, opens: Sender<()>) -> Exit {
     let mut store = match shared.open_store() {
         Ok(store) => store,
         Err(error) => return Exit::Failed(error.to_string()),
     };
+    drop(opens);
     while let Some((request, turn)) = shared.queue.next() {
         if serve(shared, store.as_mut(), request) == Handled::Panicked {
             // What it has left behind in the store's connection, nobody knows.

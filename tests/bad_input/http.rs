@@ -1,7 +1,6 @@
 //! HTTP below the API: request lines, headers and bodies that are none, paths that climb, clients that are slow.
 //!
-//! How many connections and how long a head may be is not bounded by `tiny_http`, which also lets an HTTP/2 preface and an
-//! absurd `Content-Length` keep their connection; that is not asked here.
+//! How many connections there may be, how long a head, and how slow a call is asked in `tests/api/connections.rs`.
 
 use crate::rig::{FLOOD, Rig, SECRET, connect, hear_out};
 use serde_json::json;

@@ -131,8 +131,13 @@ impl Front {
                     LISTENER => self.listening.is_ready(),
                     WAKER => {}
                     Token(place) => {
-                        let gone = event.is_error() || event.is_read_closed() && event.is_write_closed();
-                        self.is_ready(place, event.is_readable() || gone, gone, now);
+                        let ended = event.is_read_closed();
+                        let gone = event.is_error() || ended && event.is_write_closed();
+                        if let Some(slot) = self.slot(place) {
+                            slot.may_have_more |= event.is_readable() || ended || gone;
+                            slot.has_ended |= ended;
+                        }
+                        self.is_ready(place, gone, now);
                     }
                 }
             }
@@ -223,12 +228,11 @@ impl Front {
     }
 
     /// Something has happened to a connection; `gone`: it is of no use any more.
-    fn is_ready(&mut self, place: usize, readable: bool, gone: bool, now: Instant) {
+    fn is_ready(&mut self, place: usize, gone: bool, now: Instant) {
         let Some(slot) = self.slot(place) else { return };
-        slot.may_have_more |= readable;
         match slot.state {
             State::Working => {
-                if readable && (gone || peek(&slot.socket)) && slot.heard.note() {
+                if slot.may_have_more && (gone || peek(&slot.socket)) && slot.heard.note() {
                     self.with.recent.nudge();
                 }
             }
@@ -276,7 +280,8 @@ impl Front {
                 }
                 Ok(0) => return self.close(place),
                 Ok(count) => {
-                    slot.may_have_more = count == scratch.len();
+                    // Who took less than there was room for has taken all; but of an end behind it nobody tells again.
+                    slot.may_have_more = count == scratch.len() || slot.has_ended;
                     reader.push(&scratch[..count]);
                 }
                 Err(Errno::EAGAIN) => slot.may_have_more = false,
@@ -371,7 +376,7 @@ impl Front {
             match read_now(&slot.socket, scratch) {
                 Ok(count @ 1..) if count <= *left => {
                     (*left, share) = (*left - count, share + count);
-                    slot.may_have_more = count == scratch.len();
+                    slot.may_have_more = count == scratch.len() || slot.has_ended;
                 }
                 Err(Errno::EAGAIN) => slot.may_have_more = false,
                 Err(Errno::EINTR) => {}
@@ -413,6 +418,7 @@ impl Front {
     /// A connection has been as it is for too long.
     fn time_is_over(&mut self, place: usize, now: Instant) {
         let Some(slot) = self.slot(place) else { return };
+        slot.due = None;
         match &slot.state {
             State::Reading { reader, .. } if reader.is_amid() => self.refuse(place, Refusal::TooSlow, now),
             State::Sending { .. } => {
@@ -420,7 +426,8 @@ impl Front {
                 self.close(place);
             }
             State::Reading { .. } | State::Leaving { .. } => self.close(place),
-            State::Working => self.arm(place, None),
+            // Nothing is due while somebody works.
+            State::Working => {}
         }
     }
 
@@ -438,6 +445,7 @@ impl Front {
     /// It is ours until then.
     fn stay(&mut self, place: usize, state: State, until: Instant) {
         let Some(Some(slot)) = self.slots.get_mut(place) else { return };
+        self.held -= std::mem::take(&mut slot.held);
         slot.state = state;
         if std::mem::take(&mut slot.is_resting) {
             self.places.work(slot.client, slot.resting_since, place);

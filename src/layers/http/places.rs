@@ -73,9 +73,10 @@ impl Places {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// A connection whose time is over; whoever asks arms it anew.
-    pub(super) fn due(&self, now: Instant) -> Option<usize> {
-        self.due.first().filter(|(at, _)| *at <= now).map(|(_, place)| *place)
+    /// A connection whose time is over. It is told once.
+    pub(super) fn due(&mut self, now: Instant) -> Option<usize> {
+        self.due.first().filter(|(at, _)| *at <= now)?;
+        self.due.pop_first().map(|(_, place)| place)
     }
 
     /// Who goes first.

@@ -43,6 +43,8 @@ pub(super) struct Slot {
     pub(super) has_called: bool,
     /// Something may be left to read that nobody will tell of again.
     pub(super) may_have_more: bool,
+    /// Its peer has ended its half: behind what is left to read is an end.
+    pub(super) has_ended: bool,
     /// It may be closed to make room, and stands in the line for that under this time.
     pub(super) is_resting: bool,
     pub(super) resting_since: Instant,
@@ -63,6 +65,7 @@ impl Slot {
             since: now,
             has_called: false,
             may_have_more: false,
+            has_ended: false,
             is_resting: false,
             resting_since: now,
             due: None,
