@@ -1,6 +1,9 @@
 //! Which reports of boards are believed: by address, by the token of the present boot, and what they may read.
 
+use crate::rights::{bearer, token};
 use crate::world::{Options, World, start_with};
+use mozpool::access::{Mode, Role};
+use mozpool::api::access::Rules;
 use mozpool::config::{self, BoardEvents};
 use mozpool::layers::boards::Boards;
 use mozpool::layers::messages::DeviceAnswer;
@@ -12,12 +15,17 @@ const TOKEN: &str = "00112233445566778899aabbccddeeff";
 
 /// Calls come from 127.0.0.1; the board of panda-0001 is found at `address`.
 fn world(events: BoardEvents, address: Option<&str>, gateways: &[&str]) -> World {
+    world_that(Mode::Open, events, address, gateways)
+}
+
+/// The same, asking who calls or not.
+fn world_that(mode: Mode, events: BoardEvents, address: Option<&str>, gateways: &[&str]) -> World {
     let gateways = gateways.iter().map(|a| a.parse().unwrap()).collect();
     let boards = Boards::new(config::Boards { events, gateways });
     if let Some(address) = address {
         boards.found(&[("panda-0001.lab".to_owned(), vec![address.parse().unwrap()])].into());
     }
-    start_with(&Options { boards: Arc::new(boards), ..Options::default() })
+    start_with(&Options { boards: Arc::new(boards), rules: Rules::of(mode), ..Options::default() })
 }
 
 /// What the machine is told that the report shows.
@@ -75,4 +83,53 @@ fn people_ask_without_any_token() {
     let world = world(BoardEvents::Token, Some("10.0.0.7"), &[]);
     let answer = world.post("/api/device/panda-0001/event/please_self_test/", "{}");
     assert_eq!(answer.status, 200, "{}", answer.line());
+}
+
+#[test]
+fn where_callers_are_known_boards_show_their_boot_and_people_their_token() {
+    let world = world_that(Mode::Token, BoardEvents::Token, Some("127.0.0.1"), &[]);
+    // A board knows no token of the API, and needs none.
+    assert_eq!(shown(&world, &[&format!("Mozpool-Boot: {TOKEN}")]), "Boot(Some(BootToken(…)))");
+    let please = "/api/device/panda-0001/event/please_self_test/";
+    let boot = format!("Mozpool-Boot: {TOKEN}");
+    assert_eq!(world.call("POST", please, &[&boot], b"{}").status, 401, "what people ask no board may ask");
+    let as_role = |role: Role, environments: &[&str]| {
+        bearer(&token(&world, &format!("{role:?}-{}", environments.len()), role, environments, None))
+    };
+    let (viewer, requester) = (as_role(Role::Viewer, &[]), as_role(Role::Requester, &[]));
+    let (operator, elsewhere) = (as_role(Role::Operator, &[]), as_role(Role::Operator, &["tests"]));
+    for (who, status) in [(&viewer, 403), (&requester, 403), (&elsewhere, 403), (&operator, 200)] {
+        assert_eq!(world.call("POST", please, &[who], b"{}").status, status);
+    }
+    assert_eq!(world.heard(), "panda-0001 Please(SelfTest)", "once");
+    // Who may work with the device may speak for it; others are no better than nobody.
+    assert_eq!(shown(&world, &[&operator]), "NotNeeded");
+    for who in [&viewer, &requester, &elsewhere] {
+        assert_eq!(shown(&world, &[who]), "Boot(None)");
+    }
+}
+
+#[test]
+fn a_boot_config_is_for_the_board_and_for_who_may_read() {
+    const CONFIG: &str = "/api/device/panda-0001/bootconfig/";
+    let boot = format!("Mozpool-Boot: {TOKEN}");
+    let wrong = format!("Mozpool-Boot: {}", "0".repeat(32));
+    for (address, gateways, headers, status) in [
+        (Some("127.0.0.1"), &[][..], &[][..], 200),
+        (Some("10.0.0.7"), &[], &[&*boot], 403),
+        (None, &[], &[], 403),
+        (None, &[], &[&*wrong], 403),
+        (None, &[], &[&*boot], 200),
+        (Some("10.0.0.7"), &["127.0.0.1"], &[&*boot], 200),
+        (Some("10.0.0.7"), &["127.0.0.1"], &[], 403),
+    ] {
+        let world = world_that(Mode::Token, BoardEvents::Token, address, gateways);
+        world.sql(&format!("UPDATE devices SET boot_token = '{TOKEN}' WHERE name = 'panda-0001'"));
+        let answer = world.call("GET", CONFIG, headers, b"");
+        assert_eq!(answer.status, status, "{address:?} {gateways:?} {headers:?}: {}", answer.line());
+    }
+    let world = world_that(Mode::Token, BoardEvents::Token, Some("10.0.0.7"), &[]);
+    let viewer = bearer(&token(&world, "who-reads", Role::Viewer, &[], None));
+    assert_eq!(world.call("GET", CONFIG, &[&viewer], b"").status, 200);
+    assert_eq!(world.call("GET", CONFIG, &[], b"").error(), (403, "not_the_board".into()));
 }
