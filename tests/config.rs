@@ -269,7 +269,7 @@ fn a_bad_file_ends_the_program_with_2_and_all_its_faults() {
     let want = format!(
         "mozpool: {0}:2: http.listen = 80 is not an IP address with a port; write for example \"0.0.0.0:8080\"\n\
          {0}:5: tftp.roots is not a setting of this program; \
-         there are enabled, listen, root, blksize_max, windowsize_max, transfers_max, single_port\n",
+         there are enabled, listen, root, blksize_max, windowsize_max, transfers_max, transfers_per_address_max, single_port\n",
         file.display()
     );
     let path = file.to_str().unwrap();

@@ -136,6 +136,33 @@ fn strangers_and_what_is_wrong_are_shown() {
 }
 
 #[test]
+fn a_flood_of_strangers_costs_a_board_no_line() {
+    const PIECES: u64 = 80;
+    const PIECE: u64 = 500;
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    let stranger = UdpSocket::bind("127.0.0.9:0").expect("all of 127/8 is this host");
+    let board = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for piece in 1..=PIECES {
+        for n in 0..PIECE {
+            stranger.send_to(format!("<13>flood: {n}").as_bytes(), daemon.syslog).expect("it is sent");
+        }
+        board.send_to(format!("<13>board: {piece}").as_bytes(), daemon.syslog).expect("it is sent");
+        // No more than the smallest of buffers holds: this is not about the kernel.
+        wait_for("the piece", || {
+            let seen = counter(&daemon, "syslog", "received_udp") + counter(&daemon, "syslog", "passed_over");
+            (seen == piece * (PIECE + 1)).then_some(())
+        });
+    }
+    assert!(counter(&daemon, "syslog", "passed_over") > 0);
+    assert_eq!(counter(&daemon, "syslog", "lost"), 0);
+    let senders = daemon.get("log/unknown")["senders"].as_array().expect("a list").clone();
+    assert_eq!(senders[0]["address"], "127.0.0.9", "enough of it is kept to be seen");
+    assert!(daemon.terminate().success());
+    assert_eq!(stored(&lab), PIECES);
+}
+
+#[test]
 fn the_store_does_not_grow_beyond_its_limit() {
     let lab = Lab::new();
     let text = std::fs::read_to_string(lab.config()).expect("the configuration");

@@ -112,6 +112,8 @@ pub struct Tftp {
     pub windowsize_max: u16,
     /// Transfers that may run at once.
     pub transfers_max: usize,
+    /// Transfers that may run at once with one client address.
+    pub transfers_per_address_max: usize,
     /// Answer from the port that was asked, for firewalls.
     pub single_port: bool,
 }
@@ -354,6 +356,7 @@ fn read(document: &mut Document<'_>, host: &Host) -> Config {
         // U-Boot asks for 16; more only overruns the buffers of small boards.
         windowsize_max: document.number(("tftp", "windowsize_max"), 1..=64, 16),
         transfers_max: document.number(("tftp", "transfers_max"), 1..=10_000, 2048),
+        transfers_per_address_max: document.number(("tftp", "transfers_per_address_max"), 1..=10_000, 64),
         single_port: document.switch(("tftp", "single_port"), false),
     };
     let syslog = Syslog {

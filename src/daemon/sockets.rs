@@ -70,6 +70,7 @@ pub(super) fn bind(
             mtu: config.tftp.blksize_max.saturating_add(HEADERS),
             max_windowsize: config.tftp.windowsize_max,
             max_transfers: config.tftp.transfers_max,
+            max_transfers_per_address: config.tftp.transfers_per_address_max,
             single_port: config.tftp.single_port,
             ..tftpd::Config::default()
         };

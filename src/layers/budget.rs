@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// For so long words are counted together.
 pub(super) const SPAN: Duration = Duration::from_secs(60);
+/// Between two searches for a place while all are taken.
+const LOOK_REST: Duration = Duration::from_secs(1);
 /// Addresses that are counted one by one: several times the largest pool of one server.
 const ADDRESSES_MAX: usize = 4096;
 
@@ -40,18 +42,26 @@ impl Budget {
 
 /// One for each address, and none for those that are too many.
 #[derive(Debug, Default)]
-pub(super) struct ByAddress(HashMap<IpAddr, Budget>);
+pub(super) struct ByAddress {
+    all: HashMap<IpAddr, Budget>,
+    /// All places are taken: none is looked for before. Who makes addresses up must not cost a look at all of them each.
+    full_until: Option<Instant>,
+}
 
 impl ByAddress {
     /// Whether one more may be said of this address.
     pub(super) fn take(&mut self, address: IpAddr, most: u32, now: Instant) -> bool {
-        if self.0.len() >= ADDRESSES_MAX && !self.0.contains_key(&address) {
-            self.0.retain(|_, budget| now.saturating_duration_since(budget.since) < SPAN);
-            if self.0.len() >= ADDRESSES_MAX {
+        if self.all.len() >= ADDRESSES_MAX && !self.all.contains_key(&address) {
+            if self.full_until.is_some_and(|until| now < until) {
+                return false;
+            }
+            self.all.retain(|_, budget| now.saturating_duration_since(budget.since) < SPAN);
+            if self.all.len() >= ADDRESSES_MAX {
+                self.full_until = Some(now + LOOK_REST);
                 return false;
             }
         }
-        self.0.entry(address).or_insert_with(|| Budget::new(now)).take(most, now).is_some()
+        self.all.entry(address).or_insert_with(|| Budget::new(now)).take(most, now).is_some()
     }
 }
 
@@ -66,9 +76,9 @@ mod tests {
         assert_eq!((0..500).filter(|_| all.take(address(1), 60, start)).count(), 60);
         assert!(all.take(address(2), 60, start), "another has its own");
         assert_eq!((0..100_000).filter(|n| all.take(address(10 + n), 60, start)).count(), ADDRESSES_MAX - 2);
-        assert_eq!(all.0.len(), ADDRESSES_MAX);
+        assert_eq!(all.all.len(), ADDRESSES_MAX);
         let later = start + SPAN;
         assert!(all.take(address(1), 60, later) && all.take(address(200_000), 60, later));
-        assert_eq!(all.0.len(), 2, "who was quiet has made room");
+        assert_eq!(all.all.len(), 2, "who was quiet has made room");
     }
 }

@@ -154,6 +154,7 @@ mod tests {
         intake: Arc<Intake>,
         bell: Receiver<()>,
         stopper: Stopper,
+        stats: Arc<syslogd::Stats>,
         thread: JoinHandle<Exit>,
     }
 
@@ -161,13 +162,13 @@ mod tests {
         let config = syslogd::Config { udp: vec!["127.0.0.1:0".parse().unwrap()], ..Default::default() };
         let server = Server::bind(&config).unwrap();
         let to = server.udp_addrs()[0];
-        let stopper = server.stopper();
+        let (stopper, stats) = (server.stopper(), server.stats());
         let (intake, bell) = Intake::new(room);
         let intake = Arc::new(intake);
         let clock = Arc::new(ManualClock::at(Timestamp(5)));
         let theirs = Arc::clone(&intake);
         let thread = std::thread::spawn(move || run(server, theirs, clock));
-        Rig { board: UdpSocket::bind("127.0.0.1:0").unwrap(), to, intake, bell, stopper, thread }
+        Rig { board: UdpSocket::bind("127.0.0.1:0").unwrap(), to, intake, bell, stopper, stats, thread }
     }
 
     impl Rig {
@@ -206,6 +207,41 @@ mod tests {
         drop(rig.bell);
         rig.board.send_to(b"x", rig.to).unwrap();
         assert_eq!(rig.thread.join().unwrap(), Exit::Lost("journal"));
+    }
+
+    #[test]
+    fn boards_are_heard_through_a_flood_and_what_is_passed_over_is_counted() {
+        const BOARD: [u8; 4] = [127, 0, 0, 1];
+        // An eighth of it holds 300 such lines, and the flood has thousands.
+        let rig = start(300_000);
+        rig.intake.know(super::super::intake::Known::of([BOARD.into()].into()));
+        rig.say("told");
+        rig.bell.recv_timeout(LONG).expect("from now on it knows");
+        let stranger = UdpSocket::bind("127.0.0.9:0").expect("all of 127/8 is this host");
+        let (mut board_lines, begun) = (1, Instant::now());
+        for n in 0_u64..20 {
+            for _ in 0..100 {
+                stranger.send_to(&[b'x'; 100], rig.to).expect("it is sent");
+            }
+            rig.say(&n.to_string());
+            board_lines += 1;
+            // No more than the smallest of buffers holds: this is not about the kernel.
+            while rig.stats.now().received_udp + rig.intake.passed_over() < 1 + 101 * (n + 1) {
+                assert!(begun.elapsed() < LONG, "it reads");
+                std::thread::yield_now();
+            }
+        }
+        rig.stopper.stop().expect("it runs");
+        assert_eq!(rig.thread.join().expect("no panic"), Exit::Stopped);
+        let mut batch = Batch::default();
+        assert!(rig.intake.exchange(&mut batch));
+        let (mut boards, mut strangers) = (0, 0);
+        while let Some(line) = batch.next_line() {
+            if line.from == std::net::IpAddr::from(BOARD) { boards += 1 } else { strangers += 1 }
+        }
+        assert_eq!((boards, rig.intake.lost()), (board_lines, 0));
+        assert!((100..1000).contains(&strangers), "{strangers}");
+        assert_eq!(rig.intake.passed_over(), 2000 - strangers);
     }
 
     #[test]

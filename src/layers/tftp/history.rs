@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const ADDRESSES_MAX: usize = 4096;
 /// Lines of one board within [`SPAN`]. A boot takes four to eight; a boot loader that runs in circles takes thousands.
 const LINES_PER_BOARD: u32 = 60;
+/// Between two searches for a place while all are taken.
+const LOOK_REST: Duration = Duration::from_secs(1);
 /// How long a board that asks for its config again and again is not told of again.
 const ASKED_REST: Duration = Duration::from_secs(10);
 /// Longest name of a file that is told of.
@@ -42,11 +44,14 @@ struct Board {
 struct Boards {
     known: HashMap<IpAddr, Board>,
     others: Budget,
+    /// All places are taken by young ones: none is looked for before. A flood of forged addresses must not cost a look at all of
+    /// them each.
+    full_until: Option<Instant>,
 }
 
 impl Boards {
     fn new(now: Instant) -> Self {
-        Self { known: HashMap::new(), others: Budget::new(now) }
+        Self { known: HashMap::new(), others: Budget::new(now), full_until: None }
     }
 
     /// A config was asked for in the name of this MAC.
@@ -56,8 +61,12 @@ impl Boards {
             return;
         }
         if self.known.len() >= ADDRESSES_MAX {
+            if self.full_until.is_some_and(|until| now < until) {
+                return;
+            }
             self.known.retain(|_, board| now.saturating_duration_since(board.asked) < SPAN);
             if self.known.len() >= ADDRESSES_MAX {
+                self.full_until = Some(now + LOOK_REST);
                 return;
             }
         }
