@@ -133,7 +133,7 @@ mod tests {
     fn a_session_goes_as_it_does_over_sockets() {
         let request = b"\0\x01f\0octet\0blksize\x0010\0windowsize\x002\0";
         let mut one = Rehearsal::begin(request, b"twenty and five bytes now", &Config::default()).unwrap();
-        let mut said = |one: &mut Rehearsal| {
+        let said = |one: &mut Rehearsal| {
             let mut words = Vec::new();
             one.send(&mut |bytes| words.push(String::from_utf8_lossy(bytes).into_owned()));
             words
