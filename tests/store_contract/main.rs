@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
 
 mod applying;
+mod asking;
 mod attempting;
 mod changing;
 mod claiming;
@@ -356,6 +357,9 @@ macro_rules! on {
             changing::numbers_have_no_gap_whoever_writes,
             changing::pages_say_where_they_lie,
             changing::a_bell_knows_what_was_there_before,
+            asking::tokens_are_found_by_name_and_by_secret,
+            asking::sessions_end_with_their_token_and_leave_room,
+            asking::the_audit_log_is_read_backwards_and_grows_old,
             peering::a_server_joins_beats_and_is_replaced_by_its_next_start,
             peering::a_second_start_of_a_server_waits_for_the_end_of_the_first,
             peering::a_server_that_works_alone_is_alone,
