@@ -33,6 +33,8 @@ def as_(open_page, guarded):
     def open_as(name, path="", look="light"):
         page = open_page(path, look=look, server=guarded)
         log_in(page, guarded.tokens[name])
+        # The name is there a moment before the page is made anew.
+        expect(page.locator("main h1")).not_to_have_text("Log in")
         expect(page.locator("header .name")).to_have_text(name)
         return page
 
@@ -67,7 +69,7 @@ def test_who_is_not_known_logs_in_and_is_back_where_they_were(open_page, guarded
 
 
 def test_an_address_that_was_sent_leads_to_no_other_place(as_, guarded, open_page):
-    page = as_("vera", "login?next=https://evil.example/ui/")
+    page = as_("vera", "login?next=https://evil.example/ui/devices")
     expect(page.locator("main h1")).to_have_text("Overview")
     assert page.url == f"{guarded.url}/ui/"
     page.goto(f"{guarded.url}/ui/login")

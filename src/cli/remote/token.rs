@@ -4,7 +4,6 @@
 //! `~/.config/mozpool/token`. There is no option that takes the token itself: every user of a machine can read command lines.
 
 use super::RemoteError;
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -51,7 +50,7 @@ impl Token {
         }
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         if let Some(text) = variable(TOKEN_VARIABLE) {
-            return Self::of_variable(text).map(Some);
+            return Self::new(&text.to_string_lossy(), format!("${TOKEN_VARIABLE}")).map(Some);
         }
         if let Some(path) = variable(FILE_VARIABLE) {
             return Self::read(Path::new(&path)).map(Some);
@@ -63,10 +62,6 @@ impl Token {
             Some(path) if path.exists() => Self::read(&path).map(Some),
             _ => Ok(None),
         }
-    }
-
-    fn of_variable(text: OsString) -> Result<Self, RemoteError> {
-        Self::new(&text.to_string_lossy(), format!("${TOKEN_VARIABLE}"))
     }
 
     fn read(path: &Path) -> Result<Self, RemoteError> {
