@@ -30,8 +30,8 @@ fn status(daemon: &Daemon, key: &str) -> u64 {
 /// What `GET health` has counted of a service.
 fn counted(daemon: &Daemon, service: &str, what: &str) -> u64 {
     let health = daemon.get("health");
-    let http =
-        health["services"].as_array().unwrap().iter().find(|service| service["name"] == "http").unwrap();
+    let all = health["services"].as_array().unwrap();
+    let of_it = all.iter().find(|one| one["name"] == service).unwrap();
     of_it["counters"][what].as_u64().unwrap()
 }
 
