@@ -7,7 +7,6 @@
 mod attack;
 #[path = "bench/hostile/good.rs"]
 mod good;
-#[allow(dead_code, unreachable_pub, reason = "it is every test file's")]
 mod support;
 
 use attack::{Attack, Scale, Targets};
@@ -28,12 +27,12 @@ fn status(daemon: &Daemon, key: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// What `GET health` has counted of HTTP.
-fn counted(daemon: &Daemon, what: &str) -> u64 {
+/// What `GET health` has counted of a service.
+fn counted(daemon: &Daemon, service: &str, what: &str) -> u64 {
     let health = daemon.get("health");
-    let http =
-        health["services"].as_array().unwrap().iter().find(|service| service["name"] == "http").unwrap();
-    http["counters"][what].as_u64().unwrap()
+    let all = health["services"].as_array().unwrap();
+    let of_it = all.iter().find(|one| one["name"] == service).unwrap();
+    of_it["counters"][what].as_u64().unwrap()
 }
 
 #[test]
@@ -45,27 +44,31 @@ fn good_clients_are_served_while_everything_else_is_done_to_it() {
     let daemon = lab.serve();
     good::call(daemon.http, None).unwrap();
     let (threads, memory) = (status(&daemon, "Threads:"), status(&daemon, "VmRSS:"));
-    let scale = Scale { idle: 300, slow: 100, tftp_per_s: 2000, syslog_per_s: 2000 };
+    // Made-up requests by TFTP are few: how many of them a board survives is asked where TFTP is.
+    let scale = Scale { idle: 300, slow: 100, tftp_per_s: 10, syslog_per_s: 2000 };
     let targets = Targets { http: daemon.http, tftp: daemon.tftp, syslog: daemon.syslog };
     let attack = Attack::begin(scale, targets);
     wait_for("all attackers to be there", || {
         let done = &attack.done;
         let is_there = done.held.load(Ordering::Relaxed) >= 400
             && done.endless_bytes.load(Ordering::Relaxed) > 1_000_000
-            && done.tftp.load(Ordering::Relaxed).min(done.syslog.load(Ordering::Relaxed)) > 2000;
+            && done.tftp.load(Ordering::Relaxed) > 10
+            && done.syslog.load(Ordering::Relaxed) > 2000;
         is_there.then_some(())
     });
     let good = Good::begin(daemon.http, daemon.tftp, "good", FILE_LEN);
-    let begun = counted(&daemon, "connections");
+    let begun = counted(&daemon, "http", "connections");
     wait_for("good clients to be served meanwhile", || {
         let most = status(&daemon, "Threads:");
         assert!(most < threads + 60, "{threads} threads became {most}: none is an idle connection's");
-        (counted(&daemon, "connections") > begun + 50 && counted(&daemon, "too_long") > 0).then_some(())
+        let calls = counted(&daemon, "http", "connections") > begun + 50;
+        let refused = counted(&daemon, "http", "too_long") > 0;
+        (calls && refused && counted(&daemon, "tftp", "transfers_done") > 0).then_some(())
     });
     let served = good.end();
     assert_eq!(served.failed, Vec::<String>::new());
     assert!(served.calls.len() > 20, "{}", served.calls.len());
-    assert!(!served.transfers.is_empty(), "no file arrived: {:?}", served.broken);
+    assert!(!served.transfers.is_empty(), "no file arrived: {:?}", served.broken.last());
     // What syslog may keep in memory is most of it.
     let grown = status(&daemon, "VmHWM:").saturating_sub(memory);
     assert!(grown < 128 << 10, "it has grown by {grown} KiB");
@@ -80,7 +83,7 @@ fn a_system_without_descriptors_does_not_end_it() {
     let lab = Lab::new();
     let daemon = lab.serve();
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
-    assert_eq!(counted(&daemon, "accept_errors"), 0, "and who is answered finds all stores open");
+    assert_eq!(counted(&daemon, "http", "accept_errors"), 0, "and who is answered finds all stores open");
     let limit = descriptors() + 20;
     let lowered = Command::new("prlimit")
         .args([format!("--pid={}", daemon.pid()), format!("--nofile={limit}:{limit}")])
@@ -98,5 +101,5 @@ fn a_system_without_descriptors_does_not_end_it() {
     let mut answer = String::new();
     last.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
-    assert!(counted(&daemon, "accept_errors") > 0 && counted(&daemon, "displaced") > 0);
+    assert!(counted(&daemon, "http", "accept_errors") > 0 && counted(&daemon, "http", "displaced") > 0);
 }

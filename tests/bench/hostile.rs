@@ -14,7 +14,6 @@ mod document;
 mod good;
 mod machine;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is every test file's")]
 mod support;
 
 use attack::{Attack, Scale, Targets};

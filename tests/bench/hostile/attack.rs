@@ -68,7 +68,7 @@ impl Attack {
         let Targets { http, tftp, syslog } = targets;
         attack.spawn(move |stop, done| hold(http, 1, scale.idle, b"", stop, done));
         attack.spawn(move |stop, done| {
-            hold(http, 2, scale.slow, b"GET /api/version HTTP/1.1\r\nA: ", stop, done)
+            hold(http, 2, scale.slow, b"GET /api/version HTTP/1.1\r\nA: ", stop, done);
         });
         attack.spawn(move |stop, done| endless_head(http, stop, done));
         // Each names a file that there is: a request that is believed costs a transfer.
