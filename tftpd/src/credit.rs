@@ -220,8 +220,10 @@ mod tests {
         let mut credits = Credits::new(2048, 64, t0);
         assert!(credits.look(address(1), t0));
         credits.heard(address(1), LOOK, t0);
-        let answered: u32 = (100..20_000).map(|n| u32::from(blocks(&mut credits, n, t0) > 0)).sum();
-        assert!(answered < 100, "{answered}");
+        let mut once =
+            |n: &u32| credits.look(address(*n), t0) && credits.lend(address(*n), REQUEST - LOOK, t0);
+        let answered = (100..20_000).filter(&mut once).count();
+        assert_eq!(answered, (4 << 20) / REQUEST as usize, "2 KiB for each of 2048 transfers");
         assert!(!credits.look(address(2), t0), "a flood of forged addresses stands in the way of a new one");
         assert!(blocks(&mut credits, 1, t0) > 400, "and not of a board that was here before");
         assert!(credits.look(address(2), t0 + S), "it comes through a little later");
