@@ -1,5 +1,7 @@
 //! Several imaging servers with one store: each answers for all, and everybody learns what others did.
 
+#[path = "pool/asking.rs"]
+mod asking;
 #[path = "support/mariadb.rs"]
 mod mariadb;
 #[path = "pool/standing.rs"]

@@ -211,6 +211,9 @@ fn ask(client: &Client) -> Result<(Value, Scraped), RemoteError> {
     let strange = |why: &str| RemoteError::Strange { url: client.base().to_owned(), why: why.to_owned() };
     let ready: Value = serde_json::from_str(&ready).map_err(|_| strange("GET /api/ready is not JSON"))?;
     let (status, text) = client.plain("/metrics")?;
+    if matches!(status, 401 | 403) {
+        return Err(strange("GET /metrics needs a token of the role viewer"));
+    }
     if status != 200 {
         return Err(strange(&format!("GET /metrics has status {status}, it may be older than this program")));
     }
