@@ -83,6 +83,8 @@ def test_whose_token_is_revoked_is_asked_again(as_, guarded):
     guarded.call("token/leo", method="DELETE")
     # The page may have noticed by now that its stream has ended, and shows no ways any more.
     page.locator("header nav a[href='/ui/admin']").dispatch_event("click")
+    expect(page.locator("main h1")).to_have_text("Log in")
+    expect(page.locator(".messages")).to_be_empty()
     log_in(page, guarded.tokens["ann"])
     expect(page.locator("main h1")).to_have_text("Admin")
 

@@ -3,6 +3,7 @@
 import { h, put } from "../core/dom.js";
 import { isStranger, logIn, session } from "../core/session.js";
 import { form } from "../parts/form.js";
+import { place as messages } from "../parts/toast.js";
 
 export const style = "login";
 export const title = () => "Log in";
@@ -14,6 +15,8 @@ export function open(root, { query }) {
     put(root, h("h1", {}, "Log in"), h("p", {}, who), h("p", {}, h("a", { href: next }, "Go on")));
     return;
   }
+  // That calls were refused is what brought us here.
+  put(messages);
   const made = form({
     fields: [{ name: "token", label: "Token", type: "password", required: true, autocomplete: "current-password", placeholder: "mzp_…" }],
     action: "Log in",
