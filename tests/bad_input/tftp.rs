@@ -134,5 +134,5 @@ fn clients_that_ask_and_never_acknowledge_take_a_bounded_share() {
     rig.nothing_changed();
     let complaints = of_senders(&rig);
     assert_eq!(complaints.len(), 1, "one source, one minute: {complaints:#?}");
-    assert!(complaints[0].contains("too many transfers for your address"), "{complaints:#?}");
+    assert!(complaints[0].contains("too many requests without an acknowledgement"), "{complaints:#?}");
 }
