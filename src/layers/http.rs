@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::store::{self, Store};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::fmt;
 use std::io;
@@ -177,6 +177,9 @@ impl HttpServer {
     /// Takes the address. This needs root for ports below 1024; nothing after it does.
     pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
         let listener = TcpListener::bind(addr).map_err(|source| BindError { addr, source })?;
+        // As many may wait as the system allows (`net.core.somaxconn`, 4,096 unless changed): one who finds no room tries again
+        // after a second (tcp(7)), and 128 are fewer than come at once when a rack is switched on.
+        listen(&listener, Backlog::MAXCONN).map_err(|source| BindError { addr, source: source.into() })?;
         let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
         Ok(Self { listener, addr, stats: Arc::default() })
     }
