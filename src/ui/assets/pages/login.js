@@ -32,7 +32,7 @@ export function open(root, { query }) {
     h("section", { class: "soft small", "aria-label": "How to get a token" },
       h("p", {}, "You have none? An admin of this Mozpool makes one for you: on the page Admin, Tokens, or on the server:"),
       h("pre", {}, "mozpool token create NAME --role requester"),
-      h("p", {}, "It is kept by neither this browser nor the page. You stay logged in for twelve hours.")));
+      h("p", {}, "This page does not keep it. A cookie keeps you logged in for twelve hours.")));
   made.input("token").focus();
 }
 
