@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 pub const DAYS: RangeInclusive<i64> = 1..=3650;
 /// Environments that one may be for.
 pub const ENVIRONMENTS_MAX: usize = 100;
-/// Bytes of an environment's name at most.
-const ENVIRONMENT_MAX: usize = 255;
+/// Characters of an environment's name at most, as for devices.
+const ENVIRONMENT_MAX: usize = 1000;
 
 /// What is to be made, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Wish {
 pub enum BadWish {
     /// No token can have this name.
     Name(String),
-    /// Too many environments, or one without a name.
+    /// Too many environments, or one that no device can be in.
     Environments,
     /// It would be good for too long, or not at all.
     Days(i64),
@@ -51,7 +51,7 @@ impl fmt::Display for BadWish {
             }
             Self::Environments => write!(
                 f,
-                "a token is for {ENVIRONMENTS_MAX} environments at most, and each has a name; none at all is for all of them"
+                "a token is for {ENVIRONMENTS_MAX} environments at most, and none of them is called `any`; none at all is for all"
             ),
             Self::Days(days) => {
                 write!(f, "a token is good for {} to {} days, not for {days}", DAYS.start(), DAYS.end())
@@ -73,7 +73,11 @@ impl Wish {
         }
         self.environments.sort();
         self.environments.dedup();
-        let fits = |name: &String| (1..=ENVIRONMENT_MAX).contains(&name.len());
+        let fits = |name: &String| {
+            let is_line = !name.contains(char::is_control) && name.chars().count() <= ENVIRONMENT_MAX;
+            // For requests `any` is all of them.
+            is_line && !name.is_empty() && name != "any"
+        };
         if self.environments.len() > ENVIRONMENTS_MAX || !self.environments.iter().all(fits) {
             return Err(BadWish::Environments);
         }
@@ -96,7 +100,9 @@ mod tests {
         };
         assert_eq!(wish("ci", &["b", "a", "b"], Some(1)).unwrap().environments, ["a", "b"]);
         assert_eq!(wish("c i", &[], None), Err(BadWish::Name("c i".into())));
-        assert_eq!(wish("ci", &["a", ""], None), Err(BadWish::Environments));
+        for bad in ["", "any", "a\nb", &"x".repeat(1001)] {
+            assert_eq!(wish("ci", &["a", bad], None), Err(BadWish::Environments), "{bad}");
+        }
         assert_eq!(wish("ci", &[], Some(0)), Err(BadWish::Days(0)));
         assert_eq!(wish("ci", &[], Some(3651)), Err(BadWish::Days(3651)));
     }

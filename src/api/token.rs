@@ -32,7 +32,11 @@ fn wish(body: &Body) -> Result<Wish> {
     let role: Role = role.parse().map_err(|error: NoSuchRole| bad(format!("role: {error}")))?;
     let days = match body.get("days") {
         None => None,
-        Some(days) => Some(days.as_i64().ok_or_else(|| super::body::wrong("days", "a whole number", days))?),
+        Some(days) => Some(
+            days.as_i64()
+                .or_else(|| days.as_f64().and_then(whole))
+                .ok_or_else(|| super::body::wrong("days", "a whole number", days))?,
+        ),
     };
     let proxy = match body.get("proxy") {
         None => false,
@@ -40,6 +44,15 @@ fn wish(body: &Body) -> Result<Wish> {
     };
     let environments = body.texts("environments")?;
     Wish { name, role, environments, days, proxy }.checked().map_err(|error| bad(error.to_string()))
+}
+
+/// JSON has one kind of number: `365.0` is whole, too.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is too large saturates, and is refused as too long"
+)]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0).then_some(number as i64)
 }
 
 fn new_secret() -> Result<Secret> {

@@ -38,7 +38,7 @@ pub(super) fn entry(ctx: &Ctx<'_>, from: String, status: u16) -> AuditRow {
     let path = ctx.call.path();
     let device = named("device").or_else(|| named("requested").filter(|name| name != "any"));
     let device = device.or_else(|| named("name").filter(|_| path.starts_with("/api/device/")));
-    let request = named("request").and_then(|id| id.parse().ok()).map(RequestId);
+    let request = named("request").and_then(|id| id.parse().ok()).filter(|id| *id > 0).map(RequestId);
     AuditRow {
         id: 0,
         at: ctx.now,

@@ -60,6 +60,8 @@ pub enum Kind {
     Line,
     /// The same, with something to be seen in it.
     Name,
+    /// The name of a token.
+    TokenName,
     /// The name of an environment: a line that is neither empty nor `any`.
     Environment,
     /// One of these words.
@@ -130,6 +132,9 @@ impl<'a> Schemas<'a> {
             Kind::Segment => json!({ "type": "string", "minLength": 1 }),
             Kind::Line => line(0, LINE),
             Kind::Name => line(1, NAME),
+            Kind::TokenName => json!({
+                "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$", "not": { "const": "list" },
+            }),
             Kind::Environment => {
                 let mut schema = line(1, LINE);
                 schema["not"] = json!({ "const": "any" });

@@ -74,9 +74,13 @@ pub const NEW_TOKEN: Shape = Shape {
     doc: "A token that is to be made.",
     bases: &[],
     fields: &[
-        needed("name", Kind::Text, "Whose it is, or what for: letters, digits, and `. _ @ + -`."),
+        needed("name", Kind::TokenName, "Whose it is, or what for: letters, digits, and `. _ @ + -`."),
         needed("role", Kind::Words(roles), "What its holder may do."),
-        optional("environments", Kind::OrNull(&Kind::UpTo(&Kind::Name, 100)), "Only in these; none: in all."),
+        optional(
+            "environments",
+            Kind::OrNull(&Kind::UpTo(&Kind::Environment, 100)),
+            "Only in these; none: in all.",
+        ),
         optional(
             "days",
             Kind::OrNull(&Kind::Whole(1, Some(3650))),
