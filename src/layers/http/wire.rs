@@ -59,7 +59,7 @@ pub(super) fn header(request: &Request, name: &'static str) -> Option<String> {
 }
 
 /// A list that may come in several lines (RFC 9110 section 5.3).
-fn list(request: &Request, name: &'static str) -> Option<String> {
+fn list(request: &Request, name: &str) -> Option<String> {
     request.head().all(name).map(str::to_owned).reduce(|all, line| all + "," + &line)
 }
 
