@@ -146,11 +146,12 @@ fn is(name: &str, value: &Value) -> bool {
 
 /// The few patterns that there are, by hand: a regular expression engine for five lines is none.
 fn matches(pattern: &str, text: &str) -> bool {
-    use mozpool::api::openapi::shape::{LINE, NAME, OLD_TIME, PLACE};
+    use mozpool::api::openapi::shape::{LINE, NAME, OLD_TIME, PLACE, TOKEN_NAME};
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match pattern {
         LINE => !text.chars().any(char::is_control),
         NAME => !text.chars().any(char::is_control) && !text.trim().is_empty(),
+        TOKEN_NAME => mozpool::access::is_name(text) || text == "list",
         PLACE => text.parse::<mozpool::store::Place>().is_ok(),
         OLD_TIME => {
             text.len() == 26

@@ -133,7 +133,7 @@ impl<'a> Schemas<'a> {
             Kind::Line => line(0, LINE),
             Kind::Name => line(1, NAME),
             Kind::TokenName => json!({
-                "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$", "not": { "const": "list" },
+                "type": "string", "pattern": TOKEN_NAME, "not": { "const": "list" },
             }),
             Kind::Environment => {
                 let mut schema = line(1, LINE);
@@ -216,6 +216,9 @@ fn all_fields(shape: &'static Shape) -> Vec<&'static Field> {
 
 /// What [`crate::store::Place`] reads and writes.
 pub const PLACE: &str = "^[0-9]{1,18}-[0-9]{1,18}$";
+
+/// What `access::is_name` takes, and the one name that it does not.
+pub const TOKEN_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$";
 
 /// No control characters: Unicode's category Cc.
 pub const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
