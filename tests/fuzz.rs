@@ -140,7 +140,11 @@ fn the_document_is_valid_and_the_api_keeps_it() {
         let body = serde_json::json!({ "assignee": "fuzz", "duration": 3600, "image": "plain" });
         daemon.post("device/any/request", body);
     }
-    // Boards that nobody knows, as schemathesis.toml names them.
+    // Tokens and boards that nobody knows, as schemathesis.toml names them.
+    for n in 1..=6 {
+        let body = serde_json::json!({ "name": format!("job-{n}"), "role": "viewer" });
+        assert_eq!(daemon.call("POST", "token", Some(body)).0, 201);
+    }
     for n in 10..34 {
         assert!(daemon.fetch(&format!("pxelinux.cfg/01-06-00-00-00-00-{n}")).is_err());
     }
