@@ -63,11 +63,11 @@ fn good_clients_are_served_while_everything_else_is_done_to_it() {
         assert!(most < threads + 60, "{threads} threads became {most}: none is an idle connection's");
         let calls = counted(&daemon, "http", "connections") > begun + 50;
         let refused = counted(&daemon, "http", "too_long") > 0;
-        (calls && refused && counted(&daemon, "tftp", "transfers_done") > 0).then_some(())
+        (calls && refused && good.answered() > 20 && counted(&daemon, "tftp", "transfers_done") > 0)
+            .then_some(())
     });
     let served = good.end();
     assert_eq!(served.failed, Vec::<String>::new());
-    assert!(served.calls.len() > 20, "{}", served.calls.len());
     assert!(!served.transfers.is_empty(), "no file arrived: {:?}", served.broken.last());
     // What syslog may keep in memory is most of it.
     let grown = status(&daemon, "VmHWM:").saturating_sub(memory);

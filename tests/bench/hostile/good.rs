@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ pub(crate) struct Served {
 /// Clients at work.
 pub(crate) struct Good {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<Served>>,
 }
 
@@ -36,14 +37,21 @@ impl Good {
     /// Begins; `file` has so many bytes.
     pub(crate) fn begin(http: SocketAddr, tftp: SocketAddr, file: &'static str, len: usize) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
+        let answered: Arc<AtomicUsize> = Arc::default();
         let mut threads = Vec::new();
         for keeps in [true, false] {
-            let stop = Arc::clone(&stop);
-            threads.push(std::thread::spawn(move || calls(http, keeps, &stop)));
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            threads.push(std::thread::spawn(move || calls(http, keeps, &stop, &answered)));
         }
         let stopped = Arc::clone(&stop);
         threads.push(std::thread::spawn(move || transfers(tftp, file, len, &stopped)));
-        Self { stop, threads }
+        Self { stop, answered, threads }
+    }
+
+    /// Calls that were answered 200 until now.
+    #[allow(dead_code, reason = "who works for a time asks at its end")]
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Ends them, when what they do is done.
@@ -62,13 +70,14 @@ impl Good {
 }
 
 /// Calls again and again.
-fn calls(http: SocketAddr, keeps: bool, stop: &AtomicBool) -> Served {
+fn calls(http: SocketAddr, keeps: bool, stop: &AtomicBool, answered: &AtomicUsize) -> Served {
     let (mut served, mut kept) = (Served::default(), None);
     while !stop.load(Ordering::SeqCst) {
         let begun = Instant::now();
         match call(http, kept.take()) {
             Ok(stream) => {
                 served.calls.push(begun.elapsed());
+                answered.fetch_add(1, Ordering::Relaxed);
                 kept = keeps.then_some(stream);
             }
             Err(error) => served.failed.push(error.to_string()),
