@@ -44,15 +44,14 @@ fn good_clients_are_served_while_everything_else_is_done_to_it() {
     let daemon = lab.serve();
     good::call(daemon.http, None).unwrap();
     let (threads, memory) = (status(&daemon, "Threads:"), status(&daemon, "VmRSS:"));
-    // Made-up requests by TFTP are few: how many of them a board survives is asked where TFTP is.
-    let scale = Scale { idle: 300, slow: 100, tftp_per_s: 10, syslog_per_s: 2000 };
+    let scale = Scale { idle: 300, slow: 100, tftp_per_s: 2000, syslog_per_s: 2000 };
     let targets = Targets { http: daemon.http, tftp: daemon.tftp, syslog: daemon.syslog };
     let attack = Attack::begin(scale, targets);
     wait_for("all attackers to be there", || {
         let done = &attack.done;
         let is_there = done.held.load(Ordering::Relaxed) >= 400
             && done.endless_bytes.load(Ordering::Relaxed) > 1_000_000
-            && done.tftp.load(Ordering::Relaxed) > 10
+            && done.tftp.load(Ordering::Relaxed) > 2000
             && done.syslog.load(Ordering::Relaxed) > 2000;
         is_there.then_some(())
     });
