@@ -108,13 +108,7 @@ fn save_document(daemon: &Daemon, lab: &Lab) -> PathBuf {
 fn succeeded(daemon: &Daemon) -> BTreeSet<&'static str> {
     let route = |line: &String| {
         let words: Vec<&str> = line.split_once(" mozpool::access: ")?.1.split(' ').collect();
-        let verb = match *words.first()? {
-            "GET" => Verb::Get,
-            "POST" => Verb::Post,
-            "PUT" => Verb::Put,
-            "DELETE" => Verb::Delete,
-            _ => return None,
-        };
+        let verb = Some(Verb::parse(words.first()?)).filter(|verb| *verb != Verb::Head)?;
         let good = words.get(2)?.starts_with('2');
         match find(ROUTES, &Call::new(verb, *words.get(1)?)) {
             Found::Route(route, _) if good => Some(route.about.id),

@@ -7,16 +7,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use support::tls::certificates;
 use support::{Daemon, Lab, mozpool, wait_for};
 
-/// An authority, a certificate that it has signed, and a user with a password.
-const MADE: &str = r"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=pool -keyout pool.key -out pool.csr
-printf 'subjectAltName=IP:127.0.0.1\n' > extensions
-openssl x509 -req -in pool.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out pool.pem
-printf 'ann@example.com:%s\n' $(openssl passwd -apr1 secret) > mozpool.users
-";
+/// A user with a password.
+const USERS: &str = "printf 'ann@example.com:%s\n' $(openssl passwd -apr1 secret) > mozpool.users";
 
 /// The first block of docs/access.md that begins so.
 fn documented(begins: &str) -> String {
@@ -43,8 +38,9 @@ impl Drop for Proxy {
 impl Proxy {
     /// As documented, on a port that was free just now; `change` makes of the documented block what a reader does.
     fn before(daemon: &Daemon, folder: &Path, change: impl Fn(String) -> String) -> Self {
+        certificates(folder);
         let made =
-            Command::new("sh").args(["-eu", "-c", MADE]).current_dir(folder).output().expect("sh runs");
+            Command::new("sh").args(["-eu", "-c", USERS]).current_dir(folder).output().expect("sh runs");
         assert!(made.status.success(), "{} (needs openssl)", String::from_utf8_lossy(&made.stderr));
         // nginx' own workers read it.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -53,8 +49,8 @@ impl Proxy {
         let at = folder.display();
         let block = change(documented("server {"))
             .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
-            .replace("/etc/ssl/private/pool.key", &format!("{at}/pool.key"))
-            .replace("/etc/ssl/pool.pem", &format!("{at}/pool.pem"))
+            .replace("/etc/ssl/private/pool.key", &format!("{at}/server.key"))
+            .replace("/etc/ssl/pool.pem", &format!("{at}/server.pem"))
             .replace("/etc/nginx/mozpool.users", &format!("{at}/mozpool.users"))
             .replace("http://127.0.0.1:8080", &format!("http://{}", daemon.http));
         let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

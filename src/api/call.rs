@@ -24,6 +24,12 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// By the name that HTTP has for it, which is case-sensitive (RFC 9110 section 9.1).
+    pub fn parse(method: &str) -> Self {
+        let known = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Delete, Self::Options];
+        known.into_iter().find(|verb| verb.name() == method).unwrap_or(Self::Other)
+    }
+
     /// As HTTP writes it; empty for all others.
     pub fn name(self) -> &'static str {
         match self {

@@ -26,16 +26,7 @@ fn resolve(value: &Value) -> &Value {
 
 /// Fails unless the document promises this answer to this call. What is no call of the API is let pass.
 pub(crate) fn must_allow(verb: &str, target: &str, answer: &Answer) {
-    let verb = match verb {
-        "GET" => Verb::Get,
-        "HEAD" => Verb::Head,
-        "POST" => Verb::Post,
-        "PUT" => Verb::Put,
-        "DELETE" => Verb::Delete,
-        "OPTIONS" => Verb::Options,
-        _ => Verb::Other,
-    };
-    let call = Call::new(verb, target);
+    let call = Call::new(Verb::parse(verb), target);
     let is_ours = call.path().starts_with("/api") || call.path().starts_with("/metrics");
     if !is_ours || answer.status == 100 {
         return;

@@ -1,6 +1,7 @@
 //! https: a server behind a proxy that ends TLS, for calls and for streams.
 
 use crate::access::Stub;
+use crate::support::tls::certificates;
 use crate::world::{World, alone, at_home, end};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -33,14 +34,6 @@ while True:
     threading.Thread(target=carry, args=(listener.accept()[0],), daemon=True).start()
 "#;
 
-/// An authority and a certificate for 127.0.0.1 that it has signed.
-const CERTIFICATES: &str = r#"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key -out server.csr
-printf 'subjectAltName=IP:127.0.0.1\n' > extensions
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.pem
-"#;
-
 /// A proxy; it ends with its value.
 struct Proxy {
     process: Child,
@@ -57,8 +50,7 @@ impl Drop for Proxy {
 impl Proxy {
     /// In front of a port; the certificate and its authority's are made in `folder`.
     fn to(port: u16, folder: &Path) -> Self {
-        let made = Command::new("sh").args(["-eu", "-c", CERTIFICATES]).current_dir(folder).output().unwrap();
-        assert!(made.status.success(), "{} (needs openssl)", String::from_utf8_lossy(&made.stderr));
+        certificates(folder);
         let mut python = Command::new("python3");
         let python = python.args(["-c", PROXY]).arg(folder).arg(port.to_string());
         let mut process = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

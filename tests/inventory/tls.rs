@@ -1,5 +1,6 @@
 //! A server that proves who it is, to those who know its authority and to no others.
 
+use crate::support::tls::certificates;
 use mozpool::config::{Inventory, InventorySource};
 use mozpool::inventory::open;
 use std::io::{BufRead, BufReader};
@@ -27,14 +28,6 @@ print(server.server_port, flush=True)
 server.serve_forever()
 "#;
 
-/// An authority and a certificate for 127.0.0.1 that it has signed.
-const CERTIFICATES: &str = r#"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key -out server.csr
-printf 'subjectAltName=IP:127.0.0.1\n' > extensions
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.pem
-"#;
-
 struct Server(Child);
 
 impl Drop for Server {
@@ -45,8 +38,7 @@ impl Drop for Server {
 }
 
 fn serve(folder: &Path) -> (Server, String) {
-    let made = Command::new("sh").args(["-eu", "-c", CERTIFICATES]).current_dir(folder).output().unwrap();
-    assert!(made.status.success(), "{} (needs openssl)", String::from_utf8_lossy(&made.stderr));
+    certificates(folder);
     let mut python = Command::new("python3");
     let child = python.args(["-c", SERVER]).arg(folder).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = child.unwrap();

@@ -6,6 +6,7 @@
 
 pub mod dice;
 pub mod rig;
+pub mod tls;
 
 use relayctl::{FakeBoard, FakeSettings, PowerState};
 use serde_json::Value;

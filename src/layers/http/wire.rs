@@ -31,15 +31,7 @@ pub(super) fn conditions(request: &Request, verb: Verb) -> Conditions {
 }
 
 fn verb_of(request: &Request) -> Verb {
-    match request.head().method.as_str() {
-        "GET" => Verb::Get,
-        "HEAD" => Verb::Head,
-        "POST" => Verb::Post,
-        "PUT" => Verb::Put,
-        "DELETE" => Verb::Delete,
-        "OPTIONS" => Verb::Options,
-        _ => Verb::Other,
-    }
+    Verb::parse(&request.head().method)
 }
 
 /// `proxy_header`: where a reverse proxy names its user.
