@@ -171,6 +171,7 @@ pub fn mozpool(config: &Path) -> Command {
 }
 
 /// What a board that a test plays has read from its kernel line.
+#[derive(Clone)]
 struct Read {
     token: String,
     /// Its live system has begun to report.
@@ -327,18 +328,17 @@ impl Daemon {
     fn token_for(&self, path: &str) -> Option<String> {
         let (device, event) = path.strip_prefix("device/")?.split_once("/event/")?;
         let begins = event.starts_with("mobile_init_started");
-        let known = |heard: bool| {
-            let mut tokens = TOKENS.lock().expect("nobody panics with it");
-            let read = tokens.get_mut(&(self.config.clone(), device.to_owned()))?;
-            // Each boot reads its own.
-            let is_new = !(begins && read.reported);
-            read.reported |= heard && is_new;
-            is_new.then(|| read.token.clone())
-        };
-        if begins && known(false).is_none() {
+        let key = (self.config.clone(), device.to_owned());
+        let known = || TOKENS.lock().expect("nobody panics with it").get(&key).cloned();
+        if begins && known().is_none_or(|read| read.reported) {
+            // Each boot reads its own. Where none is offered, this boot says the same once more.
             self.token_offered(device);
         }
-        known(begins)
+        let read = known()?;
+        if begins && let Some(read) = TOKENS.lock().expect("nobody panics with it").get_mut(&key) {
+            read.reported = true;
+        }
+        Some(read.token)
     }
 
     /// The boot token that the device's boot loader would read now; it asks as other boot loaders do.
