@@ -1,5 +1,5 @@
-//! The reverse proxy of docs/access.md: Debian's nginx with the blocks as they stand there, in front of the built daemon. TLS, whom the
-//! daemon takes for its caller, and that nobody can name himself.
+//! The reverse proxies of docs/access.md: Debian's nginx and Caddy with the blocks as they stand there, in front of the built daemon. TLS,
+//! whom the daemon takes for its caller, and that nobody can name himself.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn documented(begins: &str) -> String {
     block.split("```").next().expect("it ends").to_owned()
 }
 
-/// nginx in front of the daemon; it ends with its value.
+/// A proxy in front of the daemon; it ends with its value.
 struct Proxy {
     process: Child,
     port: u16,
@@ -36,17 +36,14 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// As documented, on a port that was free just now; `change` makes of the documented block what a reader does.
-    fn before(daemon: &Daemon, folder: &Path, change: impl Fn(String) -> String) -> Self {
-        certificates(folder);
+    /// nginx as documented; `change` makes of the documented block what a reader does.
+    fn nginx(daemon: &Daemon, folder: &Path, change: impl Fn(String) -> String) -> Self {
         let made =
             Command::new("sh").args(["-eu", "-c", USERS]).current_dir(folder).output().expect("sh runs");
         assert!(made.status.success(), "{} (needs openssl)", String::from_utf8_lossy(&made.stderr));
         // nginx' own workers read it.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-        let port = free.expect("a free port").port();
-        let at = folder.display();
+        let (at, port) = (folder.display(), free_port());
         let block = change(documented("server {"))
             .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
             .replace("/etc/ssl/private/pool.key", &format!("{at}/server.key"))
@@ -62,16 +59,33 @@ impl Proxy {
         );
         let file = folder.join("nginx.conf");
         fs::write(&file, text).expect("a file");
-        let process = Command::new("nginx")
-            .args(["-e", "stderr", "-p"])
-            .arg(folder)
-            .arg("-c")
-            .arg(&file)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("nginx of the Debian package nginx-light");
+        let mut nginx = Command::new("nginx");
+        nginx.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(&file);
+        Self::start(folder, port, &mut nginx)
+    }
+
+    /// Caddy as documented, but for its certificate, which nobody out there gives it for a name of a test.
+    fn caddy(daemon: &Daemon, folder: &Path) -> Self {
+        let (at, port) = (folder.display(), free_port());
+        let site = format!("https://127.0.0.1:{port} {{\n    tls {at}/server.pem {at}/server.key");
+        let block = documented("pool.example.com {")
+            .replace("pool.example.com {", &site)
+            .replace("127.0.0.1:8080", &daemon.http.to_string());
+        let file = folder.join("Caddyfile");
+        fs::write(&file, format!("{{\n    admin off\n    auto_https disable_redirects\n}}\n{block}"))
+            .expect("a file");
+        let mut caddy = Command::new("caddy");
+        caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+        caddy.env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder);
+        Self::start(folder, port, &mut caddy)
+    }
+
+    fn start(folder: &Path, port: u16, command: &mut Command) -> Self {
+        certificates(folder);
+        let process = command.stderr(Stdio::inherit()).spawn();
+        let process = process.expect("nginx and caddy of the Debian packages nginx-light and caddy");
         let proxy = Self { process, port };
-        wait_for("nginx to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        wait_for("the proxy to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
         proxy
     }
 
@@ -96,6 +110,12 @@ impl Proxy {
     }
 }
 
+/// A port that was free just now.
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    free.expect("a free port").port()
+}
+
 /// A lab behind a proxy, with these settings of `[auth]`.
 fn lab(auth: &str) -> Lab {
     let lab = Lab::new();
@@ -112,11 +132,20 @@ fn run(lab: &Lab, args: &[&str]) -> String {
 }
 
 #[test]
-fn tokens_go_through_tls_and_the_callers_address_is_known() {
+fn tokens_go_through_nginx_and_the_callers_address_is_known() {
+    tokens_go_through(|daemon, folder| Proxy::nginx(daemon, folder, |block| block));
+}
+
+#[test]
+fn tokens_go_through_caddy_and_the_callers_address_is_known() {
+    tokens_go_through(Proxy::caddy);
+}
+
+fn tokens_go_through(before: impl Fn(&Daemon, &Path) -> Proxy) {
     let lab = lab("proxy_header = \"X-Remote-User\"\n");
     let daemon = lab.serve();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let proxy = Proxy::before(&daemon, folder.path(), |block| block);
+    let proxy = before(&daemon, folder.path());
     run(&lab, &["token", "create", "ann@example.com", "--role", "admin", "--proxy"]);
     let forged = ["-H", "X-Remote-User: ann@example.com", "-H", "X-Forwarded-For: 10.9.9.9"];
     let (status, text) = proxy.call(folder.path(), "device/list", &forged);
@@ -153,7 +182,7 @@ fn a_user_whom_the_proxy_knows_needs_no_token() {
     let lab = lab("proxy_header = \"X-Remote-User\"\n");
     let daemon = lab.serve();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let proxy = Proxy::before(&daemon, folder.path(), |block| {
+    let proxy = Proxy::nginx(&daemon, folder.path(), |block| {
         let users =
             documented("location / {").replace("location / {", "").replace("...", "").replace('}', "");
         block.replace("proxy_set_header X-Remote-User \"\";", &users)
