@@ -56,8 +56,10 @@ pub(super) fn show(ctx: &mut Ctx<'_>) -> Result<Reply> {
 }
 
 pub(super) fn end(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    // Whatever else a cookie says is no session, and costs the store nothing.
+    let is_known = ctx.caller.via == Via::Session;
     let secret = ctx.call.credentials.cookie(COOKIE).and_then(Secret::read);
-    if let Some(secret) = secret {
+    if let Some(secret) = secret.filter(|_| is_known) {
         ctx.store.end_session(&secret.digest())?;
         ctx.commands.access.forget();
     }

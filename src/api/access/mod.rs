@@ -66,7 +66,7 @@ pub struct Access {
     known: Known,
     /// Failed logins.
     logins: Tries,
-    /// Calls that were refused, for the audit log.
+    /// Calls that came to nothing, for the audit log.
     refusals: Tries,
     auditor: Auditor,
 }
@@ -112,7 +112,7 @@ impl Access {
         self.known.forget();
     }
 
-    /// Counts a refusal to somebody at this address; whether it is to be told.
+    /// Counts a call from this address that came to nothing; whether it is to be told.
     fn note_refusal(&self, address: &str, now: Timestamp) -> bool {
         let (few, over) = self.refusals.failed(address, now);
         for (address, more) in over {
@@ -321,12 +321,15 @@ impl<'a> Ctx<'a> {
     /// Writes down what a call has come to, if it is of those that are.
     pub(super) fn tell_audit(&self, route: &Route, reply: &Reply) {
         let access = self.access();
-        let refused = matches!(reply.status, 401 | 403 | 429) && access.mode() == Mode::Token;
+        let asks = access.mode() == Mode::Token;
+        let refused = asks && matches!(reply.status, 401 | 403 | 429);
         if told::is_boards(self, route) || !refused && !told::is_told(self, route, reply.status) {
             return;
         }
         let from = access.address_of(self.call);
-        if !refused || access.note_refusal(&from, self.now) {
+        // Whoever is nobody, and whoever is wrong, must not fill the log.
+        let is_bounded = asks && told::came_to_nothing(self.caller.via, reply.status);
+        if !is_bounded || access.note_refusal(&from, self.now) {
             access.auditor.note(Note::Entry(Box::new(told::entry(self, from, reply.status))));
         }
     }
