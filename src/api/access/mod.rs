@@ -18,7 +18,7 @@ use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::routes::Route;
 use crate::access::{
-    Caller, Denied, Mode, Needs, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
+    Caller, Denied, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
 use crate::logic::time::Timestamp;
@@ -44,6 +44,9 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Rules {
     /// Whether it asks who calls.
     pub mode: Mode,
+    /// Whether an open server answers by whatever name it is called. One that is open because it listens on this machine alone
+    /// does not: a page elsewhere may have its own name lead here (DNS rebinding), and would be what we call our own page.
+    pub any_host: bool,
     /// The header in which a reverse proxy names its user.
     pub proxy_header: Option<String>,
     /// The reverse proxies that are believed.
@@ -55,7 +58,7 @@ pub struct Rules {
 impl Rules {
     /// For a server without reverse proxies.
     pub fn of(mode: Mode) -> Self {
-        Self { mode, proxy_header: None, proxies: Vec::new(), recheck: RECHECK }
+        Self { mode, any_host: true, proxy_header: None, proxies: Vec::new(), recheck: RECHECK }
     }
 }
 
@@ -80,6 +83,19 @@ impl Access {
     /// Whether it asks who calls.
     pub fn mode(&self) -> Mode {
         self.rules.mode
+    }
+
+    /// Refuses calls to an open server by a name that may be anybody's. An address is nobody's to choose.
+    fn check_host(&self, host: Option<&str>) -> Result<()> {
+        if self.rules.mode == Mode::Token || self.rules.any_host {
+            return Ok(());
+        }
+        // What is no browser may leave the header out (HTTP/1.0).
+        let Some(host) = host else { return Ok(()) };
+        match Place::of_authority(host) {
+            Some(place) if place.is_localhost() || place.address().is_some() => Ok(()),
+            _ => Err(ApiError::ForeignHost { host: host.chars().take(200).collect() }),
+        }
     }
 
     /// The header in which a reverse proxy names its user, where there is one.
@@ -160,6 +176,7 @@ impl<'a> Ctx<'a> {
         if matches!(route.needs, Needs::Nothing | Needs::Seal) && !route.wants_caller {
             return Ok(());
         }
+        self.access().check_host(self.call.host.as_deref())?;
         let identified = match self.identify() {
             // The page that wants to log in or out must get there with whatever it has.
             Err(ApiError::Unauthorized { .. }) if route.wants_caller => {
