@@ -18,7 +18,7 @@ use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::routes::Route;
 use crate::access::{
-    Caller, Denied, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
+    Caller, Denied, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
 use crate::logic::time::Timestamp;
@@ -234,7 +234,8 @@ impl<'a> Ctx<'a> {
             });
         }
         if let (Some((target, ticket)), Some(peers)) = (split_ticket(&call.target), &self.commands.peers) {
-            let name = peers.opens_ticket(ticket, call.verb.name(), target, self.now);
+            let errand = Errand { method: call.verb.name(), target, body: &call.body };
+            let name = peers.opens_ticket(ticket, errand, self.now);
             let key = name.map(|name| Key::Holder(name.to_owned()));
             return match self.look_up(key, Via::Ticket)? {
                 Some(known) => Ok(known),
@@ -310,7 +311,8 @@ impl<'a> Ctx<'a> {
         self.caller.may(Needs::Viewer).is_ok()
     }
 
-    /// Sends the caller to another server; one whose browser cannot say there who it is gets a ticket.
+    /// Sends the caller to another server; one whose browser cannot say there who it is gets a ticket. One that came with a ticket
+    /// goes on with the same: a new one for each way between servers that disagree would be good for ever.
     pub(super) fn redirect(&self, owner: &str, servers: &[ServerRow]) -> Result<Reply> {
         let ticket = self
             .commands
@@ -320,11 +322,13 @@ impl<'a> Ctx<'a> {
             .zip(self.caller.name.as_ref());
         let Some((peers, name)) = ticket else { return owner::redirect(self.call, owner, servers) };
         let mut call = self.call.clone();
+        // What a caller who is known by more has put there is no ticket.
         if let Some((target, _)) = split_ticket(&self.call.target) {
             call.target = target.to_owned();
         }
         call.target = owner::escape(&call.target);
-        let ticket = Ticket { name, method: call.verb.name(), target: &call.target };
+        let errand = Errand { method: call.verb.name(), target: &call.target, body: &call.body };
+        let ticket = Ticket { name, errand };
         let sealed = peers.seals_ticket(&ticket, self.now.plus_s(TICKET_LIFE_S));
         call.target = with_ticket(&call.target, &sealed);
         owner::redirect(&call, owner, servers)
