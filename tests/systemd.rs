@@ -143,7 +143,7 @@ fn call(http: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Resu
     let len = body.len();
     // In one piece, as any client writes a small call.
     let call = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}"
     );
     stream.write_all(call.as_bytes())?;
     let mut answer = String::new();

@@ -57,6 +57,18 @@ fn a_server_that_others_reach_asks_and_one_on_loopback_does_not() {
 }
 
 #[test]
+fn a_server_on_loopback_that_says_it_is_elsewhere_has_a_proxy_and_asks() {
+    for (url, mode) in [("https://pool.example.com", "token"), ("http://localhost:8080", "open")] {
+        let lab = lab("127.0.0.1:0", "");
+        let text = std::fs::read_to_string(lab.config()).expect("the configuration");
+        let text = text.replacen("[server]", &format!("[server]\nurl = \"{url}\""), 1);
+        std::fs::write(lab.config(), text).expect("the configuration");
+        let (status, session) = call(&lab.serve(), "", "GET", "session");
+        assert_eq!((status, &session["mode"]), (200, &json!(mode)), "{url}");
+    }
+}
+
+#[test]
 fn tokens_are_made_and_revoked_beside_the_daemon() {
     let lab = lab("0.0.0.0:0", "");
     let daemon = lab.serve();

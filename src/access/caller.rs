@@ -32,9 +32,10 @@ impl Via {
         }
     }
 
-    /// Whether it cannot be said to another server: what a browser says by itself it says to one host alone.
+    /// Whether it cannot be said to another server: what a browser says by itself it says to one host alone. A ticket is in the
+    /// address, and goes along.
     pub fn needs_ticket(self) -> bool {
-        matches!(self, Self::Session | Self::Proxy | Self::Ticket)
+        matches!(self, Self::Session | Self::Proxy)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod caller;
 mod mode;
+mod place;
 mod redact;
 mod role;
 mod ticket;
@@ -13,9 +14,10 @@ mod wish;
 
 pub use caller::{Caller, Denied, Via};
 pub use mode::{Mode, ModeSetting};
+pub use place::Place;
 pub use redact::redacted;
 pub use role::{Needs, NoSuchRole, Role};
-pub use ticket::{TICKET_KEY, TICKET_LIFE_S, Ticket, split_ticket, with_ticket};
+pub use ticket::{Errand, TICKET_KEY, TICKET_LIFE_S, Ticket, split_ticket, with_ticket};
 pub use token::{Digest, NAME_MAX, Secret, is_name, same};
 pub use wish::{BadWish, DAYS, ENVIRONMENTS_MAX, Wish};
 

@@ -1,5 +1,6 @@
 //! Whether a server asks who calls.
 
+use super::place::Place;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -51,12 +52,16 @@ impl ModeSetting {
         }
     }
 
-    /// What holds for a server that listens on `listen`. Behind a reverse proxy others reach it whatever its own address is.
-    pub fn on(self, listen: IpAddr, has_proxies: bool) -> Mode {
+    /// What holds for a server that listens on `listen` and says of itself that it is at `url`. Behind a reverse proxy others reach
+    /// it whatever its own address is, and a URL of more than this machine says that there is one.
+    pub fn on(self, listen: IpAddr, has_proxies: bool, url: Option<&str>) -> Mode {
+        let is_local = |url: &str| Place::of_url(url).is_some_and(|place| place.is_local());
         match self {
             Self::Open => Mode::Open,
             Self::Token => Mode::Token,
-            Self::Auto if listen.to_canonical().is_loopback() && !has_proxies => Mode::Open,
+            Self::Auto if listen.to_canonical().is_loopback() && !has_proxies && url.is_none_or(is_local) => {
+                Mode::Open
+            }
             Self::Auto => Mode::Token,
         }
     }
@@ -78,10 +83,16 @@ mod tests {
             ("10.0.0.1", Mode::Token),
         ] {
             let listen = listen.parse().unwrap();
-            assert_eq!(ModeSetting::Auto.on(listen, false), want, "{listen}");
-            assert_eq!(ModeSetting::Auto.on(listen, true), Mode::Token, "{listen} behind a proxy");
-            assert_eq!(ModeSetting::Open.on(listen, true), Mode::Open);
-            assert_eq!(ModeSetting::Token.on(listen, false), Mode::Token);
+            assert_eq!(ModeSetting::Auto.on(listen, false, None), want, "{listen}");
+            let url = Some("http://localhost:8080");
+            assert_eq!(ModeSetting::Auto.on(listen, false, url), want, "{listen} by a name of this machine");
+            assert_eq!(ModeSetting::Auto.on(listen, true, None), Mode::Token, "{listen} behind a proxy");
+            for url in ["https://pool.example.com", "http://10.0.0.1:8080", "nonsense"] {
+                let mode = ModeSetting::Auto.on(listen, false, Some(url));
+                assert_eq!(mode, Mode::Token, "{listen} at {url}");
+            }
+            assert_eq!(ModeSetting::Open.on(listen, true, Some("https://pool.example.com")), Mode::Open);
+            assert_eq!(ModeSetting::Token.on(listen, false, None), Mode::Token);
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct Call {
     pub target: String,
     /// `Origin` header.
     pub origin: Option<String>,
+    /// `Sec-Fetch-Site` says `cross-site`: a browser calls for a page of another site, or for a link on it.
+    pub is_cross_site: bool,
     /// `Host` header.
     pub host: Option<String>,
     /// `Content-Type` header.
@@ -117,6 +119,7 @@ impl Call {
             verb,
             target: origin_form(target.into()),
             origin: None,
+            is_cross_site: false,
             host: None,
             content_type: None,
             wants_headers: None,

@@ -112,6 +112,10 @@ fn plan(file: &Validators, size: u64, conditions: &Conditions) -> Result<Plan> {
         ("Vary", "Accept-Encoding".to_owned()),
         // Caches ask whether it is still the same: an old second stage is worse than a second question.
         ("Cache-Control", "no-cache".to_owned()),
+        // Files share their origin with the pages: one that a browser shows runs no script (CSP Level 3 section 6.3.1), and is shown
+        // as nothing else than what it is called.
+        ("Content-Security-Policy", "sandbox".to_owned()),
+        ("X-Content-Type-Options", "nosniff".to_owned()),
     ];
     match conditions.judge(file) {
         Verdict::Failed => return Err(ApiError::ConditionFailed),

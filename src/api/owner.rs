@@ -6,6 +6,7 @@
 
 use super::call::{Call, Verb};
 use super::reply::{ApiError, Reply, Result};
+use crate::access::Place;
 use crate::store::ServerRow;
 
 /// Which server in the pool answers. The others redirect to it.
@@ -50,44 +51,10 @@ pub(super) fn escape(target: &str) -> String {
     out
 }
 
-/// Scheme-less origin: who the page came from.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    host: String,
-    port: Option<u16>,
-}
-
-/// `host`, `host:port` or `[v6]:port`; lower-cased.
-fn place(authority: &str) -> Option<Place> {
-    let (host, port) = match authority.rfind(']') {
-        Some(end) => authority.split_at(end + 1),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let port = match port.strip_prefix(':') {
-        Some(digits) => Some(digits.parse().ok()?),
-        None if port.is_empty() => None,
-        None => return None,
-    };
-    let clean = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-    (!host.is_empty() && host.chars().all(clean)).then(|| Place { host: host.to_ascii_lowercase(), port })
-}
-
-/// The place of a URL or an origin, with the port that its scheme implies.
-fn origin(url: &str) -> Option<Place> {
-    let (scheme, authority) = url.split_once("://")?;
-    let usual = match scheme.to_ascii_lowercase().as_str() {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    let place = place(authority.trim_end_matches('/'))?;
-    Some(Place { port: Some(place.port.unwrap_or(usual)), ..place })
-}
-
 /// A server's URL as a source in a page's policy (Content Security Policy Level 3, section 2.3.1): scheme, host and port, and nothing
 /// that could say more.
 pub fn source(url: &str) -> Option<String> {
-    let Place { host, port } = origin(url)?;
+    let Place { host, port } = Place::of_url(url)?;
     let (scheme, _) = url.split_once("://")?;
     Some(format!("{}://{host}:{}", scheme.to_ascii_lowercase(), port?))
 }
@@ -97,11 +64,19 @@ pub fn source(url: &str) -> Option<String> {
 /// # Errors
 /// [`ApiError::ForeignOrigin`] for a page that is neither ours nor a known imaging server's.
 pub fn check_origin<'c>(call: &'c Call, servers: &[ServerRow]) -> Result<Option<&'c str>> {
-    let Some(text) = call.origin.as_deref() else { return Ok(None) };
-    let known = origin(text).is_some_and(|from| {
+    let Some(text) = call.origin.as_deref() else {
+        // A link or a picture of another site has no origin, and browsers say whose it is, to this machine and by https (Fetch
+        // Metadata Request Headers, section 2.4). Servers of the pool may be other sites, but their pages' calls have an origin.
+        return if call.is_cross_site {
+            Err(ApiError::ForeignOrigin { origin: "another site".to_owned() })
+        } else {
+            Ok(None)
+        };
+    };
+    let known = Place::of_url(text).is_some_and(|from| {
         same_as_host(text, &from, call.host.as_deref())
             || servers.iter().any(|s| {
-                origin(&s.url).is_some_and(|url| {
+                Place::of_url(&s.url).is_some_and(|url| {
                     url == from || (url.port == from.port && from.host == s.name.to_ascii_lowercase())
                 })
             })
@@ -115,7 +90,7 @@ pub fn check_origin<'c>(call: &'c Call, servers: &[ServerRow]) -> Result<Option<
 
 /// The page was fetched from where it now posts to: browsers send `Origin` then too.
 fn same_as_host(text: &str, from: &Place, host: Option<&str>) -> bool {
-    let Some(host) = host.and_then(place) else { return false };
+    let Some(host) = host.and_then(Place::of_authority) else { return false };
     let usual = if text.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("https:")) { 443 } else { 80 };
     host.host == from.host && Some(host.port.unwrap_or(usual)) == from.port
 }
@@ -205,6 +180,14 @@ mod tests {
             let error = check_origin(&from(origin, host), &servers()).unwrap_err();
             assert_eq!(error.status(), 403, "{origin} at {host}");
         }
+    }
+
+    #[test]
+    fn links_and_pictures_of_other_sites_may_not() {
+        let call = Call { is_cross_site: true, ..Call::new(Verb::Get, "/api/device/x/power-off") };
+        assert_eq!(check_origin(&call, &servers()).unwrap_err().status(), 403);
+        let call = Call { is_cross_site: true, ..from("http://img1.lab:8080", "10.0.0.2") };
+        assert!(check_origin(&call, &servers()).is_ok(), "a page of the pool");
     }
 
     #[test]

@@ -120,6 +120,8 @@ pub enum ApiError {
     TooLarge { max: usize },
     /// A web page of somebody else wants to change something here.
     ForeignOrigin { origin: String },
+    /// A server that asks nobody was called by a name that may be anybody's.
+    ForeignHost { host: String },
     /// Nobody is known who calls, or not any more; in a sentence.
     Unauthorized { why: String },
     /// Somebody is known who may not; in a sentence.
@@ -208,6 +210,7 @@ impl ApiError {
             }
             Self::Unauthorized { .. } => 401,
             Self::ForeignOrigin { .. }
+            | Self::ForeignHost { .. }
             | Self::WrongSeal
             | Self::Forbidden { .. }
             | Self::NoCsrf
@@ -262,6 +265,7 @@ impl ApiError {
             Self::TargetTooLong | Self::HeadTooLong => "head_too_long",
             Self::TooSlow => "too_slow",
             Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::ForeignHost { .. } => "foreign_host",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } => "forbidden",
             Self::NoCsrf => "no_csrf_token",
@@ -368,6 +372,12 @@ impl fmt::Display for ApiError {
             Self::HeadTooLong => f.write_str("the head is too long; it has 16 KiB and 100 lines at most"),
             Self::TooSlow => f.write_str("the call did not arrive whole in time"),
             Self::CallsFull => f.write_str("too many calls wait to be answered; try again"),
+            Self::ForeignHost { host } => write!(
+                f,
+                "this server asks nobody who calls, so it answers to addresses and to localhost, and not to the name `{}`: call it by \
+                 such a one, or write auth.mode = \"token\" (or \"open\", if whoever reaches it may do everything)",
+                host.escape_debug()
+            ),
             Self::ForeignOrigin { origin } => {
                 write!(
                     f,

@@ -10,9 +10,10 @@ use super::reply::{ApiError, Reply, Result};
 use super::types::SessionBody;
 use crate::access::{Caller, SESSION_LIFE_S, Secret, Via};
 use crate::logic::time::Timestamp;
+use crate::store::{NewSession, SessionsMax};
 
-/// Sessions that are kept: many more than a lab has people and browsers. Beyond them the oldest end.
-const SESSIONS_MAX: usize = 10_000;
+/// Sessions that are kept: many more than a lab has people, and than one of them has browsers.
+const SESSIONS_MAX: SessionsMax = SessionsMax { of_token: 50, all: 10_000 };
 
 pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let body: Body = ctx.body()?;
@@ -23,29 +24,33 @@ pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
     // Of what browsers before have left nothing counts: who logs in is who shows a token.
     ctx.caller = Caller::nobody();
     let digest = Secret::read_token(text.trim()).map(|secret| secret.digest());
-    let row = match digest {
-        Some(digest) => ctx.store.token_of_hash(&digest)?.filter(|row| row.is_good(ctx.now)),
+    let row = match &digest {
+        Some(digest) => ctx.store.token_of_hash(digest)?.filter(|row| row.is_good(ctx.now)),
         None => None,
     };
-    let Some(row) = row else {
-        ctx.note_failed_login();
-        return Err(ApiError::unauthorized(
-            "no such token is known, or it is good no more; ask for a new one",
-        ));
-    };
+    let Some((row, token_hash)) = row.zip(digest) else { return Err(failed(ctx)) };
     let secret = Secret::new().map_err(|error| {
         log::error!("the system gives no random numbers: {error}");
         ApiError::Internal
     })?;
     let ends = ctx.now.plus_s(SESSION_LIFE_S);
     let ends = row.expires.map_or(ends, |end| Timestamp(end.0.min(ends.0)));
-    ctx.store.make_session(&secret.digest(), &row.name, ctx.now, ends, SESSIONS_MAX)?;
+    let new = NewSession { hash: secret.digest(), token: row.name.clone(), token_hash, made: ctx.now, ends };
+    if !ctx.store.make_session(&new, SESSIONS_MAX)? {
+        // It was revoked since it was looked up.
+        return Err(failed(ctx));
+    }
     ctx.caller = Caller::known(row.name, row.role, row.environments, Via::Session);
     ctx.caller.csrf = Some(secret.csrf());
     ctx.session_ends = Some(ends);
     let age_s = ends.0.saturating_sub(ctx.now.0) / 1000;
     let cookie = cookie(ctx, secret.text(), age_s);
     Ok(show(ctx)?.with("Set-Cookie", cookie))
+}
+
+fn failed(ctx: &Ctx<'_>) -> ApiError {
+    ctx.note_failed_login();
+    ApiError::unauthorized("no such token is known, or it is good no more; ask for a new one")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "handlers have one signature")]
@@ -56,8 +61,10 @@ pub(super) fn show(ctx: &mut Ctx<'_>) -> Result<Reply> {
 }
 
 pub(super) fn end(ctx: &mut Ctx<'_>) -> Result<Reply> {
+    // Whatever else a cookie says is no session, and costs the store nothing.
+    let is_known = ctx.caller.via == Via::Session;
     let secret = ctx.call.credentials.cookie(COOKIE).and_then(Secret::read);
-    if let Some(secret) = secret {
+    if let Some(secret) = secret.filter(|_| is_known) {
         ctx.store.end_session(&secret.digest())?;
         ctx.commands.access.forget();
     }

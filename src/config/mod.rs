@@ -22,6 +22,7 @@ pub use host::{AddressFrom, Host};
 pub use inventory::{Inventory, InventorySource};
 pub use registration::Registration;
 
+use crate::access::Mode;
 use crate::bmm::power::Programs;
 use crate::boot::render::LiveSystems;
 use crate::logic::events::ReturnPolicy;
@@ -267,6 +268,11 @@ impl Config {
         let mut empty = Document::parse("").expect("nothing is TOML");
         read(&mut empty, &Host::default());
         empty.finish().expect("an empty file has no faults")
+    }
+
+    /// Whether a server that listens on `http` asks who calls.
+    pub fn access_mode(&self, http: IpAddr) -> Mode {
+        self.auth.mode.on(http, !self.auth.proxies.is_empty(), self.server.url.as_deref())
     }
 
     /// The API's address for clients and other servers, once its port is open; no slash at the end.

@@ -1,7 +1,7 @@
 //! Whether this server asks who calls, told once at its start.
 
 use super::Layer;
-use crate::access::{Mode, Role};
+use crate::access::{Mode, ModeSetting, Role};
 use crate::api::access::{Access, RECHECK, Rules};
 use crate::config::Config;
 use crate::layers::audit::Auditor;
@@ -23,7 +23,8 @@ pub(super) fn start(
 ) -> Result<(Arc<Access>, Layer), StoreError> {
     let auth = &config.auth;
     let rules = Rules {
-        mode: auth.mode.on(http.ip(), !auth.proxies.is_empty()),
+        mode: config.access_mode(http.ip()),
+        any_host: auth.mode != ModeSetting::Auto,
         proxy_header: auth.proxy_header.clone(),
         proxies: auth.proxies.clone(),
         recheck: RECHECK,

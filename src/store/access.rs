@@ -60,6 +60,30 @@ impl TokenRow {
     }
 }
 
+/// A session that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// Of its secret.
+    pub hash: Digest,
+    /// The name of its token.
+    pub token: String,
+    /// Of that token's secret, as it was shown.
+    pub token_hash: Digest,
+    /// When it begins.
+    pub made: Timestamp,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// How many sessions are kept. Beyond them the oldest end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionsMax {
+    /// Of one token, so that nobody ends those of others by logging in.
+    pub of_token: usize,
+    /// Of all.
+    pub all: usize,
+}
+
 /// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -140,22 +164,22 @@ pub(super) fn session<C: Conn>(c: &mut C, hash: &Digest) -> Result<Option<(Token
     Ok(Some((token, cells.time("ends_at")?)))
 }
 
-pub(super) fn make_session<C: Conn>(
-    c: &mut C,
-    hash: &Digest,
-    token: &str,
-    now: Timestamp,
-    ends: Timestamp,
-    keep: usize,
-) -> Result<()> {
+pub(super) fn make_session<C: Conn>(c: &mut C, new: &NewSession, keep: SessionsMax) -> Result<bool> {
+    let NewSession { hash, token, token_hash, made, ends } = new;
     c.transaction(SESSION, |c| {
-        let ended = c.query(sql::SESSIONS_ENDED, args![now, at_most(Some(SWEEP))]).doing(SESSION)?;
+        let ended = c.query(sql::SESSIONS_ENDED, args![*made, at_most(Some(SWEEP))]).doing(SESSION)?;
         end_all(c, &ended)?;
-        c.exec(sql::SESSION_INSERT, args![hash.as_str(), token, now, ends]).doing(SESSION)?;
-        let beyond = args![at_most(Some(SWEEP)), at_most(Some(keep))];
+        let insert = args![hash.as_str(), *made, *ends, token, token_hash.as_str()];
+        if c.exec(sql::SESSION_INSERT, insert).doing(SESSION)? == 0 {
+            return Ok((false, Then::Commit));
+        }
+        let beyond = args![token, at_most(Some(SWEEP)), at_most(Some(keep.of_token))];
+        let beyond = c.query(sql::SESSIONS_BEYOND_OF_TOKEN, beyond).doing(SESSION)?;
+        end_all(c, &beyond)?;
+        let beyond = args![at_most(Some(SWEEP)), at_most(Some(keep.all))];
         let beyond = c.query(sql::SESSIONS_BEYOND, beyond).doing(SESSION)?;
         end_all(c, &beyond)?;
-        Ok(((), Then::Commit))
+        Ok((true, Then::Commit))
     })
 }
 

@@ -40,7 +40,7 @@ mod sqlstore;
 pub(crate) mod tally;
 pub(crate) mod through;
 
-pub use access::{AuditRow, AuditSearch, TokenRow};
+pub use access::{AuditRow, AuditSearch, NewSession, SessionsMax, TokenRow};
 pub use backup::{Check, Restored, Verified};
 pub use changes::{
     Bell, CHANGES_KEPT, Change, ChangeData, ChangeKind, ChangeWhat, ChangesPage, DeviceGone, DeviceNews,
@@ -421,15 +421,9 @@ pub trait Store: Send {
     fn revoke_token(&mut self, name: &str) -> Result<bool>;
     /// The token that a session is of, and when the session ends.
     fn session(&mut self, hash: &Digest) -> Result<Option<(TokenRow, Timestamp)>>;
-    /// Begins a session of a token; those that have ended go, and the oldest beyond `keep`.
-    fn make_session(
-        &mut self,
-        hash: &Digest,
-        token: &str,
-        now: Timestamp,
-        ends: Timestamp,
-        keep: usize,
-    ) -> Result<()>;
+    /// Begins a session of a token; those that have ended go, and the oldest beyond `keep`. False: the token has another secret by
+    /// now, or is not there any more.
+    fn make_session(&mut self, new: &NewSession, keep: SessionsMax) -> Result<bool>;
     /// Ends a session, if it is there.
     fn end_session(&mut self, hash: &Digest) -> Result<()>;
     /// Appends entries to the audit log, and notes on which day tokens were used; on disk with the next durable write.

@@ -311,10 +311,14 @@ pub(super) const TOKEN_USED: &str =
     "UPDATE tokens SET used_at = ? WHERE name = ? AND (used_at IS NULL OR used_at < ?)";
 pub(super) const SESSION: &str = "SELECT t.name, t.hash IS NULL, t.role, t.environments, t.made_at, t.expires_at, t.used_at, s.ends_at \
     FROM sessions s JOIN tokens t ON t.name = s.token WHERE s.hash = ?";
-pub(super) const SESSION_INSERT: &str =
-    "INSERT INTO sessions (hash, token, made_at, ends_at) VALUES (?, ?, ?, ?)";
+/// Of a token that is still there and still has this secret: a session must not outlive the one, nor go over to the next of its name.
+pub(super) const SESSION_INSERT: &str = "INSERT INTO sessions (hash, token, made_at, ends_at) \
+    SELECT ?, name, ?, ? FROM tokens WHERE name = ? AND hash = ?";
 pub(super) const SESSION_DELETE: &str = "DELETE FROM sessions WHERE hash = ?";
 pub(super) const SESSIONS_OF_TOKEN: &str = "SELECT hash FROM sessions WHERE token = ?";
+/// Those whose place newer ones of their token need.
+pub(super) const SESSIONS_BEYOND_OF_TOKEN: &str =
+    "SELECT hash FROM sessions WHERE token = ? ORDER BY made_at DESC, hash LIMIT ? OFFSET ?";
 /// Those whose place others need.
 pub(super) const SESSIONS_BEYOND: &str =
     "SELECT hash FROM sessions ORDER BY made_at DESC, hash LIMIT ? OFFSET ?";

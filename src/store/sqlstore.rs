@@ -3,9 +3,9 @@
 use super::conn::Conn;
 use super::{
     AuditRow, AuditSearch, Bell, ChangesPage, Committed, Deletion, DeviceCommit, LastChanges, Lease,
-    LogChunk, RequestCommit, Result, Store, Sync, Synced, TokenRow, access, admin, apply, attempts, boards,
-    candidates, changes, delete, devices, export, inventory, leases, logs, outcomes, peers, requests,
-    rows::*, search, spells,
+    LogChunk, NewSession, RequestCommit, Result, SessionsMax, Store, Sync, Synced, TokenRow, access, admin,
+    apply, attempts, boards, candidates, changes, delete, devices, export, inventory, leases, logs, outcomes,
+    peers, requests, rows::*, search, spells,
 };
 use crate::access::Digest;
 use crate::lab::{Change, Kind, Lab};
@@ -297,15 +297,8 @@ impl<C: Conn> Store for SqlStore<C> {
     fn session(&mut self, hash: &Digest) -> Result<Option<(TokenRow, Timestamp)>> {
         access::session(&mut self.conn, hash)
     }
-    fn make_session(
-        &mut self,
-        hash: &Digest,
-        token: &str,
-        now: Timestamp,
-        ends: Timestamp,
-        keep: usize,
-    ) -> Result<()> {
-        access::make_session(&mut self.conn, hash, token, now, ends, keep)
+    fn make_session(&mut self, new: &NewSession, keep: SessionsMax) -> Result<bool> {
+        access::make_session(&mut self.conn, new, keep)
     }
     fn end_session(&mut self, hash: &Digest) -> Result<()> {
         access::end_session(&mut self.conn, hash)

@@ -198,7 +198,7 @@ pass_on! {
     fn make_token(row: &TokenRow, hash: Option<&Digest>) -> bool;
     fn revoke_token(name: &str) -> bool;
     fn session(hash: &Digest) -> Option<(TokenRow, Timestamp)>;
-    fn make_session(hash: &Digest, token: &str, now: Timestamp, ends: Timestamp, keep: usize) -> ();
+    fn make_session(new: &NewSession, keep: SessionsMax) -> bool;
     fn end_session(hash: &Digest) -> ();
     fn append_audit(entries: &[AuditRow], used: &[(String, Timestamp)]) -> ();
     fn audit(search: &AuditSearch) -> Vec<AuditRow>;

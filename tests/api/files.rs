@@ -44,6 +44,19 @@ fn a_file_is_sent_whole_with_what_tells_it_apart() {
 }
 
 #[test]
+fn a_file_is_no_page_of_ours_whatever_is_in_it() {
+    let world = start();
+    with_files(&world);
+    std::fs::write(world.files.path().join("x.svg"), "<svg onload='x'/>").unwrap();
+    let etag = world.get("/files/x.svg").header("etag").unwrap().to_owned();
+    for headers in [&[][..], &["Range: bytes=0-1"], &[&format!("If-None-Match: {etag}")]] {
+        let answer = world.call("GET", "/files/x.svg", headers, b"");
+        assert_eq!(answer.header("content-security-policy"), Some("sandbox"), "{}", answer.status);
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{}", answer.status);
+    }
+}
+
+#[test]
 fn a_part_is_sent() {
     let world = start();
     with_files(&world);

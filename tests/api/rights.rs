@@ -168,8 +168,32 @@ fn refusals_without_end_do_not_fill_the_log() {
     world.clock.advance_ms(61_000);
     assert_eq!(world.get("/api/device/list").status, 401);
     let entries = audit(&world, &admin, "");
-    assert!(entries[10].contains("(15 more calls were refused within a minute)"), "{}", entries[10]);
+    assert!(entries[10].contains("(15 more calls came to nothing within a minute)"), "{}", entries[10]);
     assert_eq!(entries.len(), 12);
+}
+
+#[test]
+fn what_nobody_that_is_known_says_does_not_fill_the_log_whatever_it_comes_to() {
+    let world = asking();
+    let admin = token(&world, "ann", Role::Admin, &[], None);
+    let cookie = format!("Cookie: mozpool_session={}", "A".repeat(43));
+    for _ in 0..6 {
+        assert_eq!(world.delete("/api/session").status, 204);
+        assert_eq!(world.call("DELETE", "/api/session", &[&cookie], b"").status, 204);
+        assert_eq!(world.post("/api/session", "{").status, 400);
+        assert_eq!(world.get("/api/device/nosuch/event/please_x").status, 404);
+    }
+    // Nor what somebody gets wrong, but what they do is told.
+    for _ in 0..12 {
+        assert_eq!(world.call_as(&admin, "POST", "/api/device/nosuch/power-off", "").status, 404);
+    }
+    assert_eq!(world.call_as(&admin, "POST", "/api/device/panda-0001/power-off", "").status, 200);
+    let entries = audit(&world, &admin, "");
+    assert_eq!(entries.len(), 11, "{entries:?}");
+    assert_eq!(
+        entries[10],
+        "ann admin token 127.0.0.1 POST /api/device/panda-0001/power-off 200 panda-0001 -"
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use crate::client::{connect, parse, send};
 use crate::world::{Options, start, start_with};
+use mozpool::access::Mode;
+use mozpool::api::access::Rules;
 use mozpool::clock::{Clock, Timestamp};
 use mozpool::layers::supervise::Exit;
 use std::io::{Read, Write};
@@ -130,6 +132,53 @@ fn pages_of_known_servers_may_and_others_may_not() {
     assert!(world.heard_nothing());
     let read = world.call("GET", "/api/device/list", &["Origin: http://evil.example"], b"");
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, None));
+}
+
+#[test]
+fn links_and_pictures_of_other_sites_do_nothing() {
+    let world = start();
+    let cross_site = "Sec-Fetch-Site: cross-site";
+    for (method, target) in
+        [("GET", "/api/device/panda-0001/power-off"), ("GET", "/api/device/panda-0001/event/ping_ok")]
+    {
+        let answer = world.call(method, target, &[cross_site], b"");
+        assert_eq!(answer.error(), (403, "foreign_origin".into()), "{target}");
+    }
+    assert!(world.heard_nothing());
+    assert_eq!(world.call("GET", "/api/device/list", &[cross_site], b"").status, 200);
+    let known = [cross_site, "Origin: http://img2.lab:8080"];
+    assert_eq!(world.call("GET", "/api/device/panda-0001/power-off", &known, b"").status, 200);
+    for own in ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none"] {
+        assert_eq!(world.call("GET", "/api/device/panda-0001/power-off", &[own], b"").status, 200);
+    }
+}
+
+#[test]
+fn a_server_that_is_open_for_this_machine_alone_answers_to_no_name_that_may_be_anybodys() {
+    let by_name = |world: &crate::world::World, path: &str, host: &str| {
+        let head = [&format!("GET {path} HTTP/1.1"), &format!("Host: {host}"), "Connection: close"];
+        send(world.addr, &head, b"")
+    };
+    let rules = Rules { any_host: false, ..Rules::of(Mode::Open) };
+    let world = start_with(&Options { rules, ..Options::default() });
+    for path in
+        ["/api/device/list", "/api/device/panda-0001/power-off", "/api/device/panda-0001/event/ping_ok"]
+    {
+        for host in
+            ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+        {
+            assert_eq!(by_name(&world, path, host).error(), (403, "foreign_host".into()), "{path} {host}");
+        }
+    }
+    assert!(world.heard_nothing());
+    for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080", "10.0.0.1:8080"] {
+        assert_eq!(by_name(&world, "/api/device/list", host).status, 200, "{host}");
+    }
+    assert_eq!(by_name(&world, "/api/version", "evil.example").status, 200, "what anybody may know");
+    let told = by_name(&world, "/api/device/list", "pool.lab");
+    assert!(told.message().contains("auth.mode"), "{}", told.message());
+    // By hand it was said that whoever reaches it may.
+    assert_eq!(by_name(&start(), "/api/device/list", "pool.lab").status, 200);
 }
 
 #[test]

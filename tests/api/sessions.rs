@@ -3,7 +3,7 @@
 use crate::client::{Answer, connect};
 use crate::rights::{asking, audit, bearer, token};
 use crate::world::{NOW, Options, World, start_with};
-use mozpool::access::{Mode, Role, Ticket, Wish, split_ticket, with_ticket};
+use mozpool::access::{Errand, Mode, Role, Ticket, Wish, split_ticket, with_ticket};
 use mozpool::api::access::Rules;
 use mozpool::clock::Timestamp;
 use mozpool::seal::Secret;
@@ -208,13 +208,14 @@ fn a_page_that_is_sent_to_another_server_has_a_ticket_for_it() {
     let target = location.strip_prefix("http://img2.lab:8080").unwrap();
     let (rest, ticket) = split_ticket(target).unwrap();
     assert_eq!(rest, "/api/device/panda-0003/power-off?x=%20");
-    assert_eq!(Ticket::open(ticket, &secret, "POST", rest, NOW), Some("ann"));
+    let errand = Errand { method: "POST", target: rest, body: b"" };
+    assert_eq!(Ticket::open(ticket, &secret, errand, NOW), Some("ann"));
     let sent = world.call("POST", "/api/device/panda-0003/power-off", &[&bearer(&ann)], b"");
     assert!(!sent.header("location").unwrap().contains("ticket"), "a client sends its token again");
 
     // And here comes one from there.
     let ticket = |name, method, target| {
-        let ticket = Ticket { name, method, target };
+        let ticket = Ticket { name, errand: Errand { method, target, body: b"" } };
         with_ticket(target, &ticket.seal(&secret, NOW + 30_000))
     };
     assert_eq!(world.post(&ticket("ann", "POST", POWER_OFF), "").status, 200);
@@ -227,7 +228,16 @@ fn a_page_that_is_sent_to_another_server_has_a_ticket_for_it() {
         403,
         "with rights of theirs"
     );
-    world.clock.advance_ms(30_000);
+    assert_eq!(world.post(&ticket("ann", "POST", POWER_OFF), "{}").status, 401, "with another body");
+    let there = ticket("ann", "POST", "/api/device/panda-0003/power-off");
+    world.clock.advance_ms(1000);
+    let sent = world.post(&there, "");
+    assert_eq!(
+        sent.header("location"),
+        Some(format!("http://img2.lab:8080{there}").as_str()),
+        "a ticket is not prolonged"
+    );
+    world.clock.advance_ms(29_000);
     assert_eq!(world.post(&ticket("ann", "POST", POWER_OFF), "").status, 401, "too late");
     let admin = token(&world, "boss", Role::Admin, &[], None);
     let told = audit(&world, &admin, "who=ann&what=power-off");

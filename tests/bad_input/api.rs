@@ -116,7 +116,7 @@ fn paths(pattern: &str) -> Vec<String> {
 
 fn send(rig: &Rig, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
     let mut bytes = format!(
-        "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

@@ -24,11 +24,11 @@ const SYSLOG: &[&[u8]] = &[
 ];
 const FRAMES: &[&[u8]] = &[b"<13>a line\n", b"24 <13>init: octet counting", b"5 <13>x7 <13>abc"];
 const HTTP: &[&[u8]] = &[
-    b"GET /api/device/list?details=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    b"GET /api/device/list?details=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     b"GET /files/hello HTTP/1.1\r\nRange: bytes=1-3\r\nIf-None-Match: \"x\"\r\nConnection: close\r\n\r\n",
     b"POST /api/device/any/request HTTP/1.1\r\nContent-Length: 60\r\n\r\n{\"assignee\":\"a\",\"duration\":60,\"image\":\"none\",\"url\":\"http://\"}",
     b"POST /api/device/board-1/set-comments HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{\"comments\":\"no\"}\r\n0\r\n\r\n",
-    b"OPTIONS /api/device/board-1/power-cycle HTTP/1.1\r\nOrigin: http://h\r\nHost: h\r\nConnection: close\r\n\r\n",
+    b"OPTIONS /api/device/board-1/power-cycle HTTP/1.1\r\nOrigin: http://127.0.0.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
     b"GET /api/device/board-1/event/image_progress?percent=4&reason=%41%0a HTTP/1.0\r\n\r\n",
 ];
 

@@ -3,7 +3,7 @@
 use crate::lab;
 use crate::load::Calls;
 
-const HOST: &str = "HTTP/1.1\r\nHost: bench\r\n";
+const HOST: &str = "HTTP/1.1\r\nHost: 127.0.0.1\r\n";
 
 /// A `GET` that is answered 200, or whatever is wanted.
 fn get(path: &str, more: &str) -> Vec<u8> {

@@ -180,7 +180,7 @@ pub(crate) fn api(
 /// The entity tag of an answer, if it has one.
 fn tag_of(daemon: &Daemon, path: &str) -> io::Result<Option<String>> {
     let mut stream = TcpStream::connect(daemon.http)?;
-    let request = format!("GET /api/{path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    let request = format!("GET /api/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     let (head, _) = boards::call_with_head(&mut stream, request.as_bytes())?;
     let tag = head.lines().find_map(|l| l.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case("etag")));
     Ok(tag.map(|(_, value)| value.trim().to_owned()))

@@ -98,7 +98,8 @@ impl Drop for Daemon {
 
 fn answers(at: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(at) else { return false };
-    let asked = stream.write_all(b"GET /api/version HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
+    let asked =
+        stream.write_all(b"GET /api/version HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     let mut start = [0; 12];
     asked.and_then(|()| stream.read_exact(&mut start)).is_ok() && start.ends_with(b"200")
 }

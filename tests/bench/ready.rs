@@ -135,7 +135,7 @@ fn wait(stream: &mut TcpStream, ids: &[u64], look: Duration) -> io::Result<()> {
 }
 
 fn get(stream: &mut TcpStream, path: &str) -> io::Result<(u16, Vec<u8>)> {
-    call(stream, format!("GET /api/{path} HTTP/1.1\r\nHost: bench\r\n\r\n").as_bytes())
+    call(stream, format!("GET /api/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())
 }
 
 /// How often this stands among those bytes.

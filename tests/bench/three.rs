@@ -175,7 +175,7 @@ fn one(stream: &mut TcpStream, when: Instant) -> io::Result<Took> {
     let id = id.filter(|_| status == 200).ok_or_else(|| io::Error::other(format!("{status} {text}")))?;
     let ms = || when.elapsed().as_secs_f64() * 1000.0;
     let mut claimed = json["request"]["assigned_device"].as_str().is_some_and(|d| !d.is_empty()).then(ms);
-    let path = format!("GET /api/request/{id}/details HTTP/1.1\r\nHost: bench\r\n\r\n");
+    let path = format!("GET /api/request/{id}/details HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     loop {
         let (_, answer) = call(stream, path.as_bytes())?;
         if claimed.is_none() && !has(&answer, b"\"assigned_device\":\"\"") {

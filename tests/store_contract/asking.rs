@@ -2,7 +2,7 @@
 
 use crate::*;
 use mozpool::access::{Digest, Role, Secret, Wish};
-use mozpool::store::{AuditRow, AuditSearch, TokenRow, TooOld};
+use mozpool::store::{AuditRow, AuditSearch, NewSession, SessionsMax, TokenRow, TooOld};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -77,26 +77,43 @@ pub(crate) fn sessions_end_with_their_token_and_leave_room(world: &World) {
         assert!(store.make_token(&row(name, Role::Viewer, &[], None), Some(&digest(n))).unwrap());
     }
     let at = |s: i64| T0.plus_ms(1000 * s);
-    store.make_session(&digest(11), "ann", at(0), at(10), 3).unwrap();
-    store.make_session(&digest(12), "ci", at(1), at(100), 3).unwrap();
+    let begin = |store: &mut dyn Store, n, (token, secret): (&str, u8), made, ends| {
+        let new = NewSession {
+            hash: digest(n),
+            token: token.into(),
+            token_hash: digest(secret),
+            made: at(made),
+            ends: at(ends),
+        };
+        store.make_session(&new, SessionsMax { of_token: 3, all: 4 }).unwrap()
+    };
+    let (ann, ci) = (("ann", 1), ("ci", 2));
+    assert!(begin(&mut *store, 11, ann, 0, 10));
+    assert!(begin(&mut *store, 12, ci, 1, 100));
     let (token, ends) = store.session(&digest(11)).unwrap().unwrap();
     assert_eq!((token.name.as_str(), ends), ("ann", at(10)));
     assert_eq!(store.session(&digest(1)).unwrap(), None, "a token is no session");
     // The next one sweeps what has ended, and then the oldest make room.
-    store.make_session(&digest(13), "ann", at(10), at(200), 3).unwrap();
+    assert!(begin(&mut *store, 13, ann, 10, 200));
     assert_eq!(store.session(&digest(11)).unwrap(), None);
-    for n in [14, 15] {
-        store.make_session(&digest(n), "ann", at(i64::from(n)), at(200), 3).unwrap();
+    for n in [14, 15, 16] {
+        assert!(begin(&mut *store, n, ann, i64::from(n), 200));
     }
     let is_there = |store: &mut dyn Store, n| store.session(&digest(n)).unwrap().is_some();
-    assert_eq!([12, 13, 14, 15].map(|n| is_there(&mut *store, n)), [false, true, true, true]);
+    let there = [12, 13, 14, 15, 16].map(|n| is_there(&mut *store, n));
+    assert_eq!(there, [true, false, true, true, true], "first those of the same token make room");
+    assert!(begin(&mut *store, 17, ci, 17, 200));
+    assert_eq!([12, 14, 17].map(|n| is_there(&mut *store, n)), [false, true, true], "and then the oldest");
     store.end_session(&digest(14)).unwrap();
     store.end_session(&digest(14)).unwrap();
-    assert_eq!([13, 14, 15].map(|n| is_there(&mut *store, n)), [true, false, true]);
+    assert_eq!([14, 15, 16].map(|n| is_there(&mut *store, n)), [false, true, true]);
     assert!(store.revoke_token("ann").unwrap());
     assert!(!store.revoke_token("ann").unwrap());
+    assert!(!begin(&mut *store, 18, ann, 18, 200), "it was revoked while somebody logged in");
     assert!(store.make_token(&row("ann", Role::Admin, &[], None), Some(&digest(3))).unwrap());
-    assert_eq!([13, 15].map(|n| is_there(&mut *store, n)), [false; 2], "the name is somebody else's now");
+    assert!(!begin(&mut *store, 19, ann, 19, 200), "it has another secret");
+    let there = [15, 16, 18, 19].map(|n| is_there(&mut *store, n));
+    assert_eq!(there, [false; 4], "the name is somebody else's now");
 }
 
 pub(crate) fn the_audit_log_is_read_backwards_and_grows_old(world: &World) {

@@ -18,7 +18,7 @@ use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::routes::Route;
 use crate::access::{
-    Caller, Denied, Mode, Needs, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
+    Caller, Denied, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
 use crate::logic::time::Timestamp;
@@ -44,6 +44,9 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Rules {
     /// Whether it asks who calls.
     pub mode: Mode,
+    /// Whether an open server answers by whatever name it is called. One that is open because it listens on this machine alone
+    /// does not: a page elsewhere may have its own name lead here (DNS rebinding), and would be what we call our own page.
+    pub any_host: bool,
     /// The header in which a reverse proxy names its user.
     pub proxy_header: Option<String>,
     /// The reverse proxies that are believed.
@@ -55,7 +58,7 @@ pub struct Rules {
 impl Rules {
     /// For a server without reverse proxies.
     pub fn of(mode: Mode) -> Self {
-        Self { mode, proxy_header: None, proxies: Vec::new(), recheck: RECHECK }
+        Self { mode, any_host: true, proxy_header: None, proxies: Vec::new(), recheck: RECHECK }
     }
 }
 
@@ -66,7 +69,7 @@ pub struct Access {
     known: Known,
     /// Failed logins.
     logins: Tries,
-    /// Calls that were refused, for the audit log.
+    /// Calls that came to nothing, for the audit log.
     refusals: Tries,
     auditor: Auditor,
 }
@@ -80,6 +83,19 @@ impl Access {
     /// Whether it asks who calls.
     pub fn mode(&self) -> Mode {
         self.rules.mode
+    }
+
+    /// Refuses calls to an open server by a name that may be anybody's. An address is nobody's to choose.
+    fn check_host(&self, host: Option<&str>) -> Result<()> {
+        if self.rules.mode == Mode::Token || self.rules.any_host {
+            return Ok(());
+        }
+        // What is no browser may leave the header out (HTTP/1.0).
+        let Some(host) = host else { return Ok(()) };
+        match Place::of_authority(host) {
+            Some(place) if place.is_localhost() || place.address().is_some() => Ok(()),
+            _ => Err(ApiError::ForeignHost { host: host.chars().take(200).collect() }),
+        }
     }
 
     /// The header in which a reverse proxy names its user, where there is one.
@@ -112,7 +128,7 @@ impl Access {
         self.known.forget();
     }
 
-    /// Counts a refusal to somebody at this address; whether it is to be told.
+    /// Counts a call from this address that came to nothing; whether it is to be told.
     fn note_refusal(&self, address: &str, now: Timestamp) -> bool {
         let (few, over) = self.refusals.failed(address, now);
         for (address, more) in over {
@@ -160,6 +176,7 @@ impl<'a> Ctx<'a> {
         if matches!(route.needs, Needs::Nothing | Needs::Seal) && !route.wants_caller {
             return Ok(());
         }
+        self.access().check_host(self.call.host.as_deref())?;
         let identified = match self.identify() {
             // The page that wants to log in or out must get there with whatever it has.
             Err(ApiError::Unauthorized { .. }) if route.wants_caller => {
@@ -217,7 +234,8 @@ impl<'a> Ctx<'a> {
             });
         }
         if let (Some((target, ticket)), Some(peers)) = (split_ticket(&call.target), &self.commands.peers) {
-            let name = peers.opens_ticket(ticket, call.verb.name(), target, self.now);
+            let errand = Errand { method: call.verb.name(), target, body: &call.body };
+            let name = peers.opens_ticket(ticket, errand, self.now);
             let key = name.map(|name| Key::Holder(name.to_owned()));
             return match self.look_up(key, Via::Ticket)? {
                 Some(known) => Ok(known),
@@ -293,7 +311,8 @@ impl<'a> Ctx<'a> {
         self.caller.may(Needs::Viewer).is_ok()
     }
 
-    /// Sends the caller to another server; one whose browser cannot say there who it is gets a ticket.
+    /// Sends the caller to another server; one whose browser cannot say there who it is gets a ticket. One that came with a ticket
+    /// goes on with the same: a new one for each way between servers that disagree would be good for ever.
     pub(super) fn redirect(&self, owner: &str, servers: &[ServerRow]) -> Result<Reply> {
         let ticket = self
             .commands
@@ -303,11 +322,13 @@ impl<'a> Ctx<'a> {
             .zip(self.caller.name.as_ref());
         let Some((peers, name)) = ticket else { return owner::redirect(self.call, owner, servers) };
         let mut call = self.call.clone();
+        // What a caller who is known by more has put there is no ticket.
         if let Some((target, _)) = split_ticket(&self.call.target) {
             call.target = target.to_owned();
         }
         call.target = owner::escape(&call.target);
-        let ticket = Ticket { name, method: call.verb.name(), target: &call.target };
+        let errand = Errand { method: call.verb.name(), target: &call.target, body: &call.body };
+        let ticket = Ticket { name, errand };
         let sealed = peers.seals_ticket(&ticket, self.now.plus_s(TICKET_LIFE_S));
         call.target = with_ticket(&call.target, &sealed);
         owner::redirect(&call, owner, servers)
@@ -321,12 +342,15 @@ impl<'a> Ctx<'a> {
     /// Writes down what a call has come to, if it is of those that are.
     pub(super) fn tell_audit(&self, route: &Route, reply: &Reply) {
         let access = self.access();
-        let refused = matches!(reply.status, 401 | 403 | 429) && access.mode() == Mode::Token;
+        let asks = access.mode() == Mode::Token;
+        let refused = asks && matches!(reply.status, 401 | 403 | 429);
         if told::is_boards(self, route) || !refused && !told::is_told(self, route, reply.status) {
             return;
         }
         let from = access.address_of(self.call);
-        if !refused || access.note_refusal(&from, self.now) {
+        // Whoever is nobody, and whoever is wrong, must not fill the log.
+        let is_bounded = asks && told::came_to_nothing(self.caller.via, reply.status);
+        if !is_bounded || access.note_refusal(&from, self.now) {
             access.auditor.note(Note::Entry(Box::new(told::entry(self, from, reply.status))));
         }
     }

@@ -23,6 +23,13 @@ pub(super) fn is_told(ctx: &Ctx<'_>, route: &Route, status: u16) -> bool {
     !(is_read || is_sent_on || route.is_untold || route.needs == Needs::Seal)
 }
 
+/// Whether a call has come to nothing on a server that asks who calls: one of nobody that is known, whatever its answer, and one
+/// that its caller got wrong. A server's own fault (5xx) may have changed something nevertheless, so of somebody who is known it is
+/// none of these.
+pub(super) fn came_to_nothing(via: Via, status: u16) -> bool {
+    via == Via::Nothing || matches!(status, 400..500)
+}
+
 /// Whether a board calls, or somebody who cannot be told from one.
 pub(super) fn is_boards(ctx: &Ctx<'_>, route: &Route) -> bool {
     route.path == routes::DEVICE_EVENT
@@ -54,7 +61,7 @@ pub(super) fn entry(ctx: &Ctx<'_>, from: String, status: u16) -> AuditRow {
     }
 }
 
-/// That more was refused to somebody than was told one by one.
+/// That more calls of somebody came to nothing than were told one by one.
 pub(super) fn left_out(address: String, more: u64, now: Timestamp) -> AuditRow {
     AuditRow {
         id: 0,
@@ -64,7 +71,7 @@ pub(super) fn left_out(address: String, more: u64, now: Timestamp) -> AuditRow {
         via: String::new(),
         from: address,
         method: String::new(),
-        path: format!("({more} more calls were refused within a minute)"),
+        path: format!("({more} more calls came to nothing within a minute)"),
         status: 401,
         device: None,
         request: None,

@@ -19,6 +19,7 @@ const CODES: &[&str] = &[
     "wrong_type",
     "bad_value",
     "foreign_origin",
+    "foreign_host",
     "no_such_path",
     "not_found",
     "method_not_allowed",

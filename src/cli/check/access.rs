@@ -6,7 +6,8 @@ use crate::access::{Mode, ModeSetting};
 pub(super) fn access(server: &Server<'_>) -> Vec<Finding> {
     let auth = &server.config.auth;
     let listen = server.config.http.listen;
-    let mut findings = vec![match (auth.mode.on(listen.ip(), !auth.proxies.is_empty()), auth.mode) {
+    let mode = server.config.access_mode(listen.ip());
+    let mut findings = vec![match (mode, auth.mode) {
         (Mode::Token, _) => Finding::ok("callers need a token"),
         (Mode::Open, ModeSetting::Open) if !listen.ip().is_loopback() => Finding::warn(
             format!("auth.mode is \"open\": whoever reaches {listen} may switch power and delete devices"),
@@ -14,8 +15,7 @@ pub(super) fn access(server: &Server<'_>) -> Vec<Finding> {
         ),
         (Mode::Open, _) => Finding::ok(format!("whoever reaches {listen} may do everything")),
     }];
-    let asks = auth.mode.on(listen.ip(), !auth.proxies.is_empty()) == Mode::Token;
-    if asks && server.stored.as_ref().is_some_and(|stored| stored.admins == 0) {
+    if mode == Mode::Token && server.stored.as_ref().is_some_and(|stored| stored.admins == 0) {
         findings.push(Finding::warn(
             "there is no token of the role admin: nobody can change anything over the API",
             "`mozpool token create NAME --role admin` makes one",

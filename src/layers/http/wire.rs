@@ -38,6 +38,7 @@ fn verb_of(request: &Request) -> Verb {
 pub(super) fn call_of(request: &Request, proxy_header: Option<&str>) -> Call {
     let mut call = Call::new(verb_of(request), request.head().target.as_str());
     call.origin = header(request, "Origin");
+    call.is_cross_site = header(request, "Sec-Fetch-Site").as_deref() == Some("cross-site");
     call.host = header(request, "Host");
     call.content_type = header(request, "Content-Type");
     call.wants_headers = header(request, "Access-Control-Request-Headers");

@@ -12,7 +12,7 @@ pub use pulse::{Place, Pulse};
 
 use super::messages::{MozpoolNotice, PeerMessage};
 use super::supervise::{Exit, spawn};
-use crate::access::Ticket;
+use crate::access::{Errand, Ticket};
 use crate::clock::{Clock, Timestamp};
 use crate::logic::ids::RequestId;
 use crate::logic::machine::Epoch;
@@ -221,14 +221,8 @@ impl Peers {
     }
 
     /// Whose ticket this is, if a server of the pool has sealed it for this call a moment ago.
-    pub fn opens_ticket<'t>(
-        &self,
-        text: &'t str,
-        method: &str,
-        target: &str,
-        now: Timestamp,
-    ) -> Option<&'t str> {
-        Ticket::open(text, &self.0.secret, method, target, now.0)
+    pub fn opens_ticket<'t>(&self, text: &'t str, errand: Errand<'_>, now: Timestamp) -> Option<&'t str> {
+        Ticket::open(text, &self.0.secret, errand, now.0)
     }
 
     /// A letter's message has come; `late`: it changes nothing any more.

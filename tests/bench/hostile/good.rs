@@ -94,7 +94,7 @@ pub(crate) fn call(http: SocketAddr, kept: Option<TcpStream>) -> io::Result<TcpS
         None => TcpStream::connect_timeout(&http, PATIENCE)?,
     };
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /api/device/board-1/state HTTP/1.1\r\nHost: good\r\n\r\n")?;
+    stream.write_all(b"GET /api/device/board-1/state HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
     let (mut all, mut piece) = (Vec::new(), [0; 4096]);
     while !all.ends_with(b"}") {
         match stream.read(&mut piece)? {

@@ -77,7 +77,7 @@ fn one(load: &Load, room: &mut [u8]) -> io::Result<Duration> {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(load.server)?;
     stream.set_read_timeout(Some(SILENCE))?;
-    stream.write_all(b"GET /files/file HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /files/file HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
     let mut got = first(load, &mut stream, room)?;
     while got < load.size {
         let n = if load.copied {
