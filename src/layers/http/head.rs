@@ -9,6 +9,9 @@ use super::refusal::Refusal;
 /// Lines of a head, at most. Browsers send some fifteen.
 pub const LINES_MAX: usize = 100;
 
+/// Bytes of memory that a text takes beside its own: the allocator keeps its length there, and rounds it up.
+const PER_TEXT: usize = 16;
+
 /// A call's first lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -76,6 +79,16 @@ impl Head {
         let expects = waits && is_1_1 && body != Length::Known(0);
         let (method, target) = (method.to_owned(), target.to_owned());
         Ok(Self { method, target, is_1_1, lines, body, keeps, expects })
+    }
+
+    /// How many bytes of memory this takes beside its own.
+    pub fn kept(&self) -> usize {
+        let text = |text: &String| text.capacity() + PER_TEXT;
+        let lines = self.lines.iter().map(|(name, value)| text(name) + text(value)).sum::<usize>();
+        text(&self.method)
+            + text(&self.target)
+            + lines
+            + self.lines.capacity() * size_of::<(String, String)>()
     }
 
     /// The value of the first line of that name.
