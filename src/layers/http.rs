@@ -525,7 +525,9 @@ fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived
 /// Answers a call whose body is longer than it may be, before it comes; what comes of it nevertheless is passed over.
 fn refuse_too_long(request: Request, max: usize, arrived: &Arrived) {
     if let Length::Known(length) = request.head().body {
-        log::info!("peer={} announced a body of {length} bytes; its connection is given up", arrived.peer);
+        arrived.log_event(log::Level::Info, || {
+            format!("announced a body of {length} bytes; its connection is given up")
+        });
     }
     respond(request, ApiError::TooLarge { max }.reply(), arrived);
 }

@@ -5,6 +5,7 @@
 //! that has become shorter.
 
 use super::Shared;
+use super::access::shown;
 use super::body::{BodyIs, body_of, read_body};
 use super::pace::Pace;
 use super::request::Request;
@@ -73,7 +74,9 @@ fn send(shared: &Shared, request: Request, path: &str, download: &Download, arri
     if is_small {
         // As long as nothing has been said, it can still be said that it does not work.
         if let Err(error) = read_whole(download, len, &mut bytes) {
-            log::warn!("peer={} {} cannot be read: {error}", arrived.peer, arrived.target.escape_debug());
+            arrived.log_event(log::Level::Warn, || {
+                format!("{} cannot be read: {error}", shown(&arrived.target))
+            });
             return respond(request, ApiError::Internal.reply(), arrived);
         }
     }
@@ -97,8 +100,9 @@ fn send(shared: &Shared, request: Request, path: &str, download: &Download, arri
     }
     if let Err(broken) = result {
         let level = if broken.is_of_file() { log::Level::Warn } else { log::Level::Info };
-        let (peer, target) = (&arrived.peer, arrived.target.escape_debug());
-        log::log!(level, "peer={peer} {target} broken off after {sent} of {len} bytes: {broken}");
+        arrived.log_event(level, || {
+            format!("{} broken off after {sent} of {len} bytes: {broken}", shown(&arrived.target))
+        });
     }
 }
 

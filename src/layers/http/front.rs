@@ -401,7 +401,7 @@ impl Front {
             status: reply.status,
             bytes: reply.bytes().len() as u64,
             took: Duration::ZERO,
-            peer: Some(slot.peer.ip().to_canonical()),
+            peer: slot.peer.ip().to_canonical(),
             who: None,
         };
         self.with.access.call(&line, now);

@@ -105,7 +105,7 @@ impl Arrived {
             metrics: Arc::clone(metrics),
             at: Instant::now(),
             line: request.line(),
-            method: request.head().method.escape_debug().to_string(),
+            method: request.head().method.clone(),
             target: request.head().target.clone(),
             peer: peer(request),
             address: address(request),
@@ -123,6 +123,11 @@ impl Arrived {
         self.tell(200, bytes, None, |_, _| None);
     }
 
+    /// Something beside it happened with its peer that belongs into the log, for as long as that is not flooded.
+    pub(super) fn log_event(&self, level: log::Level, what: impl FnOnce() -> String) {
+        self.log.event(self.address, level, what, Instant::now());
+    }
+
     fn tell(
         &self,
         status: u16,
@@ -135,6 +140,6 @@ impl Arrived {
         let took = now.saturating_duration_since(*at);
         let kind = metrics::kind_of(self.verb, target);
         self.metrics.calls.count(kind, status, bytes, told(kind, took));
-        self.log.call(&access::Line { method, target, status, bytes, took, peer: Some(*address), who }, now);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }
