@@ -19,6 +19,7 @@ use super::reader::{Arrival, PIECE, Reader};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::stats::Stats;
+use super::transfers::Transfers;
 use super::write::{self, Shape};
 use crate::api::events::Recent;
 use crate::layers::supervise::Exit;
@@ -71,6 +72,8 @@ pub(super) struct With {
     pub(super) access: Arc<AccessLog>,
     pub(super) recent: Arc<Recent>,
     pub(super) stats: Arc<Stats>,
+    /// Threads that answer calls, too: slow bodies, long answers, and reports.
+    pub(super) handed_over: [Arc<Transfers>; 2],
 }
 
 /// The thread's own.

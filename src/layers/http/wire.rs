@@ -80,8 +80,15 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     if let Err(error) = write::answer(request.into_writer(), &shape, &reply) {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    let sent = if shape.has_body(reply.status) { reply.bytes().len() } else { 0 };
-    arrived.log(reply.status, sent as u64, reply.who.as_deref());
+    arrived.log_reply(&reply, &shape);
+}
+
+/// The same without waiting for the peer, however long the answer is: *http-front* sends what the system does not take, and bounds
+/// what it holds.
+pub(super) fn respond_at_once(request: Request, reply: &Reply, arrived: &Arrived) {
+    let shape = write::Shape::of(&request);
+    request.into_writer().finish_with(write::whole(&shape, reply));
+    arrived.log_reply(reply, &shape);
 }
 
 /// A call that has come in, for the log.
@@ -111,6 +118,16 @@ impl Arrived {
             address: address(request),
             log: Arc::clone(log),
         }
+    }
+
+    /// Whether the call changes nothing by its method (RFC 9110 section 9.2.1).
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.verb, Verb::Get | Verb::Head | Verb::Options)
+    }
+
+    fn log_reply(&self, reply: &Reply, shape: &write::Shape) {
+        let sent = if shape.has_body(reply.status) { reply.bytes().len() } else { 0 };
+        self.log(reply.status, sent as u64, reply.who.as_deref());
     }
 
     /// It was answered. `who`: whose request it was about.
