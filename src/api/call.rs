@@ -159,10 +159,18 @@ impl Call {
 
 /// Proxies send the whole URL (RFC 9112 section 3.2.2); only its path and query matter.
 fn origin_form(target: String) -> String {
-    let Some(rest) = target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) else {
-        return target;
+    // A path may have such a thing in it, but does not begin with a scheme, whose case does not matter (RFC 3986 section 3.1).
+    let after = |scheme: &str| {
+        let (begin, rest) = target.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(rest)
     };
-    rest.find('/').map_or_else(|| "/".to_owned(), |slash| rest[slash..].to_owned())
+    let Some(rest) = after("http://").or_else(|| after("https://")) else { return target };
+    // The host ends with whatever comes first (section 3.2).
+    match rest.find(['/', '?', '#']) {
+        Some(at) if rest[at..].starts_with('/') => rest[at..].to_owned(),
+        Some(at) => format!("/{}", &rest[at..]),
+        None => "/".to_owned(),
+    }
 }
 
 fn split_target(target: &str) -> (&str, &str) {
@@ -230,5 +238,11 @@ mod tests {
     fn a_whole_url_is_cut_to_its_path() {
         assert_eq!(Call::new(Verb::Get, "http://host:80/api/version?x").target, "/api/version?x");
         assert_eq!(Call::new(Verb::Get, "http://host").path(), "/");
+        assert_eq!(Call::new(Verb::Get, "HTTPS://host/x").path(), "/x");
+        for target in ["http://host?x=/api/device/list", "http://host#/api/device/list"] {
+            assert_eq!(Call::new(Verb::Get, target).path(), "/", "{target}");
+        }
+        assert_eq!(Call::new(Verb::Get, "http://host?x=/y").query("x").as_deref(), Some("/y"));
+        assert_eq!(Call::new(Verb::Get, "/http://host/x").path(), "/http://host/x");
     }
 }

@@ -231,6 +231,16 @@ pub fn handle(mut ctx: Ctx<'_>) -> Answer {
     }
 }
 
+/// The answer to a call that its caller may not make, whatever its body says; for calls whose body is not here yet.
+pub fn refusal(mut ctx: Ctx<'_>) -> Option<Reply> {
+    let Found::Route(route, params) = routes::find(ROUTES, ctx.call) else { return None };
+    ctx.params = params;
+    let error = ctx.admit(route).err()?;
+    let reply = readable(&mut ctx, &error);
+    ctx.tell_audit(route, &reply);
+    Some(reply)
+}
+
 /// Who may not call is told so before all else; what was changed is written down.
 fn answer(route: &Route, ctx: &mut Ctx<'_>) -> Result<Answer> {
     let done = match ctx.admit(route) {

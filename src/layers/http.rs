@@ -36,13 +36,14 @@ use self::request::Request;
 pub use self::served::Teller;
 pub use self::stats::Stats;
 use self::transfers::Transfers;
-use self::wire::{Arrived, call_of, respond};
+use self::wire::{Arrived, call_of, respond, respond_at_once};
+use self::write::COPIED_MAX;
 use super::journal::LogBell;
 use super::supervise::{Exit, spawn};
 use crate::api::call::Call;
 use crate::api::events::Recent;
 use crate::api::files;
-use crate::api::reply::ApiError;
+use crate::api::reply::{ApiError, Reply};
 use crate::api::shelf::Shelf;
 use crate::api::{self, Answer, BODY_MAX, Commands, Ctx, Settings};
 use crate::clock::Clock;
@@ -68,10 +69,6 @@ pub const API_THREADS: usize = 16;
 /// same moment. Each is a thread that mostly waits for its peer, and costs some thirty kilobytes and two descriptors; what is
 /// sent lies in the system's memory once.
 pub const TRANSFERS_MAX: usize = 256;
-
-/// Longer answers are transfers, too: the system takes so much for a peer that reads nothing, and an API thread would wait for
-/// the rest (tcp(7), `tcp_wmem`: 16 kilobytes at first, which grow with what is sent).
-const AT_ONCE_MAX: usize = 16 << 10;
 
 /// Bodies of imports at once: with what is made of them, each may take a few hundred megabytes of memory.
 const LARGE_MAX: usize = 2;
@@ -220,12 +217,14 @@ impl HttpServer {
         let threads = parts.threads;
         let queue = Arc::new(Queue::new(threads));
         let access = Arc::new(AccessLog::default());
+        let (transfers, reports) = (Transfers::new(parts.transfers_max), Transfers::new(REPORTS_MAX));
         let with = With {
             home: Arc::clone(&home),
             queue: Arc::clone(&queue),
             access: Arc::clone(&access),
             recent: Arc::clone(&parts.recent),
             stats,
+            handed_over: [Arc::clone(&transfers), Arc::clone(&reports)],
         };
         let front = Front::new(poll, Listening::to(listener), limits, with).map_err(failed)?;
         let (at_work, all_left) = bounded::<()>(0);
@@ -233,10 +232,10 @@ impl HttpServer {
             home,
             queue,
             downloads: Transfers::new(parts.transfers_max),
-            transfers: Transfers::new(parts.transfers_max),
+            transfers,
             watchers: Transfers::new(parts.watchers_max),
-            large: Transfers::new(LARGE_MAX),
-            reports: Transfers::new(REPORTS_MAX),
+            large: Transfers::never_all_of_one(LARGE_MAX),
+            reports,
             report_turns: Transfers::new(REPORTS_AT_ONCE),
             access,
             parts,
@@ -267,7 +266,6 @@ impl HttpServer {
 /// Connections inherit these from the listener (Linux, `sk_clone_lock`); they are for the threads that wait for a peer.
 fn end_dead_connections(listener: &TcpListener, silence: Duration) -> io::Result<()> {
     let ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-    setsockopt(listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(ms))?;
     // For data that is not taken, by a peer that is gone or one that does not read (zero window): tcp(7).
     setsockopt(listener, sockopt::TcpUserTimeout, &u32::try_from(ms).unwrap_or(u32::MAX))?;
     // For one that takes a byte now and then; whoever sends looks at its pace between two calls.
@@ -311,7 +309,7 @@ impl Running {
         self.addr
     }
 
-    /// Takes no new calls; those that are here are answered, who waits for changes is told to go, transfers are cut off. Returns at
+    /// Takes no new calls; those that are here are answered, who waits for changes is told to go, downloads are cut off. Returns at
     /// once.
     pub fn stop(&mut self) {
         self.shared.home.stop();
@@ -331,8 +329,10 @@ impl Running {
             let _ = thread.join();
         }
         let until = Instant::now() + grace;
-        let Shared { downloads, transfers, watchers, .. } = &*self.shared;
-        for (what, threads) in [("downloads", downloads), ("transfers", transfers), ("watchers", watchers)] {
+        let Shared { downloads, transfers, reports, watchers, .. } = &*self.shared;
+        for (what, threads) in
+            [("downloads", downloads), ("transfers", transfers), ("reports", reports), ("watchers", watchers)]
+        {
             let left = threads.wait_until_idle(until.saturating_duration_since(Instant::now()));
             if left > 0 {
                 log::warn!("{left} {what} were cut off");
@@ -422,6 +422,12 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
             return handled;
         }
         BodyIs::OnItsWay(limit) => {
+            // Whoever may not make this call is told so before it takes a place and sends a body that nobody will look at.
+            let (refusal, handled) = refusal(shared, store, &call);
+            if let Some(reply) = refusal {
+                respond(request, reply, &arrived);
+                return handled;
+            }
             hand_over(shared, Long::Body, request, arrived, move |shared, request, arrived| {
                 take_slowly(shared, request, call, limit, arrived);
             });
@@ -433,7 +439,10 @@ fn serve(shared: &Arc<Shared>, store: &mut dyn Store, mut request: Request) -> H
 /// Answers, or has a thread wait for what is to be answered.
 fn finish(shared: &Arc<Shared>, request: Request, answer: Answer, arrived: Arrived) {
     match answer {
-        Answer::Now(reply) if reply.bytes().len() > AT_ONCE_MAX => {
+        // That nobody has time for the answer would say that nothing was done.
+        Answer::Now(reply) if !arrived.only_reads() => respond_at_once(request, &reply, &arrived),
+        // An API thread would wait until its peer has taken it.
+        Answer::Now(reply) if reply.bytes().len() > COPIED_MAX => {
             hand_over(shared, Long::List, request, arrived, move |_, request, arrived| {
                 respond(request, reply, &arrived);
             });
@@ -501,7 +510,13 @@ fn take_slowly(shared: &Arc<Shared>, mut request: Request, mut call: Call, limit
             }
         },
     };
-    finish(shared, request, answer, arrived);
+    // What the next import needs is free again before the peer takes its time.
+    drop((call, large));
+    match answer {
+        // This thread may wait for its peer as well as another one.
+        Answer::Now(reply) => respond(request, reply, &arrived),
+        later => finish(shared, request, later, arrived),
+    }
 }
 
 /// Answers a call that reads much, on a connection of its own to the store.
@@ -525,22 +540,42 @@ fn report(shared: &Arc<Shared>, request: Request, call: &Call, arrived: &Arrived
 /// Answers a call whose body is longer than it may be, before it comes; what comes of it nevertheless is passed over.
 fn refuse_too_long(request: Request, max: usize, arrived: &Arrived) {
     if let Length::Known(length) = request.head().body {
-        log::info!("peer={} announced a body of {length} bytes; its connection is given up", arrived.peer);
+        arrived.log_event(log::Level::Info, || {
+            format!("announced a body of {length} bytes; its connection is given up")
+        });
     }
     respond(request, ApiError::TooLarge { max }.reply(), arrived);
 }
 
 /// Asks the API; a panic is answered 500 and does not end the thread.
 fn answer(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Answer, Handled) {
+    match asked(shared, store, call, api::handle) {
+        Some(answer) => (answer, Handled::Done),
+        None => (Answer::Now(ApiError::Internal.reply()), Handled::Panicked),
+    }
+}
+
+/// What a caller is told who may not make this call, whatever its body says; a panic is answered 500.
+fn refusal(shared: &Shared, store: &mut dyn Store, call: &Call) -> (Option<Reply>, Handled) {
+    match asked(shared, store, call, api::refusal) {
+        Some(refusal) => (refusal, Handled::Done),
+        None => (Some(ApiError::Internal.reply()), Handled::Panicked),
+    }
+}
+
+/// `None`: it has panicked.
+fn asked<T>(
+    shared: &Shared,
+    store: &mut dyn Store,
+    call: &Call,
+    what: impl FnOnce(Ctx<'_>) -> T,
+) -> Option<T> {
     let Parts { settings, commands, recent, shelf, clock, .. } = &shared.parts;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        api::handle(Ctx::new(store, settings, commands, recent, clock.now(), call).with_shelf(shelf))
+        what(Ctx::new(store, settings, commands, recent, clock.now(), call).with_shelf(shelf))
     }));
-    match result {
-        Ok(answer) => (answer, Handled::Done),
-        Err(_) => {
-            log::error!("the handler of {} has panicked", call.target.escape_debug());
-            (Answer::Now(ApiError::Internal.reply()), Handled::Panicked)
-        }
+    if result.is_err() {
+        log::error!("the handler of {} has panicked", access::shown(&call.target));
     }
+    result.ok()
 }

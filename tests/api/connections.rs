@@ -246,3 +246,30 @@ fn calls_that_take_long_leave_a_thread_for_others() {
         assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock, "they all still wait");
     }
 }
+
+#[test]
+fn what_was_done_is_never_answered_as_if_there_had_been_no_place_for_it() {
+    let world = start_with(&Options { transfers_max: 1, ..Options::default() });
+    let lab = "name,fqdn\n".to_owned() + &(0..4000).map(|n| format!("{n},a\n")).collect::<String>();
+    // Its body has a place of its own, and so has its answer, which is longer than what is sent at once.
+    let long = world.call("POST", "/api/lab/import", &["Content-Type: text/csv"], lab.as_bytes());
+    assert_eq!(long.status, 200, "{}", long.line());
+    assert!(long.body.len() > 64 << 10, "{}", long.body.len());
+    // Now the only place is taken: its body has been asked for.
+    let mut holds = connect_from(2, &world);
+    let head =
+        "POST /api/lab/import HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\nExpect: 100-continue\r\n\r\n";
+    holds.write_all(head.as_bytes()).unwrap();
+    holds.read_exact(&mut [0; 25]).unwrap();
+    let list = world.get("/api/device/list/");
+    assert_eq!(
+        (list.status, list.body.len() > 16 << 10),
+        (200, true),
+        "one that is not so long needs no place"
+    );
+    assert_eq!(
+        world.get("/api/device/list/?details=1").error(),
+        (503, "busy".into()),
+        "this one has done nothing"
+    );
+}

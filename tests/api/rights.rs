@@ -1,7 +1,7 @@
 //! Who may make which call: a golden table over all routes and roles, environments, what is refused and how, and what is written
 //! down of it.
 
-use crate::client::Answer;
+use crate::client::{Answer, connect, parse};
 use crate::contract::{Whose, good_body, target};
 use crate::world::{Options, World, start, start_with};
 use mozpool::access::{Mode, Role, Secret, Wish};
@@ -11,6 +11,7 @@ use mozpool::api::routes::ROUTES;
 use mozpool::clock::Timestamp;
 use mozpool::store::TokenRow;
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
 /// A server that asks who calls.
 pub(crate) fn asking() -> World {
@@ -326,4 +327,37 @@ fn a_server_that_asks_nobody_writes_down_who_says_who_they_are() {
     );
     let entry = world.get("/api/session").json();
     assert_eq!((entry["mode"].as_str(), entry["role"].as_str()), (Some("open"), Some("admin")));
+}
+
+#[test]
+fn a_long_body_is_not_waited_for_of_who_may_not_send_it() {
+    let world = asking();
+    let [viewer, admin] = [Role::Viewer, Role::Admin].map(|role| token(&world, role.name(), role, &[], None));
+    // None of it comes. With `Expect`, who is let through is asked for it.
+    let begin = |who: Option<&str>| {
+        let who = who.map(|token| bearer(token) + "\r\n").unwrap_or_default();
+        let head = format!(
+            "POST /api/lab/import HTTP/1.1\r\nHost: h\r\n{who}Content-Type: text/csv\r\nContent-Length: 30000000\r\n\
+             Expect: 100-continue\r\n\r\n"
+        );
+        let mut stream = connect(world.addr);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    for (who, error) in [(None, (401, "unauthorized")), (Some(viewer.as_str()), (403, "forbidden"))] {
+        let mut all = Vec::new();
+        begin(who).read_to_end(&mut all).expect("the connection ends without the body");
+        let answer = parse(&all);
+        assert_eq!((answer.error(), answer.header("connection")), ((error.0, error.1.into()), Some("close")));
+    }
+    let mut asked = [0; 21];
+    begin(Some(&admin)).read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue");
+    assert_eq!(
+        audit(&world, &admin, ""),
+        [
+            "(unknown)   127.0.0.1 POST /api/lab/import 401 - -",
+            "viewer viewer token 127.0.0.1 POST /api/lab/import 403 - -"
+        ]
+    );
 }

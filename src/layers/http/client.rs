@@ -1,6 +1,7 @@
 //! Who calls, as far as room and turns are shared out: an address, or with IPv6 the network that a machine chooses its addresses
 //! from. And what one of them may have of something that is bounded.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// One caller, or all behind one address.
@@ -17,6 +18,13 @@ impl Client {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
         })
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(address) = self;
+        if address.is_ipv6() { write!(f, "{address}/64") } else { address.fmt(f) }
     }
 }
 
@@ -38,6 +46,8 @@ mod tests {
         assert_ne!(client("10.0.0.1"), client("10.0.0.2"));
         assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"));
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_eq!(client("2001:db8::1").to_string(), "2001:db8::/64");
+        assert_eq!(client("10.0.0.1").to_string(), "10.0.0.1");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! that has become shorter.
 
 use super::Shared;
+use super::access::shown;
 use super::body::{BodyIs, body_of, read_body};
 use super::pace::Pace;
 use super::request::Request;
@@ -17,6 +18,8 @@ use crate::api::files::{self, Download};
 use crate::api::reply::{ApiError, Reply};
 use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::sys::time::TimeVal;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -29,6 +32,9 @@ const PIECE: u64 = 1 << 20;
 
 /// At once where it must be copied: as much as a connection of a fast network has under way.
 const COPIED_AT_ONCE: usize = 256 << 10;
+
+/// A peer that takes nothing for so long is looked at: whether it is too slow, the server stops, or the file is still the same.
+const LOOK_EVERY: TimeVal = TimeVal::new(1, 0);
 
 /// Answers a call for a file.
 pub(super) fn run(shared: &Shared, mut request: Request, call: &Call, arrived: &Arrived) {
@@ -73,7 +79,9 @@ fn send(shared: &Shared, request: Request, path: &str, download: &Download, arri
     if is_small {
         // As long as nothing has been said, it can still be said that it does not work.
         if let Err(error) = read_whole(download, len, &mut bytes) {
-            log::warn!("peer={} {} cannot be read: {error}", arrived.peer, arrived.target.escape_debug());
+            arrived.log_event(log::Level::Warn, || {
+                format!("{} cannot be read: {error}", shown(&arrived.target))
+            });
             return respond(request, ApiError::Internal.reply(), arrived);
         }
     }
@@ -97,8 +105,9 @@ fn send(shared: &Shared, request: Request, path: &str, download: &Download, arri
     }
     if let Err(broken) = result {
         let level = if broken.is_of_file() { log::Level::Warn } else { log::Level::Info };
-        let (peer, target) = (&arrived.peer, arrived.target.escape_debug());
-        log::log!(level, "peer={peer} {target} broken off after {sent} of {len} bytes: {broken}");
+        arrived.log_event(level, || {
+            format!("{} broken off after {sent} of {len} bytes: {broken}", shown(&arrived.target))
+        });
     }
 }
 
@@ -157,6 +166,7 @@ impl Body<'_> {
     ) -> Result<(), Broken> {
         self.writer.write_all(head).and_then(|()| self.writer.flush()).map_err(Broken::Peer)?;
         self.sent = there;
+        let patience = socket.map(Impatient::make).transpose().map_err(Broken::Peer)?;
         let pace = Pace::new(Instant::now(), write::GRACE);
         while self.sent < self.len {
             if Instant::now() > pace.until(self.sent) {
@@ -177,7 +187,7 @@ impl Body<'_> {
                 None => self.copy()?,
             }
         }
-        Ok(())
+        patience.map_or(Ok(()), Impatient::end).map_err(Broken::Peer)
     }
 
     /// Has the system send a piece; `false`: it cannot do so with this file.
@@ -190,7 +200,7 @@ impl Body<'_> {
                 self.sent += n as u64;
                 Ok(true)
             }
-            Err(Errno::EINTR) => Ok(true),
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(true),
             // Some file systems in user space.
             Err(Errno::EINVAL | Errno::ENOSYS) => Ok(false),
             Err(error @ (Errno::EIO | Errno::ENOMEM)) => Err(Broken::File(error.into())),
@@ -208,9 +218,34 @@ impl Body<'_> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(Broken::File(error)),
         };
-        self.writer.write_all(&self.buffer[..n]).map_err(Broken::Peer)?;
-        self.sent += n as u64;
+        // What it does not take is read again: nobody has to remember it.
+        match self.writer.write(&self.buffer[..n]) {
+            Ok(0) => return Err(Broken::Peer(io::ErrorKind::WriteZero.into())),
+            Ok(n) => self.sent += n as u64,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(Broken::Peer(error)),
+        }
         Ok(())
+    }
+}
+
+/// A socket whose writes give up after [`LOOK_EVERY`]. The system counts its own limit anew for each portion of a piece, so whoever
+/// takes a little of each would be waited for sixteen times as long before anybody looks.
+struct Impatient<'a> {
+    socket: &'a TcpStream,
+    usual: TimeVal,
+}
+
+impl<'a> Impatient<'a> {
+    fn make(socket: &'a TcpStream) -> io::Result<Self> {
+        let usual = getsockopt(socket, sockopt::SendTimeout)?;
+        setsockopt(socket, sockopt::SendTimeout, &LOOK_EVERY)?;
+        Ok(Self { socket, usual })
+    }
+
+    /// The connection is for other answers, too.
+    fn end(self) -> io::Result<()> {
+        Ok(setsockopt(self.socket, sockopt::SendTimeout, &self.usual)?)
     }
 }
 
@@ -281,6 +316,35 @@ mod tests {
             assert!(result.is_ok(), "{result:?}");
             assert_eq!(was_copied, want);
             assert!(all == content()[FROM..]);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_looked_at_all_the_same() {
+        for passes in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("file"), vec![0; 64 << 20]).unwrap();
+            let root = Root::open(dir.path()).unwrap();
+            let download = files::open(&root, "/files/file", &Conditions::default()).unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut server = listener.accept().unwrap().0;
+            setsockopt(&server, sockopt::SndBuf, &(16 << 10)).unwrap();
+            // What the server has otherwise; here it ends the test if nobody looks before.
+            setsockopt(&server, sockopt::SendTimeout, &TimeVal::new(10, 0)).unwrap();
+            if !passes {
+                fcntl(&server, FcntlArg::F_SETFL(OFlag::O_APPEND)).unwrap();
+            }
+            let socket = server.try_clone().unwrap();
+            let looks = Cell::new(0);
+            let stopping = || looks.replace(looks.get() + 1) == 3;
+            let len = download.len;
+            let mut body =
+                Body { download: &download, sent: 0, len, writer: &mut server, buffer: Vec::new() };
+            let result = body.send(b"head", 0, Some(&socket), &stopping);
+            assert!(matches!(result, Err(Broken::Stopping)), "{result:?}");
+            assert_eq!(!passes, !body.buffer.is_empty());
+            drop(client);
         }
     }
 

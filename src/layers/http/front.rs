@@ -19,12 +19,14 @@ use super::reader::{Arrival, PIECE, Reader};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::stats::Stats;
+use super::transfers::Transfers;
 use super::write::{self, Shape};
 use crate::api::events::Recent;
 use crate::layers::supervise::Exit;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::errno::Errno;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
@@ -40,7 +42,7 @@ pub(super) const WAKER: Token = Token(usize::MAX - 2);
 const EVENTS: usize = 1024;
 /// Connections that are accepted before the others are looked at again.
 const ACCEPT_AT_ONCE: usize = 256;
-/// Bytes of half calls and of answers that wait to be taken, of all connections together. A lab's calls come whole and are taken
+/// Bytes of memory for half calls and for answers that wait to be taken, of all connections together. A lab's calls come whole and are taken
 /// at once; this is for slow ones, some thousand of them.
 const HELD_MAX: usize = 64 << 20;
 /// How long a peer whose connection ends may go on sending.
@@ -70,6 +72,8 @@ pub(super) struct With {
     pub(super) access: Arc<AccessLog>,
     pub(super) recent: Arc<Recent>,
     pub(super) stats: Arc<Stats>,
+    /// Threads that answer calls, too: slow bodies, long answers, and reports.
+    pub(super) handed_over: [Arc<Transfers>; 2],
 }
 
 /// The thread's own.
@@ -82,9 +86,7 @@ pub(super) struct Front {
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     /// Connections with something left to read that had their share.
-    again: Vec<usize>,
-    /// What all of them hold.
-    held: usize,
+    again: BTreeSet<usize>,
     open: usize,
     /// When a call has come last.
     heard: Instant,
@@ -104,8 +106,7 @@ impl Front {
             places: Places::new(now),
             slots: Vec::new(),
             free: Vec::new(),
-            again: Vec::new(),
-            held: 0,
+            again: BTreeSet::new(),
             open: 0,
             heard: now,
             scratch: Box::new([0; PIECE]),
@@ -371,7 +372,8 @@ impl Front {
                 return;
             }
             if share >= LEAVE_AT_ONCE {
-                return self.again.push(place);
+                self.again.insert(place);
+                return;
             }
             match read_now(&slot.socket, scratch) {
                 Ok(count @ 1..) if count <= *left => {
@@ -402,7 +404,7 @@ impl Front {
             status: reply.status,
             bytes: reply.bytes().len() as u64,
             took: Duration::ZERO,
-            peer: Some(slot.peer.ip().to_canonical()),
+            peer: slot.peer.ip().to_canonical(),
             who: None,
         };
         self.with.access.call(&line, now);
@@ -434,7 +436,7 @@ impl Front {
     /// Somebody works on its call: it stays as long as that takes.
     fn work(&mut self, place: usize) {
         let Some(Some(slot)) = self.slots.get_mut(place) else { return };
-        self.held -= std::mem::take(&mut slot.held);
+        self.places.hold(slot.client, place, std::mem::take(&mut slot.held), 0);
         slot.state = State::Working;
         if std::mem::take(&mut slot.is_resting) {
             self.places.work(slot.client, slot.resting_since, place);
@@ -445,7 +447,7 @@ impl Front {
     /// It is ours until then.
     fn stay(&mut self, place: usize, state: State, until: Instant) {
         let Some(Some(slot)) = self.slots.get_mut(place) else { return };
-        self.held -= std::mem::take(&mut slot.held);
+        self.places.hold(slot.client, place, std::mem::take(&mut slot.held), 0);
         slot.state = state;
         if std::mem::take(&mut slot.is_resting) {
             self.places.work(slot.client, slot.resting_since, place);
@@ -465,9 +467,9 @@ impl Front {
     fn hold(&mut self, place: usize) {
         let Some(Some(slot)) = self.slots.get_mut(place) else { return };
         let holds = slot.state.holds();
-        self.held = self.held - std::mem::replace(&mut slot.held, holds) + holds;
-        while self.held > HELD_MAX {
-            let Some(place) = self.places.first_to_go() else { return };
+        self.places.hold(slot.client, place, std::mem::replace(&mut slot.held, holds), holds);
+        while self.places.held() > HELD_MAX {
+            let Some(place) = self.places.first_to_give_back() else { return };
             Stats::count(&self.with.stats.displaced);
             self.close(place);
         }
@@ -477,10 +479,12 @@ impl Front {
     fn close(&mut self, place: usize) {
         self.arm(place, None);
         let Some(slot) = self.slots.get_mut(place).and_then(Option::take) else { return };
-        self.held -= slot.held;
+        self.places.hold(slot.client, place, slot.held, 0);
         if slot.is_resting {
             self.places.work(slot.client, slot.resting_since, place);
         }
+        // Whoever still has the socket keeps it open: what happens to it must not be told of the connection that gets this place.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&slot.socket.as_raw_fd()));
         self.places.close(slot.client);
         self.free.push(place);
         self.open -= 1;

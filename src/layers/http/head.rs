@@ -9,6 +9,12 @@ use super::refusal::Refusal;
 /// Lines of a head, at most. Browsers send some fifteen.
 pub const LINES_MAX: usize = 100;
 
+/// White space between words (RFC 9110 section 5.6.3); what Unicode has beside it is none here.
+const WHITE: [char; 2] = [' ', '\t'];
+
+/// Bytes of memory that a text takes beside its own: the allocator keeps its length there, and rounds it up.
+const PER_TEXT: usize = 16;
+
 /// A call's first lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -68,14 +74,23 @@ impl Head {
             return Err(Refusal::Malformed("it names more than one host"));
         }
         let body = body_length(&lines, is_1_1)?;
-        let says = |word: &str| {
-            all(&lines, "Connection").flat_map(|v| v.split(',')).any(|w| w.trim().eq_ignore_ascii_case(word))
-        };
+        let is = |said: &str, word: &str| said.trim_matches(WHITE).eq_ignore_ascii_case(word);
+        let says = |word: &str| all(&lines, "Connection").flat_map(|v| v.split(',')).any(|w| is(w, word));
         let keeps = !says("close") && (is_1_1 || says("keep-alive"));
-        let waits = all(&lines, "Expect").any(|v| v.trim().eq_ignore_ascii_case("100-continue"));
+        let waits = all(&lines, "Expect").any(|v| is(v, "100-continue"));
         let expects = waits && is_1_1 && body != Length::Known(0);
         let (method, target) = (method.to_owned(), target.to_owned());
         Ok(Self { method, target, is_1_1, lines, body, keeps, expects })
+    }
+
+    /// How many bytes of memory this takes beside its own.
+    pub fn kept(&self) -> usize {
+        let text = |text: &String| text.capacity() + PER_TEXT;
+        let lines = self.lines.iter().map(|(name, value)| text(name) + text(value)).sum::<usize>();
+        text(&self.method)
+            + text(&self.target)
+            + lines
+            + self.lines.capacity() * size_of::<(String, String)>()
     }
 
     /// The value of the first line of that name.
@@ -97,24 +112,24 @@ fn all<'a>(lines: &'a [(String, String)], name: &'a str) -> impl Iterator<Item =
 fn body_length(lines: &[(String, String)], is_1_1: bool) -> Result<Length, Refusal> {
     let mut lengths = all(lines, "Content-Length");
     let (length, another) = (lengths.next(), lengths.next());
-    let mut codings =
-        all(lines, "Transfer-Encoding").flat_map(|v| v.split(',')).map(str::trim).filter(|v| !v.is_empty());
-    let is_coded = all(lines, "Transfer-Encoding").next().is_some();
-    match (length, another, is_coded) {
+    let mut codings = all(lines, "Transfer-Encoding");
+    let (coding, another_coding) = (codings.next(), codings.next());
+    match (length, another, coding) {
         (_, Some(_), _) => Err(Refusal::Malformed("it has more than one Content-Length")),
-        (Some(_), _, true) => Err(Refusal::Malformed("it has a Content-Length and a Transfer-Encoding")),
-        (None, None, false) => Ok(Length::Known(0)),
-        (Some(text), None, false) => {
+        (Some(_), _, Some(_)) => Err(Refusal::Malformed("it has a Content-Length and a Transfer-Encoding")),
+        (None, None, None) => Ok(Length::Known(0)),
+        (Some(text), None, None) => {
             let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             let length = text.parse().ok().filter(|_| is_number);
             length.map(Length::Known).ok_or(Refusal::Malformed("its Content-Length is no number"))
         }
-        (None, None, true) if !is_1_1 => Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding")),
-        (None, None, true) => match (codings.next(), codings.next()) {
-            (Some(only), None) if only.eq_ignore_ascii_case("chunked") => Ok(Length::Chunked),
-            (None, _) => Err(Refusal::Malformed("its Transfer-Encoding is empty")),
-            (Some(_), _) => Err(Refusal::Coding),
-        },
+        (None, None, Some(_)) if !is_1_1 => Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding")),
+        // One line and this one word. A list with empty places, a second line or other kinds of white space mean the same to some
+        // readers, and to others something else.
+        (None, None, Some(only)) if another_coding.is_none() && only.eq_ignore_ascii_case("chunked") => {
+            Ok(Length::Chunked)
+        }
+        (None, None, Some(_)) => Err(Refusal::Coding),
     }
 }
 
@@ -166,7 +181,6 @@ mod tests {
             &["Content-Length: 0x5"],
             &["Content-Length:"],
             &["Content-Length: 18446744073709551616"],
-            &["Transfer-Encoding:"],
             &["Content-Length : 5"],
             &["A: b", " folded: 1"],
             &["Host: a", "Host: b"],
@@ -176,8 +190,23 @@ mod tests {
         ] {
             assert!(matches!(refused(lines), Refusal::Malformed(_)), "{lines:?}");
         }
-        for coding in ["gzip, chunked", "identity", "chunked, chunked", "xchunked"] {
-            assert_eq!(refused(&[&format!("Transfer-Encoding: {coding}")]), Refusal::Coding, "{coding}");
+        for coding in [
+            "gzip, chunked",
+            "identity",
+            "chunked, chunked",
+            "xchunked",
+            "",
+            ",chunked",
+            "chunked,",
+            "\u{85}chunked",
+            "chunked\u{a0}",
+            "chunked\u{2003}",
+            "\"chunked\"",
+            "chunked;q=1",
+            "chunked\r\nTransfer-Encoding: chunked",
+            "chunked\r\nTransfer-Encoding:",
+        ] {
+            assert_eq!(refused(&[&format!("Transfer-Encoding: {coding}")]), Refusal::Coding, "{coding:?}");
         }
         let old = head("POST / HTTP/1.0", &["Transfer-Encoding: chunked"]);
         assert!(matches!(old, Err(Refusal::Malformed(_))));

@@ -1,5 +1,6 @@
 //! Which connections there are, by client, and which go first when there are too many: of the client that has most, the one that
-//! has done nothing for longest. And until when each may stay as it is.
+//! has done nothing for longest. When they hold too much memory: of the client that holds most, the one that holds most. And until
+//! when each may stay as it is.
 //!
 //! It decides with points in time that are passed in; it knows no sockets.
 
@@ -18,13 +19,30 @@ pub(super) struct Places {
     /// Those that nobody works on, with the time of their last call.
     resting: BTreeSet<(Client, Instant, usize)>,
     due: BTreeSet<(Instant, usize)>,
+    /// Those that hold memory, with how many bytes.
+    holding: BTreeSet<(Client, usize, usize)>,
+    /// How many bytes each client holds.
+    held_by: HashMap<Client, usize>,
+    /// The same, in the order of how many.
+    by_held: BTreeSet<(usize, Client)>,
+    /// All bytes.
+    held: usize,
 }
 
 impl Places {
     /// None yet.
     pub(super) fn new(now: Instant) -> Self {
-        let (own, by_number) = (HashMap::new(), BTreeSet::new());
-        Self { origin: now, own, by_number, resting: BTreeSet::new(), due: BTreeSet::new() }
+        Self {
+            origin: now,
+            own: HashMap::new(),
+            by_number: BTreeSet::new(),
+            resting: BTreeSet::new(),
+            due: BTreeSet::new(),
+            holding: BTreeSet::new(),
+            held_by: HashMap::new(),
+            by_held: BTreeSet::new(),
+            held: 0,
+        }
     }
 
     /// One more.
@@ -32,7 +50,7 @@ impl Places {
         self.change(client, 1);
     }
 
-    /// One less; it does not rest and nothing of it is due.
+    /// One less; it does not rest, holds nothing, and nothing of it is due.
     pub(super) fn close(&mut self, client: Client) {
         self.change(client, -1);
     }
@@ -56,6 +74,38 @@ impl Places {
     /// Something of it is worked on.
     pub(super) fn work(&mut self, client: Client, since: Instant, place: usize) {
         self.resting.remove(&(client, since, place));
+    }
+
+    /// A connection that held `old` bytes of memory holds `new` ones.
+    pub(super) fn hold(&mut self, client: Client, place: usize, old: usize, new: usize) {
+        if old == new {
+            return;
+        }
+        self.holding.remove(&(client, old, place));
+        if new > 0 {
+            self.holding.insert((client, new, place));
+        }
+        self.held = self.held - old + new;
+        let own = self.held_by.entry(client).or_default();
+        self.by_held.remove(&(*own, client));
+        *own = *own - old + new;
+        if *own == 0 {
+            self.held_by.remove(&client);
+        } else {
+            self.by_held.insert((*own, client));
+        }
+    }
+
+    /// Bytes that all of them hold.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Who goes first when they hold too much. Who holds nothing stays: closing it would help nobody.
+    pub(super) fn first_to_give_back(&self) -> Option<usize> {
+        let (_, client) = self.by_held.last()?;
+        let own = self.holding.range((*client, 0, 0)..=(*client, usize::MAX, usize::MAX));
+        own.last().map(|(_, _, place)| *place)
     }
 
     /// What is due of a connection: nothing any more, or at another time.
@@ -132,6 +182,30 @@ mod tests {
         assert_eq!(places.first_to_go(), Some(2));
         places.work(client(2), start, 2);
         assert_eq!(places.first_to_go(), None);
+    }
+
+    #[test]
+    fn of_whom_holds_most_the_one_that_holds_most_gives_back_first() {
+        let mut places = Places::new(Instant::now());
+        for place in 0..20 {
+            // This one has most connections, and none that holds anything.
+            places.open(client(9));
+            places.rest(client(9), places.origin, place);
+        }
+        let holds = [(1, 700), (2, 600), (2, 500), (3, 1)];
+        for (at, (owner, bytes)) in (20..).zip(holds) {
+            places.open(client(owner));
+            places.hold(client(owner), at, 0, 1);
+            places.hold(client(owner), at, 1, bytes);
+        }
+        let mut gone = Vec::new();
+        while let Some(place) = places.first_to_give_back() {
+            let (owner, bytes) = holds[place - 20];
+            places.hold(client(owner), place, bytes, 0);
+            gone.push((place, places.held()));
+        }
+        assert_eq!(gone, [(21, 1201), (20, 501), (22, 1), (23, 0)]);
+        assert!(places.holding.is_empty() && places.held_by.is_empty() && places.by_held.is_empty());
     }
 
     #[test]

@@ -74,18 +74,27 @@ impl<T> Queue<T> {
         let mut lines = self.lock();
         loop {
             if let Some((client, call)) = lines.take(self.each_max) {
-                let others_wait = lines.length > 0;
-                drop(lines);
-                // A word may have come to a thread that could not take what it was about.
-                if others_wait {
-                    self.changed.notify_one();
-                }
+                self.tell(lines);
                 return Some((call, Turn { queue: self, client }));
             }
             if lines.is_closed && lines.length == 0 {
                 return None;
             }
             lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A call was taken, or is done: whoever waits in [`Self::next`] may have something to do.
+    fn tell(&self, lines: MutexGuard<'_, Lines<T>>) {
+        let (others_wait, is_over) = (lines.length > 0, lines.is_closed && lines.length == 0);
+        drop(lines);
+        if is_over {
+            // Who looked while a call waited that it could not take sleeps again, and nobody else would wake it.
+            self.changed.notify_all();
+        } else if others_wait {
+            // A word may have come to a thread that could not take what it was about; and one who had as many as he may has
+            // one less.
+            self.changed.notify_one();
         }
     }
 
@@ -139,18 +148,15 @@ impl<T> Drop for Turn<'_, T> {
         if *at_work == 0 {
             lines.at_work.remove(&self.client);
         }
-        let others_wait = lines.length > 0;
-        drop(lines);
-        // One who had as many as he may has one less.
-        if others_wait {
-            self.queue.changed.notify_one();
-        }
+        self.queue.tell(lines);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     fn client(n: u8) -> Client {
         Client::of([10, 0, 0, n].into())
@@ -196,5 +202,27 @@ mod tests {
         assert!(call == 1 && queue.length() == 0 && !queue.is_idle() && queue.next().is_none());
         drop(turn);
         assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn who_slept_over_a_call_that_it_could_not_take_hears_that_it_was_the_last() {
+        // The threads sleep before the first turn ends nearly always, and it takes one time that they do.
+        for _ in 0..200 {
+            let queue = Arc::new(Queue::new(2));
+            queue.push(client(1), 1).unwrap();
+            queue.push(client(1), 2).unwrap();
+            let (_, turn) = queue.next().unwrap();
+            queue.close();
+            let (left, ended) = crossbeam_channel::bounded(2);
+            for _ in 0..2 {
+                let (queue, left) = (Arc::clone(&queue), left.clone());
+                std::thread::spawn(move || left.send(std::iter::from_fn(|| queue.next()).count()));
+            }
+            std::thread::yield_now();
+            drop(turn);
+            let limit = Duration::from_secs(30);
+            let taken: usize = (0..2).map(|_| ended.recv_timeout(limit).expect("both leave")).sum();
+            assert_eq!(taken, 1);
+        }
     }
 }

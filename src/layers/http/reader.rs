@@ -1,5 +1,5 @@
 //! What a connection has said and nobody has read: whole calls are taken out of it, one after the other, with bodies that are
-//! short. It never keeps more than [`KEPT_MAX`], and how the bytes were cut into pieces on their way changes nothing.
+//! short. It never takes more memory than [`KEPT_MAX`], and how the bytes were cut into pieces on their way changes nothing.
 //!
 //! It knows neither sockets nor time.
 
@@ -15,8 +15,9 @@ pub const BODY_HERE_MAX: usize = 4 << 10;
 /// What is read from a socket at once.
 pub const PIECE: usize = 16 << 10;
 
-/// The most that is kept of a connection: a head without its end, and a piece.
-pub const KEPT_MAX: usize = HEAD_MAX + PIECE;
+/// The most memory that one takes: a head without its end and a piece, in a buffer that grows by doubling; and a head whose body
+/// is waited for, which takes less than that again, even if none of its bytes are text.
+pub const KEPT_MAX: usize = 4 * (HEAD_MAX + PIECE);
 
 /// Bytes of empty lines before a call that are passed over (RFC 9112 section 2.2); more are no client's slip.
 const EMPTY_MAX: usize = 64;
@@ -66,6 +67,7 @@ impl Reader {
             Length::Known(_) | Length::Chunked => None,
         };
         if here.is_some_and(|length| self.bytes.len() < length) {
+            self.tidy();
             return Ok(None);
         }
         let body = here.map(|length| self.bytes.drain(..length).collect());
@@ -99,6 +101,7 @@ impl Reader {
             if self.bytes.len() > HEAD_MAX {
                 return Err(self.too_long());
             }
+            self.tidy();
             return Ok(None);
         };
         if end > HEAD_MAX {
@@ -157,15 +160,15 @@ impl Reader {
         self.tidy();
     }
 
-    /// How many bytes are kept.
+    /// How many bytes of memory this takes, with those that are not used yet.
     pub fn kept(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity() + self.head.as_ref().map_or(0, Head::kept)
     }
 
-    /// A connection that rests keeps no memory.
+    /// A connection that rests keeps no memory, and one that waits not much more than it has to.
     fn tidy(&mut self) {
-        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
-            self.bytes = Vec::new();
+        if self.bytes.capacity() > 2 * self.bytes.len() {
+            self.bytes.shrink_to_fit();
         }
     }
 }
@@ -232,6 +235,25 @@ mod tests {
             assert_eq!(refused(&"A: b\r\n".repeat(100_000)), Some(Refusal::HeadTooLong));
             assert!(matches!(refused(&"\r\n".repeat(100)), Some(Refusal::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn a_head_whose_body_is_waited_for_counts_with_all_that_it_takes() {
+        let mut reader = Reader::default();
+        let head = "POST / HTTP/1.1\r\nContent-Length: 4096\r\nA: ";
+        let head = format!("{head}{}\r\n\r\n", "x".repeat(HEAD_MAX - head.len() - 4));
+        reader.push(head.as_bytes());
+        assert!(reader.next_call().unwrap().is_none());
+        assert!((HEAD_MAX..HEAD_MAX + 2048).contains(&reader.kept()), "{}", reader.kept());
+        // None of these is UTF-8, and each becomes three bytes.
+        let mut lines = b"POST / HTTP/1.1\r\nContent-Length: 4096\r\n".to_vec();
+        for _ in 0..90 {
+            lines.extend_from_slice(&[&b"A: "[..], &[0xff; 170], b"\r\n"].concat());
+        }
+        let mut reader = Reader::default();
+        reader.push(&[&lines[..], b"\r\n"].concat());
+        assert!(reader.next_call().unwrap().is_none());
+        assert!((3 * 90 * 170..KEPT_MAX).contains(&reader.kept()), "{}", reader.kept());
     }
 
     #[test]

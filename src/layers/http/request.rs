@@ -223,7 +223,8 @@ impl Writer {
                 if sent == bytes.len() {
                     bytes = Vec::new();
                 } else {
-                    bytes.drain(..sent);
+                    // It may wait for long, and is to take no more room than it needs.
+                    bytes = bytes.split_off(sent);
                 }
                 self.connection.give_back(bytes, self.then);
             }

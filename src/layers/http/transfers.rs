@@ -12,6 +12,8 @@ pub(super) struct Transfers {
     running: Mutex<Running>,
     changed: Condvar,
     max: usize,
+    /// One client has so many at most.
+    each_max: usize,
 }
 
 #[derive(Default)]
@@ -22,7 +24,16 @@ struct Running {
 
 impl Transfers {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { running: Mutex::default(), changed: Condvar::new(), max })
+        Self::with(max, max)
+    }
+
+    /// With so few that three quarters would be all of them: the last one is for somebody else.
+    pub(super) fn never_all_of_one(max: usize) -> Arc<Self> {
+        Self::with(max, max.saturating_sub(1).max(1))
+    }
+
+    fn with(max: usize, each_max: usize) -> Arc<Self> {
+        Arc::new(Self { running: Mutex::default(), changed: Condvar::new(), max, each_max })
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
@@ -31,7 +42,7 @@ impl Transfers {
 
     fn has_place(&self, running: &Running, client: Client) -> bool {
         let own = running.of.get(&client).copied().unwrap_or_default();
-        may_take(own, self.max.saturating_sub(running.all))
+        own < self.each_max && may_take(own, self.max.saturating_sub(running.all))
     }
 
     fn take(self: &Arc<Self>, mut running: MutexGuard<'_, Running>, client: Client) -> Option<Slot> {
@@ -55,6 +66,11 @@ impl Transfers {
             .wait_timeout_while(self.lock(), patience, full)
             .unwrap_or_else(PoisonError::into_inner);
         self.take(running, client)
+    }
+
+    /// Whether none runs.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().all == 0
     }
 
     /// Waits until none runs, `grace` at most; returns how many still do.
@@ -84,5 +100,21 @@ impl Drop for Slot {
         }
         drop(running);
         self.of.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_places_one_is_left_for_somebody_else() {
+        let [one, other] = [1, 2].map(|n| Client::of([10, 0, 0, n].into()));
+        let places = Transfers::never_all_of_one(2);
+        let held = places.enter(one).expect("both are free");
+        assert!(places.enter(one).is_none(), "the last one is not for it");
+        assert!(places.enter(other).is_some() && !places.is_idle());
+        drop(held);
+        assert!(places.is_idle() && Transfers::never_all_of_one(1).enter(one).is_some());
     }
 }

@@ -81,8 +81,15 @@ pub(super) fn respond(request: Request, reply: Reply, arrived: &Arrived) {
     if let Err(error) = write::answer(request.into_writer(), &shape, &reply) {
         log::debug!("peer={} did not take the answer: {error}", arrived.peer);
     }
-    let sent = if shape.has_body(reply.status) { reply.bytes().len() } else { 0 };
-    arrived.log(reply.status, sent as u64, reply.who.as_deref());
+    arrived.log_reply(&reply, &shape);
+}
+
+/// The same without waiting for the peer, however long the answer is: *http-front* sends what the system does not take, and bounds
+/// what it holds.
+pub(super) fn respond_at_once(request: Request, reply: &Reply, arrived: &Arrived) {
+    let shape = write::Shape::of(&request);
+    request.into_writer().finish_with(write::whole(&shape, reply));
+    arrived.log_reply(reply, &shape);
 }
 
 /// A call that has come in, for the log.
@@ -106,12 +113,22 @@ impl Arrived {
             metrics: Arc::clone(metrics),
             at: Instant::now(),
             line: request.line(),
-            method: request.head().method.escape_debug().to_string(),
+            method: request.head().method.clone(),
             target: request.head().target.clone(),
             peer: peer(request),
             address: address(request),
             log: Arc::clone(log),
         }
+    }
+
+    /// Whether the call changes nothing by its method (RFC 9110 section 9.2.1).
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.verb, Verb::Get | Verb::Head | Verb::Options)
+    }
+
+    fn log_reply(&self, reply: &Reply, shape: &write::Shape) {
+        let sent = if shape.has_body(reply.status) { reply.bytes().len() } else { 0 };
+        self.log(reply.status, sent as u64, reply.who.as_deref());
     }
 
     /// It was answered. `who`: whose request it was about.
@@ -122,6 +139,11 @@ impl Arrived {
     /// A stream has ended, which lasted for as long as its reader wanted.
     pub(super) fn log_stream(&self, bytes: u64) {
         self.tell(200, bytes, None, |_, _| None);
+    }
+
+    /// Something beside it happened with its peer that belongs into the log, for as long as that is not flooded.
+    pub(super) fn log_event(&self, level: log::Level, what: impl FnOnce() -> String) {
+        self.log.event(self.address, level, what, Instant::now());
     }
 
     fn tell(
@@ -136,6 +158,6 @@ impl Arrived {
         let took = now.saturating_duration_since(*at);
         let kind = metrics::kind_of(self.verb, target);
         self.metrics.calls.count(kind, status, bytes, told(kind, took));
-        self.log.call(&access::Line { method, target, status, bytes, took, peer: Some(*address), who }, now);
+        self.log.call(&access::Line { method, target, status, bytes, took, peer: *address, who }, now);
     }
 }

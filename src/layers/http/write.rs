@@ -80,10 +80,16 @@ pub(super) fn answer(mut to: Writer, shape: &Shape, reply: &Reply) -> io::Result
 /// Sends much, to whoever takes it at a pace.
 fn send(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let (pace, mut sent) = (Pace::new(Instant::now(), GRACE), 0);
-    for piece in bytes.chunks(PIECE) {
-        to.write_all(piece)?;
-        sent += piece.len() as u64;
-        if Instant::now() > pace.until(sent) {
+    while sent < bytes.len() {
+        let piece = &bytes[sent..bytes.len().min(sent + PIECE)];
+        // Not all of it: the system waits anew for each rest, so that whoever takes a byte each time would be waited for, for ever.
+        match to.write(piece) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if Instant::now() > pace.until(sent as u64) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"));
         }
     }

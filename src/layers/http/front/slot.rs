@@ -20,11 +20,11 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Bytes of memory beside its own.
+    /// Bytes of memory beside its own, used or not.
     pub(super) fn holds(&self) -> usize {
         match self {
             Self::Reading { reader, .. } => reader.kept(),
-            Self::Sending { rest, reader, .. } => rest.len() + reader.kept(),
+            Self::Sending { rest, reader, .. } => rest.capacity() + reader.kept(),
             Self::Working | Self::Leaving { .. } => 0,
         }
     }

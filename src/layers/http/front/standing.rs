@@ -26,6 +26,9 @@ const QUIET: Duration = Duration::from_millis(50);
 const NEW: Duration = Duration::from_millis(250);
 /// How long clients that call again and again, on connections that they keep, are answered.
 const CALLS_LIMIT: Duration = Duration::from_secs(1);
+/// How long those get, from the beginning on, whose bodies are on their way, and who get reports and long answers: the layers wait
+/// as long with what has to be done (`CALL_GRACE` of the daemon).
+const SLOW_LIMIT: Duration = Duration::from_secs(2);
 /// How long answers may take to go out after that, at most. The calls behind them have time limits of their own.
 const ANSWERS_LIMIT: Duration = Duration::from_secs(12);
 /// Between two looks at how it stands, while this lasts.
@@ -148,6 +151,9 @@ impl Front {
             return false;
         };
         let is_sending = self.slots.iter().flatten().any(|s| matches!(s.state, State::Sending { .. }));
+        if now < since + SLOW_LIMIT && self.with.handed_over.iter().any(|threads| !threads.is_idle()) {
+            return false;
+        }
         self.with.queue.is_idle() && (!is_sending || now >= ended + CALLS_LIMIT)
             || now >= ended + ANSWERS_LIMIT
     }
