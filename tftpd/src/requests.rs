@@ -207,13 +207,15 @@ impl Core {
         if self.config.single_port {
             return Ok((Endpoint::shared(listener.outlet.clone(), local), None));
         }
-        if let Some((port, endpoint)) = self.ports.take(local, arrival.peer.ip(), now) {
+        if let Some((port, endpoint)) = self.ports.take(local, arrival.peer, now) {
+            endpoint.connect(arrival.peer).inspect_err(|_| self.ports.leave(port))?;
             return Ok((endpoint, Some(port)));
         }
         let mut endpoint = match Endpoint::open(local) {
             Err(_) if self.ports.close_resting() => Endpoint::open(local)?,
             other => other?,
         };
+        endpoint.connect(arrival.peer)?;
         let port = self.ports.enter();
         if let Some(socket) = endpoint.socket() {
             let token = Token(self.first_transfer + port);

@@ -163,20 +163,7 @@ impl Core {
             };
             if from != peer {
                 self.stats.strays.add(1);
-                // A copy of the last ACK of the transfer before. An ERROR would reach a client that has gone on.
-                if io.endpoint.former() == Some(from) {
-                    continue;
-                }
-                // Whoever answers an ERROR with an ERROR may talk to himself for ever.
-                if matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
-                    continue;
-                }
-                if !self.credits.look(from.ip(), now) {
-                    self.stats.throttled.add(1);
-                    continue;
-                }
-                packet::encode_error(&mut self.control, ErrorCode::UnknownTransferId, "unknown transfer ID");
-                let _ = io.endpoint.send(&self.control, from);
+                // It came before the socket was connected: mostly a copy of the last ACK of the transfer before.
                 continue;
             }
             let inbox = std::mem::take(&mut self.inbox);
