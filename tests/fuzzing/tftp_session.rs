@@ -2,6 +2,7 @@
 //!
 //! What must hold, however evil the input:
 //! - before anything is acknowledged no more is sent than the first answer, once for each time that it was asked for, and thrice by itself;
+//! - before a block is acknowledged 128 KiB of the first window are sent, or three of them if that is more;
 //! - after that each packet that comes and each run of the timer brings a window at most;
 //! - each block that is sent is that block of the file;
 //! - the session ends by itself when nothing more comes;
@@ -15,6 +16,9 @@ use tftpd::{Config, Mode, Outcome};
 
 /// Steps of the timer after which a session that hears nothing must be over: 60 s, with waits that double from 20 ms to 3 s.
 const DEADLINES_MAX: usize = 64;
+/// So often a first window is sent that nobody acknowledges a block of, and one of less than that is sent until it is so much.
+const FIRST_WINDOWS_MAX: usize = 3;
+const FIRST_BYTES_MAX: usize = 128 << 10;
 /// The most that a first answer may be: a block without options, or an OACK with all four of them.
 const FIRST_MAX: usize = 4 + 512;
 
@@ -40,6 +44,8 @@ struct Session {
     /// The client never said what it does not mean, and nobody else did.
     honest: bool,
     first_answers: usize,
+    /// Bytes of file sent after the client was heard and before it has acknowledged a block.
+    first_bytes: usize,
 }
 
 /// What travels of a file in this mode (RFC 764).
@@ -64,6 +70,11 @@ impl Session {
             let heard = self.one.heard();
             assert!(heard || bytes.len() <= FIRST_MAX, "{} bytes to somebody unheard", bytes.len());
             self.first_answers += usize::from(!heard);
+            if heard && self.one.acked() == 0 {
+                self.first_bytes += bytes.len() - 4;
+                let most = FIRST_BYTES_MAX.max(FIRST_WINDOWS_MAX * self.window * self.blksize);
+                assert!(self.first_bytes <= most, "{} bytes to who acknowledged none", self.first_bytes);
+            }
             self.check(bytes);
             if self.lose > 0 {
                 self.lose -= 1;
@@ -131,6 +142,7 @@ pub(crate) fn run(data: &[u8]) {
         lose: 0,
         honest: true,
         first_answers: 0,
+        first_bytes: 0,
         one,
     };
     let mut asked = 1;

@@ -146,6 +146,7 @@ mod tests {
         let client = StdSocket::bind((ip, 0)).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let peer = client.local_addr().unwrap();
+        endpoint.connect(peer).unwrap();
         (endpoint, client, peer)
     }
 

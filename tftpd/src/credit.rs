@@ -4,9 +4,12 @@
 //! The source address of a datagram can be forged, and then the answer goes to somebody else. What a request costs is therefore
 //! lent to its address, and given back when the client acknowledges something, which only who receives our packets can do. So a
 //! board that loads a thousand files never notices a limit, and a forger can have nobody sent more than one account holds.
+//!
+//! Addresses that the source of the files trusts, because somebody has told it whose they are, owe for themselves alone: what is forged
+//! in the name of others does not stand in their way.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// What looking at a datagram costs, in bytes: the headers of an answer's packet, and the smallest frame of Ethernet.
@@ -22,6 +25,9 @@ const LENT_PER_TRANSFER_AND_S: u32 = 1 << 10;
 const STRANGERS_PART: u32 = 2;
 /// Addresses that are remembered: several times the largest pool of one server, in a megabyte.
 const ADDRESSES_MAX: usize = 8192;
+/// When all are in use, this part of those that acknowledged something is forgotten, who was heard longest ago. So newcomers find
+/// room, and looking for it costs each of them next to nothing.
+const FORGOTTEN_PART: usize = 8;
 /// How long an address that has acknowledged something is no stranger: the boards of a rack that is off for a weekend are not
 /// missed, for others are forgotten only when there is no more room.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -67,6 +73,25 @@ impl Debt {
     }
 }
 
+/// Whom something is lent to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Debtor {
+    account: IpAddr,
+    is_trusted: bool,
+}
+
+impl Debtor {
+    /// A client at this address, which `is_trusted` when the source knows whose it is. Of others the networks count in IPv6: whoever
+    /// has one has 2^64 addresses there, and they may all be his.
+    pub(crate) fn new(address: IpAddr, is_trusted: bool) -> Self {
+        let account = match address.to_canonical() {
+            IpAddr::V6(one) if !is_trusted => IpAddr::V6(Ipv6Addr::from_bits(one.to_bits() >> 64 << 64)),
+            one => one,
+        };
+        Self { account, is_trusted }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Account {
     debt: Debt,
@@ -80,7 +105,7 @@ pub(crate) struct Credits {
     each: Terms,
     strangers_terms: Terms,
     accounts: HashMap<IpAddr, Account>,
-    /// Of all addresses from which nothing was ever heard, together.
+    /// Of all addresses that are not trusted and from which nothing was ever heard, together.
     strangers: Debt,
     /// All accounts were in use when we last looked for one.
     next_search: Instant,
@@ -98,30 +123,30 @@ impl Credits {
         }
     }
 
-    /// Whether something was heard from this address before.
-    pub(crate) fn proven(&self, address: IpAddr) -> bool {
-        self.accounts.get(&address).is_some_and(|account| account.heard.is_some())
+    /// Whether there is somebody: it is trusted, or something was heard from there before.
+    pub(crate) fn proven(&self, debtor: Debtor) -> bool {
+        debtor.is_trusted || self.accounts.get(&debtor.account).is_some_and(|account| account.heard.is_some())
     }
 
     /// Lends a datagram's [`LOOK`], if all that may follow from it could be lent, too.
-    pub(crate) fn look(&mut self, address: IpAddr, now: Instant) -> bool {
-        self.lend_if(address, LOOK, REQUEST, now)
+    pub(crate) fn look(&mut self, debtor: Debtor, now: Instant) -> bool {
+        self.lend_if(debtor, LOOK, REQUEST, now)
     }
 
-    /// Lends `bytes` to this address, or not.
-    pub(crate) fn lend(&mut self, address: IpAddr, bytes: u32, now: Instant) -> bool {
-        self.lend_if(address, bytes, bytes, now)
+    /// Lends `bytes`, or not.
+    pub(crate) fn lend(&mut self, debtor: Debtor, bytes: u32, now: Instant) -> bool {
+        self.lend_if(debtor, bytes, bytes, now)
     }
 
     /// Lends `bytes` if there is room for `most`.
-    fn lend_if(&mut self, address: IpAddr, bytes: u32, most: u32, now: Instant) -> bool {
-        let account = self.accounts.get(&address).copied();
+    fn lend_if(&mut self, debtor: Debtor, bytes: u32, most: u32, now: Instant) -> bool {
+        let account = self.accounts.get(&debtor.account).copied();
         let none = Account { debt: Debt { until: now }, heard: None };
         let Account { debt, heard } = account.unwrap_or(none);
         let Some(own) = debt.with(most, self.each, now).and_then(|_| debt.with(bytes, self.each, now)) else {
             return false;
         };
-        if heard.is_none() {
+        if heard.is_none() && !debtor.is_trusted {
             let all = self.strangers;
             let room = all.with(most, self.strangers_terms, now);
             let Some(all) = room.and_then(|_| all.with(bytes, self.strangers_terms, now)) else {
@@ -130,34 +155,35 @@ impl Credits {
             self.strangers = all;
         }
         // Without an account of its own a stranger has the share of all of them: forged addresses must not cost memory.
-        if account.is_some() || self.has_place(now) {
-            self.accounts.insert(address, Account { debt: own, heard });
+        if account.is_some() || self.has_place(debtor.is_trusted, now) {
+            self.accounts.insert(debtor.account, Account { debt: own, heard });
         }
         true
     }
 
-    /// A client at this address has acknowledged something, for which `bytes` were lent: they are given back, and it is no
+    /// This client has acknowledged something, for which `bytes` were lent: they are given back, and it is no
     /// stranger any more.
-    pub(crate) fn heard(&mut self, address: IpAddr, bytes: u32, now: Instant) {
-        let has_place = self.accounts.contains_key(&address) || self.has_place(now);
+    pub(crate) fn heard(&mut self, debtor: Debtor, bytes: u32, now: Instant) {
+        let has_place = self.accounts.contains_key(&debtor.account) || self.has_place(true, now);
         if !has_place {
             self.strangers = self.strangers.without(bytes, self.strangers_terms);
             return;
         }
         let none = Account { debt: Debt { until: now }, heard: None };
-        let account = self.accounts.entry(address).or_insert(none);
-        if account.heard.replace(now).is_none() {
+        let account = self.accounts.entry(debtor.account).or_insert(none);
+        if account.heard.replace(now).is_none() && !debtor.is_trusted {
             self.strangers = self.strangers.without(bytes, self.strangers_terms);
         }
         account.debt = account.debt.without(bytes, self.each);
     }
 
-    /// Whether one more address can be remembered. Strangers without debts are forgotten first, then those that were heard long ago.
-    fn has_place(&mut self, now: Instant) -> bool {
+    /// Whether one more address can be remembered: for a stranger when others without debts, or that were heard long ago, can be
+    /// forgotten; for one that `is_there` in any case, but for the moment in which the debts of strangers take most places.
+    fn has_place(&mut self, is_there: bool, now: Instant) -> bool {
         if self.accounts.len() < ADDRESSES_MAX {
             return true;
         }
-        if now < self.next_search {
+        if now < self.next_search && !is_there {
             return false;
         }
         self.next_search = now + SEARCH_REST;
@@ -165,7 +191,21 @@ impl Credits {
             None => account.debt.until > now,
             Some(at) => now.saturating_duration_since(at) < KNOWN_FOR,
         });
+        if self.accounts.len() >= ADDRESSES_MAX && is_there {
+            self.forget_longest_silent();
+        }
         self.accounts.len() < ADDRESSES_MAX
+    }
+
+    fn forget_longest_silent(&mut self) {
+        let mut heard: Vec<Instant> = self.accounts.values().filter_map(|account| account.heard).collect();
+        // Where strangers' debts are the most of it, they are gone in some milliseconds.
+        if heard.len() < ADDRESSES_MAX / 2 {
+            return;
+        }
+        let at = heard.len() / FORGOTTEN_PART;
+        let (_, &mut limit, _) = heard.select_nth_unstable(at);
+        self.accounts.retain(|_, account| account.heard.is_none_or(|at| at > limit));
     }
 }
 
@@ -175,15 +215,23 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn address(n: u32) -> IpAddr {
-        IpAddr::from(n.to_be_bytes())
+    fn address(n: u32) -> Debtor {
+        Debtor::new(IpAddr::from(n.to_be_bytes()), false)
+    }
+
+    fn board(n: u32) -> Debtor {
+        Debtor::new(IpAddr::from(n.to_be_bytes()), true)
     }
 
     /// How many requests in a row are answered with a first block.
     fn blocks(credits: &mut Credits, from: u32, now: Instant) -> u32 {
+        blocks_to(credits, address(from), now)
+    }
+
+    fn blocks_to(credits: &mut Credits, debtor: Debtor, now: Instant) -> u32 {
         let mut n = 0;
-        while credits.look(address(from), now) {
-            assert!(credits.lend(address(from), REQUEST - LOOK, now), "whoever is looked at is answered");
+        while credits.look(debtor, now) {
+            assert!(credits.lend(debtor, REQUEST - LOOK, now), "whoever is looked at is answered");
             n += 1;
         }
         n
@@ -230,6 +278,106 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stranger_acknowledges_is_there_for_the_others_again() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(64, 64, t0);
+        let all = (1..).map_while(|n| Some(blocks(&mut credits, n, t0)).filter(|n| *n > 0)).sum::<u32>();
+        assert_eq!(all, (64 << 11) / REQUEST);
+        credits.heard(address(1), 10 * REQUEST, t0);
+        assert_eq!(blocks(&mut credits, 9, t0), 10);
+        // From now on it owes for itself alone, and so does what it gives back.
+        credits.heard(address(1), 10 * REQUEST, t0);
+        assert_eq!(blocks(&mut credits, 9, t0), 0);
+        assert_eq!(blocks(&mut credits, 1, t0), (64 << 12) / REQUEST - all + 20);
+
+        // One that cannot be remembered gives back as well.
+        let mut credits = Credits::new(1 << 20, 2048, t0);
+        for n in 0..10_000 {
+            credits.lend(address(n), REQUEST, t0);
+        }
+        while credits.lend(address(20_000), 1 << 20, t0) {}
+        while credits.lend(address(20_000), 1, t0) {}
+        assert!(!credits.look(address(20_001), t0));
+        credits.heard(address(20_000), REQUEST, t0);
+        assert!(!credits.proven(address(20_000)) && credits.look(address(20_001), t0));
+    }
+
+    #[test]
+    fn the_smallest_server_answers_a_request() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(0, 0, t0);
+        assert_eq!(blocks(&mut credits, 1, t0), 2);
+        assert_eq!(blocks(&mut credits, 1, t0 + S), 1);
+    }
+
+    #[test]
+    fn a_board_that_somebody_told_of_owes_for_itself_alone() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 64, t0);
+        assert!(credits.proven(board(1)) && !credits.proven(address(1)));
+        while credits.look(address(2), t0) || credits.look(address(3), t0) {}
+        let others = (4..).find(|n| blocks(&mut credits, *n, t0) == 0).expect("the sum ends");
+        assert!(
+            others > 10 && !credits.look(address(others + 1), t0),
+            "strangers have all that they may have"
+        );
+        assert_eq!(
+            blocks_to(&mut credits, board(1), t0),
+            (64 << 12) / REQUEST,
+            "its own account is as always"
+        );
+        assert!(!credits.look(board(1), t0), "and no larger");
+        // What it acknowledges frees nothing that strangers owe.
+        credits.heard(board(1), 100 * REQUEST, t0);
+        assert!(!credits.look(address(others + 1), t0));
+        assert_eq!(blocks_to(&mut credits, board(1), t0), 100);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_stranger_and_its_boards_are_each_their_own() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 64, t0);
+        let at = |text: &str, is_trusted| Debtor::new(text.parse().expect("an address"), is_trusted);
+        while credits.look(at("fd00:0:0:1::1", false), t0) {}
+        assert!(!credits.look(at("fd00::1:ffff:0:0:9", false), t0), "another of the same 64 bits");
+        assert!(credits.look(at("fd00:0:0:2::1", false), t0), "another network");
+        assert!(credits.look(at("fd00:0:0:1::1", true), t0));
+        credits.heard(at("fd00:0:0:3::1", false), 0, t0);
+        assert!(credits.proven(at("fd00:0:0:3::2", false)));
+        credits.heard(at("::ffff:10.0.0.1", false), 0, t0);
+        assert!(credits.proven(at("10.0.0.1", false)) && !credits.proven(at("10.0.0.2", false)));
+    }
+
+    #[test]
+    fn who_fills_all_accounts_does_not_shut_out_newcomers() {
+        let t0 = Instant::now();
+        let mut credits = Credits::new(2048, 64, t0);
+        let later = |n: u32| t0 + Duration::from_millis(n.into());
+        let full = u32::try_from(ADDRESSES_MAX).expect("it fits");
+        (0..full).for_each(|n| credits.heard(address(n), 0, later(n)));
+        // A stranger is nobody that others are forgotten for.
+        assert!(credits.look(address(full), later(full)));
+        assert!(credits.proven(address(0)) && credits.accounts.len() == ADDRESSES_MAX);
+        credits.heard(address(full), 0, later(full));
+        assert!(credits.proven(address(full)));
+        let part = full / u32::try_from(FORGOTTEN_PART).expect("it fits");
+        let is_known = |n: &u32| credits.proven(address(*n));
+        assert_eq!((0..=full).find(is_known), Some(part + 1), "those heard longest ago had to go");
+        assert_eq!((0..=full).filter(is_known).count(), (full - part) as usize, "and no others");
+        // Nor do strangers that owe nothing any more, however many, cost others their place.
+        for n in full..3 * full {
+            credits.look(address(n), later(2 * full));
+        }
+        assert_eq!(credits.accounts.len(), ADDRESSES_MAX);
+        credits.heard(address(9 * full), 0, later(2 * full) + S / 2);
+        assert!(credits.proven(address(9 * full)) && credits.proven(address(part + 1)));
+        // One that is trusted has an account in any case, or nothing would end what is forged in its name.
+        let mut credits = Credits::new(2048, 64, t0);
+        (0..full).for_each(|n| credits.heard(address(n), 0, t0));
+        assert!((0..5000).filter(|_| credits.look(board(full), t0)).count() < 5000);
+    }
+
+    #[test]
     fn forged_addresses_take_no_memory_and_who_is_known_is_not_forgotten_for_them() {
         let t0 = Instant::now();
         let mut credits = Credits::new(1 << 20, 64, t0);
@@ -238,7 +386,7 @@ mod tests {
             credits.look(address(100 + n), t0);
         }
         assert_eq!(credits.accounts.len(), ADDRESSES_MAX);
-        credits.heard(address(2), 0, t0 + S / 2);
+        credits.heard(address(2), 0, t0);
         assert!(!credits.proven(address(2)), "all places are taken, by debts");
         // Debts of some bytes are gone after a second, and the next newcomer makes room.
         credits.heard(address(3), 0, t0 + 2 * S);

@@ -53,6 +53,11 @@ impl Rehearsal {
         self.transfer.heard()
     }
 
+    /// The client has acknowledged every block up to this one.
+    pub fn acked(&self) -> u64 {
+        self.transfer.acked()
+    }
+
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome

@@ -37,7 +37,7 @@ impl Core {
             return self.on_answer(arrival, packet, now);
         }
         // Before anything else is done for it: whoever sends in vain, however much, costs no more than reading it.
-        if !self.credits.look(arrival.peer.ip(), now) {
+        if !self.credits.look(self.debtor(arrival.peer.ip()), now) {
             return self.pass_over(arrival.peer.ip(), now);
         }
         match packet {
@@ -76,7 +76,7 @@ impl Core {
         packet::encode_error(&mut self.control, code, text);
         let bytes = u32::try_from(self.control.len()).unwrap_or(u32::MAX);
         // Seldom refused: what was looked at may be answered, and an ERROR is shorter than a block.
-        if self.credits.lend(arrival.peer.ip(), bytes, Instant::now()) {
+        if self.credits.lend(self.debtor(arrival.peer.ip()), bytes, Instant::now()) {
             listener.reply(arrival, &self.control);
         } else {
             self.stats.throttled.add(1);
@@ -131,7 +131,7 @@ impl Core {
         {
             self.finish(slot, Outcome::Superseded);
         }
-        let proven = self.credits.proven(peer.ip());
+        let proven = self.credits.proven(self.debtor(peer.ip()));
         if let Err(full) = self.sessions.room_for(peer.ip(), proven) {
             return Err(self.turn_away(peer.ip(), full, now));
         }
@@ -207,13 +207,15 @@ impl Core {
         if self.config.single_port {
             return Ok((Endpoint::shared(listener.outlet.clone(), local), None));
         }
-        if let Some((port, endpoint)) = self.ports.take(local, arrival.peer.ip(), now) {
+        if let Some((port, endpoint)) = self.ports.take(local, arrival.peer, now) {
+            endpoint.connect(arrival.peer).inspect_err(|_| self.ports.leave(port))?;
             return Ok((endpoint, Some(port)));
         }
         let mut endpoint = match Endpoint::open(local) {
             Err(_) if self.ports.close_resting() => Endpoint::open(local)?,
             other => other?,
         };
+        endpoint.connect(arrival.peer)?;
         let port = self.ports.enter();
         if let Some(socket) = endpoint.socket() {
             let token = Token(self.first_transfer + port);

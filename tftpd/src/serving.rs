@@ -5,7 +5,7 @@
 use crate::batch::{MAX_BYTES, MAX_PACKETS, Sender};
 use crate::config::Config;
 use crate::content::Blocks;
-use crate::credit::Credits;
+use crate::credit::{Credits, Debtor};
 use crate::endpoint::{Endpoint, Sent};
 use crate::packet::{self, DATA_HEADER, DecodeError, ErrorCode, Packet, data_header};
 use crate::ports::{PortId, Ports};
@@ -17,6 +17,7 @@ use crate::transfer::{Acked, Outcome, Output};
 use mio::{Interest, Registry, Token};
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,6 +93,11 @@ impl Core {
         }
     }
 
+    /// Whose account bears what is sent to this address.
+    pub(crate) fn debtor(&self, address: IpAddr) -> Debtor {
+        Debtor::new(address, self.source.trusts(address))
+    }
+
     pub(crate) fn enqueue(&mut self, slot: Slot) {
         if let Some(session) = self.sessions.get_mut(slot)
             && !session.payload.queued
@@ -163,20 +169,7 @@ impl Core {
             };
             if from != peer {
                 self.stats.strays.add(1);
-                // A copy of the last ACK of the transfer before. An ERROR would reach a client that has gone on.
-                if io.endpoint.former() == Some(from) {
-                    continue;
-                }
-                // Whoever answers an ERROR with an ERROR may talk to himself for ever.
-                if matches!(packet::decode(&self.inbox[..len]), Ok(Packet::Error { .. })) {
-                    continue;
-                }
-                if !self.credits.look(from.ip(), now) {
-                    self.stats.throttled.add(1);
-                    continue;
-                }
-                packet::encode_error(&mut self.control, ErrorCode::UnknownTransferId, "unknown transfer ID");
-                let _ = io.endpoint.send(&self.control, from);
+                // It came before the socket was connected: mostly a copy of the last ACK of the transfer before.
                 continue;
             }
             let inbox = std::mem::take(&mut self.inbox);
@@ -238,7 +231,8 @@ impl Core {
         // At the port of the requests an ACK may be as forged as the request was; a port of the transfer's own is known to nobody
         // but who receives what comes from there.
         if session.payload.port.is_some() {
-            self.credits.heard(session.key.peer.ip(), std::mem::take(&mut session.owed), now);
+            let (address, owed) = (session.key.peer.ip(), std::mem::take(&mut session.owed));
+            self.credits.heard(self.debtor(address), owed, now);
         }
     }
 
@@ -255,10 +249,11 @@ impl Core {
         let Some(output) = transfer.output(most) else { return Ok(false) };
         // What goes to somebody who was never heard is lent. What cannot be is as good as lost on the way: the client asks again.
         let (heard, owed) = (transfer.heard(), &mut session.owed);
-        let (credits, stats) = (&mut self.credits, &self.stats);
+        let (credits, stats, source) = (&mut self.credits, &self.stats, &self.source);
         let mut lent = |len: usize| {
             let bytes = u32::try_from(len).unwrap_or(u32::MAX);
-            let lent = heard || credits.lend(peer.ip(), bytes, now);
+            let debtor = || Debtor::new(peer.ip(), source.trusts(peer.ip()));
+            let lent = heard || credits.lend(debtor(), bytes, now);
             *owed += if heard || !lent { 0 } else { bytes };
             stats.throttled.add(u64::from(!lent));
             lent

@@ -89,6 +89,13 @@ pub trait Source: Send {
         let _ = record;
     }
 
+    /// Whether a client is known to have this address, from somebody who can tell. Its requests are counted by themselves then, and a flood of
+    /// requests in the names of others keeps it waiting for nothing. What an address has said itself proves nothing: it can be forged.
+    fn trusts(&self, address: IpAddr) -> bool {
+        let _ = address;
+        false
+    }
+
     /// The server has given everyone a turn and is about to wait: after each few dozen requests of a storm, and within
     /// milliseconds of the call before. What was put off may be done now.
     fn round_over(&self) {}

@@ -40,7 +40,8 @@ pub struct Stats {
     pub displaced: Counter,
     /// Datagrams that are not TFTP, or make no sense where they arrived.
     pub malformed: Counter,
-    /// Packets from a port or address that is not the transfer's.
+    /// Packets from a port or address that is not the transfer's, or of no transfer at all where all share the port of the requests.
+    /// At ports of their own the kernel turns most of them away before.
     pub strays: Counter,
     /// Transfers whose last block was acknowledged.
     pub transfers_done: Counter,

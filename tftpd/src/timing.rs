@@ -24,7 +24,8 @@ pub struct Timing {
     /// The same while the client has acknowledged nothing: its address may be forged, and every client that is
     /// alive asks again within this time.
     pub give_up_unheard: Duration,
-    /// How often the first answer is sent before the client has acknowledged anything, for the same reason.
+    /// How often the first answer is sent before the client has acknowledged anything, for the same reason; and how often a
+    /// first window at least, before it has acknowledged a block.
     pub unheard_sends: u32,
     /// A request that is repeated after this much silence comes from a client that has started over, as a
     /// power-cycled PXELINUX does from the same port; before it, it is a copy that the network delayed.

@@ -6,6 +6,10 @@ use crate::options::{DEFAULT_BLKSIZE, Options};
 use crate::timing::{RetryTimer, Timing};
 use std::time::{Duration, Instant};
 
+/// So much of the first window and its copies is sent before any of it is acknowledged, or three copies if that is more: single
+/// blocks and windows of three until the transfer is given up, windows of four, as EDK II has them, for three quarters of a minute.
+const FIRST_WINDOWS_BYTES: u64 = 128 << 10;
+
 /// How a transfer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -109,6 +113,8 @@ pub(crate) struct Transfer {
     clean: bool,
     /// The first answer went out so often; what counts is copies, not packets.
     first_sends: u32,
+    /// The first window is to go out, or went out, so often again.
+    first_copies: u32,
     timer: RetryTimer,
     /// The timer ran out over the block that `acked` names, in lockstep: a second ACK of it would show that it did so
     /// too early.
@@ -145,6 +151,7 @@ impl Transfer {
             resent_at: None,
             clean: true,
             first_sends: 0,
+            first_copies: 0,
             timer: RetryTimer::new(&timing),
             hasty: false,
             overdue: false,
@@ -302,9 +309,8 @@ impl Transfer {
         if self.window == 1 || !self.clean || self.high == self.acked || soon {
             return Acked::Ignored;
         }
-        self.clean = false;
         self.resent = true;
-        self.next = self.acked + 1;
+        self.repeat();
         self.last_heard = now;
         Acked::Gap
     }
@@ -364,13 +370,23 @@ impl Transfer {
         None
     }
 
-    /// Nobody has answered the first packet, and it was sent as often as it may be.
+    /// Nobody has acknowledged the first packet or the first window, and it was sent as often as it may be.
     fn spent(&self) -> bool {
-        !self.heard && self.first_sends >= self.timing.unheard_sends
+        match (self.heard, self.acked) {
+            (false, _) => self.first_sends >= self.timing.unheard_sends,
+            // Of the options alone an ACK can be guessed: it is enough to send one to each port there is.
+            (true, 0) => {
+                let bytes = self.window.min(self.last.unwrap_or(self.window)) * self.blksize as u64;
+                let most = (FIRST_WINDOWS_BYTES / bytes).max(u64::from(self.timing.unheard_sends));
+                u64::from(self.first_copies) + 1 >= most
+            }
+            (true, _) => false,
+        }
     }
 
     fn repeat(&mut self) {
         self.oack_due = self.negotiating;
+        self.first_copies += u32::from(self.heard && self.acked == 0);
         self.next = self.acked + 1;
         self.clean = false;
     }

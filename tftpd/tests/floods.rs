@@ -154,29 +154,29 @@ fn who_answers_never_comes_to_an_end_of_it() {
     assert_eq!(server.stats.throttled.get(), 0);
 }
 
+/// He knows the port of a transfer of his own, which is over, and asks in a victim's name until he is served from there.
 #[test]
-fn strangers_at_a_transfers_port_are_told_so_a_bounded_number_of_times() {
-    let server = server(2048, 1, &noise(5000));
-    let mut board = Raw::new();
-    board.ask(server.address(), "f", options(""));
-    let (words, transfer) = board.read();
-    assert_eq!(words, "DATA 1:512");
-    let (stranger, begun) = (at(2), Instant::now());
-    for _ in 0..2000 {
-        stranger.send_to(b"\0\x04\0\x01", transfer).unwrap();
+fn a_port_that_a_forger_has_had_serves_no_other_address() {
+    let server = server(2048, 64, &noise(100_000));
+    let (mut known, until) = (std::collections::HashSet::new(), Instant::now() + common::PATIENCE);
+    // He meets one of his own again, so the others have rested as well.
+    let mut meets_again = false;
+    while known.len() < 20 || !meets_again {
+        assert!(Instant::now() < until, "{} ports, none of them twice", known.len());
+        let mut forger = Raw::at("127.0.0.66:0");
+        forger.ask(server.address(), "f", options("tsize=0"));
+        let (words, port) = forger.read();
+        assert_eq!(words, "OACK tsize=100000");
+        forger.send(port, b"\0\x05\0\x08no\0");
+        assert_eq!(server.record().outcome, tftpd::Outcome::Probed);
+        meets_again |= !known.insert(port);
     }
-    // Behind them in the same socket: when it is answered, they are dealt with, or the socket had no room for them.
-    for (block, want) in [(1, "DATA 2:512"), (2, "DATA 3:512")] {
-        let until = Instant::now() + common::PATIENCE;
-        board.ack(transfer, block);
-        while board.read().0 != want {
-            assert!(Instant::now() < until);
-            board.ack(transfer, block);
-        }
+    for n in 0..64 {
+        let mut victim = Raw::at("127.0.0.67:0");
+        victim.ask(server.address(), "f", options("windowsize=64"));
+        let (_, port) = victim.read();
+        assert!(!known.contains(&port), "request {n} is served from {port}");
     }
-    let bytes: u64 = heard(&stranger).iter().map(|_| LOOK).sum();
-    assert!(bytes <= lent(begun), "{bytes}");
-    assert!(server.stats.strays.get() > 0);
 }
 
 #[test]

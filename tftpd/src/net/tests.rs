@@ -55,14 +55,13 @@ fn an_ack_and_the_next_request_for_the_same_file_may_come_together() {
     assert_eq!((stats.transfers_done.get(), stats.duplicates.get(), stats.active.get()), (1, 0, 1));
 }
 
-/// A socket is used again, and what still comes from the client it had before is neither taken for the new one's nor
-/// answered; a stranger's is.
+/// A socket is used again by the same address, and what comes from the port that it served before is not taken for the next one's.
 #[test]
-fn the_next_client_gets_a_rested_socket_and_hears_nothing_of_the_one_before() {
+fn the_next_request_of_a_client_gets_a_rested_socket_and_nothing_of_the_one_before() {
     let config = Config::default();
     let mut server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, Fixed(b"text")).unwrap();
     let at = |ip: &str| UdpSocket::bind((ip, 0)).unwrap();
-    let (former, next, stranger, mut buf) = (at("127.0.0.2"), at("127.0.0.3"), at("127.0.0.4"), [0; 100]);
+    let (former, next, mut buf) = (at("127.0.0.2"), at("127.0.0.2"), [0; 100]);
     let mut first_answer = |server: &mut Server, client: &UdpSocket| {
         client.set_nonblocking(true).unwrap();
         ask(client, server, &Options::default());
@@ -74,6 +73,8 @@ fn the_next_client_gets_a_rested_socket_and_hears_nothing_of_the_one_before() {
         (server.core.sessions.running()[0], from)
     };
     let (slot, port) = first_answer(&mut server, &former);
+    // Twice, as a network may have it: the copy is there before the socket is connected to the next one.
+    former.send_to(b"\0\x04\0\x01", port).unwrap();
     former.send_to(b"\0\x04\0\x01", port).unwrap();
     server.core.serve(slot, Instant::now());
     let until = Instant::now() + Duration::from_secs(20);
@@ -86,13 +87,10 @@ fn the_next_client_gets_a_rested_socket_and_hears_nothing_of_the_one_before() {
         assert!(Instant::now() < until, "the socket that was acknowledged is used again");
     };
     former.send_to(b"\0\x04\0\x01", port).unwrap();
-    stranger.send_to(b"\0\x04\0\x01", port).unwrap();
     server.core.serve(slot, Instant::now());
     let stats = server.stats();
-    assert_eq!((stats.strays.get(), stats.transfers_done.get(), stats.active.get()), (2, 1, 1));
-    let mut buf = [0; 100];
-    assert!(former.recv_from(&mut buf).is_err(), "an ERROR would end what it may be doing now");
-    assert_eq!(stranger.recv_from(&mut buf).map(|(_, from)| (buf[1], buf[3], from)).unwrap(), (5, 5, port));
+    assert_eq!((stats.strays.get(), stats.transfers_done.get(), stats.active.get()), (1, 1, 1));
+    assert!(former.recv_from(&mut [0; 100]).is_err(), "an ERROR would end what it may be doing now");
     next.send_to(b"\0\x04\0\x01", port).unwrap();
     server.core.serve(slot, Instant::now());
     assert_eq!((stats.transfers_done.get(), stats.active.get()), (2, 0));

@@ -337,6 +337,41 @@ fn a_lost_first_block_of_a_window_is_repeated_without_waiting_but_only_once() {
     );
 }
 
+/// Somebody guessed the ACK of the options, or a board is slow to begin.
+#[test]
+fn a_first_window_that_nobody_acknowledges_goes_out_so_often_and_no_more() {
+    // 94 kB, 23.5 kB, 5.9 kB and 1.5 kB.
+    for (windowsize, blocks, copies) in
+        [(64, 100, 3), (16, 100, 5), (4, 100, 22), (1, 100, 27), (64, 5, 17), (64, 64, 3)]
+    {
+        let (mut now, size) = (Instant::now(), 1468 * blocks - 1);
+        let granted = Options { blksize: Some(1468), windowsize: Some(windowsize), ..Options::default() };
+        let mut t = Transfer::new(granted, Some(size), Timing::default(), now);
+        drain(&mut t, size, now);
+        assert_eq!(t.on_ack(0, now), Acked::Moved);
+        let (window, mut sent) = (u64::from(windowsize).min(blocks), 0);
+        let outcome = loop {
+            sent += drain(&mut t, size, now).len() as u64;
+            // What a forger may send as well.
+            t.on_ack(0, now);
+            sent += drain(&mut t, size, now).len() as u64;
+            now = t.deadline();
+            if let Some(outcome) = t.on_deadline(now) {
+                break outcome;
+            }
+        };
+        assert_eq!((outcome, sent), (Outcome::TimedOut, copies * window), "windows of {windowsize}");
+    }
+    // A report of a gap counts, and whoever has a part of it after all gets the rest.
+    let begin = "RRQ blksize=1468 windowsize=64 | OACK blksize=1468 windowsize=64
+         ACK 0  | DATA1:1468 DATA2:1468 DATA3:1468 DATA4:1468
+         ACK 0  | DATA1:1468 DATA2:1468 DATA3:1468 DATA4:1468";
+    check(
+        1468 * 4 + 10,
+        &format!("{}\n ACK 3 | DATA4:1468 DATA5:10", begin.replace("DATA4:1468", "DATA4:1468 DATA5:10")),
+    );
+}
+
 #[test]
 fn numbers_wrap_to_zero_and_go_on() {
     let now = Instant::now();
