@@ -45,8 +45,9 @@ refuse_blind() {
 refuse_downgrade() {
     [ -n "$found" ] && [ "$found" -gt "$schema" ] || return 0
     say "the store has schema version $found, and this package's program knows $schema at most: it would not start."
-    say "Keep the installed version, or go back by a backup from before it: stop the daemon, move the store away,"
-    refuse "install this version, restore the backup, start. Nothing was changed."
+    say "Keep the installed version, or go back by a backup from before it: stop the daemon (and mozpool.socket,"
+    say "if it is on), move the store away, install this version, restore the backup, start; docs/packages.md has it step"
+    refuse "by step. Nothing was changed."
 }
 
 # Up to $1 copies of the store are made on its disk before the new daemon works. What it needs beside them: 64 MiB that each copy
