@@ -135,3 +135,9 @@ is_fit() {
         return 1
     fi
 }
+
+# The new daemon could not begin at once; systemd starts it until it can, but for a damaged store.
+not_yet() {
+    say "installed, and the daemon has not begun yet: journalctl -u mozpool says why. In a pool it waits until the last server has"
+    say "this version, and begins by itself then (docs/database.md, \"Upgrading\")."
+}
