@@ -91,7 +91,8 @@ back_up() {
 }
 
 # Second stages as the package brought them follow the package; what an admin has changed stays. Before the new
-# ones are unpacked it is noted whether that is so.
+# ones are unpacked it is noted whether that is so. In the default folder alone: another one may belong to somebody who
+# could have root write through a link of his.
 stages=/usr/share/mozpool/init-scripts/second-stages
 served=/srv/mozpool/files/second-stages
 note=/run/mozpool-second-stages-as-packaged

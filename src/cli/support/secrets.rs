@@ -73,7 +73,11 @@ impl Secrets {
 fn lab_values(text: &str) -> Vec<String> {
     let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
     let values = table.get("pxe").and_then(|pxe| pxe.get("values")).and_then(toml::Value::as_table);
-    values.into_iter().flat_map(|values| values.values()).filter_map(|v| Some(v.as_str()?.to_owned())).collect()
+    values
+        .into_iter()
+        .flat_map(|values| values.values())
+        .filter_map(|v| Some(v.as_str()?.to_owned()))
+        .collect()
 }
 
 /// What the first group of a pattern finds.
