@@ -45,21 +45,40 @@ refuse_blind() {
 refuse_downgrade() {
     [ -n "$found" ] && [ "$found" -gt "$schema" ] || return 0
     say "the store has schema version $found, and this package's program knows $schema at most: it would not start."
-    say "Keep the installed version, or go back by a backup from before it: stop the daemon, move the store away,"
-    refuse "install this version, restore the backup, start. Nothing was changed."
+    say "Keep the installed version, or go back by a backup from before it: stop the daemon (and mozpool.socket,"
+    say "if it is on), move the store away, install this version, restore the backup, start; docs/packages.md has it step"
+    refuse "by step. Nothing was changed."
+}
+
+# Up to $1 copies of the store are made on its disk before the new daemon works. What it needs beside them: 64 MiB that each copy
+# leaves free, and as much for the change of the schema itself.
+has_room() {
+    # The log beside the file is there while a daemon runs.
+    store_mib=$(du -ckL "$file" "$file-wal" 2>/dev/null | tail -n 1 | cut -f 1)
+    store_mib=$((store_mib / 1024 + 1))
+    needed_mib=$((store_mib * $1 + 128))
+    free_kib=$(df --output=avail -k "$(dirname "$file")" 2>/dev/null | tail -n 1)
+    # A file system that does not say is not a full one.
+    [ $((${free_kib:-0} >> 10)) -lt "$needed_mib" ] && [ -n "$free_kib" ] || return 0
+    say "this version changes the schema of $file, which takes $needed_mib MiB on that disk: $1 times its size, for"
+    say "copies from before the change, and 128 MiB. $((free_kib >> 10)) MiB are free. Make room there. Nothing was changed."
+    exit 1
 }
 
 # There is no way back from a newer schema but a backup. Made by the program that is still installed, while its
-# daemon runs; under its last name only when it is whole.
+# daemon runs; under its last name only when it is whole. The new daemon makes another one before it changes the schema:
+# that one has what was written since, and this one is there should the new program not start at all.
 back_up() {
     [ -n "$file" ] && [ "$found" -gt 0 ] && [ "$found" -lt "$schema" ] || return 0
     if [ -n "${MOZPOOL_NO_BACKUP:-}" ]; then
         say "no backup of $file is made: MOZPOOL_NO_BACKUP is set"
+        has_room 1
         return 0
     fi
     # A program without the command: its successor makes a copy before it changes the schema.
-    as_daemon db backup --help >/dev/null 2>&1 || return 0
+    as_daemon db backup --help >/dev/null 2>&1 || { has_room 1; return 0; }
     to=$(dirname "$file")/backup
+    has_room 2
     install -d -o mozpool -g mozpool -m 0700 "$to" || refuse "cannot make $to for the backup. Nothing was changed."
     rm -f "$to/new.db"
     if ! as_daemon db backup "$to/new.db" >&2; then
@@ -72,7 +91,8 @@ back_up() {
 }
 
 # Second stages as the package brought them follow the package; what an admin has changed stays. Before the new
-# ones are unpacked it is noted whether that is so.
+# ones are unpacked it is noted whether that is so. In the default folder alone: another one may belong to somebody who
+# could have root write through a link of his.
 stages=/usr/share/mozpool/init-scripts/second-stages
 served=/srv/mozpool/files/second-stages
 note=/run/mozpool-second-stages-as-packaged
@@ -115,4 +135,10 @@ is_fit() {
         say "the store has schema version $found, this program knows $schema at most"
         return 1
     fi
+}
+
+# The new daemon could not begin at once; systemd starts it until it can, but for a damaged store.
+not_yet() {
+    say "installed, and the daemon has not begun yet: journalctl -u mozpool says why. In a pool it waits until the last server has"
+    say "this version, and begins by itself then (docs/database.md, \"Upgrading\")."
 }

@@ -42,9 +42,13 @@ What on and off mean:
 
 Devices that Mozpool looks after:
   Commands that switch ask the daemon first whose power it is, and refuse (exit code 5) if it is a
-  device's that the daemon works with. Lock the device out first, or use --force. A daemon that does
-  not answer stops nobody: relayctl says so and goes on. It is asked at --server, else $MOZPOOL_URL,
-  else where the configuration of this machine says, else at http://localhost.
+  device's that the daemon works with. Lock the device out first, or use --force.
+  It is asked where `mozpool` would ask, by http: at --server, else $MOZPOOL_URL, else as
+  ~/.config/mozpool/client.toml says, else where this machine's daemon listens, else http://localhost.
+  Most servers want a token, that of any role: --token-file, else $MOZPOOL_TOKEN, $MOZPOOL_TOKEN_FILE,
+  client.toml's token_file, ~/.config/mozpool/token. When a server answers and does not say whose power
+  it is (no token, no Mozpool, https), relayctl refuses as well. Only one that does not answer at all
+  stops nobody: relayctl says so and goes on.
 
 Exit codes:
 ";
@@ -203,9 +207,14 @@ pub(crate) struct GuardArgs {
     /// Switch also what belongs to a device that Mozpool works with, without asking it
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// The Mozpool to ask [default: $MOZPOOL_URL, else as this machine's configuration says, else http://localhost]
+    /// The Mozpool to ask, by http; several of a pool with commas [default: $MOZPOOL_URL, else as client.toml or this machine's
+    /// configuration says, else http://localhost]
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// The file with the token that it asks for [default: $MOZPOOL_TOKEN, which is the token itself, else $MOZPOOL_TOKEN_FILE,
+    /// else ~/.config/mozpool/token]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Ask and say what would be done, and switch nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

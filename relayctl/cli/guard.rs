@@ -1,33 +1,26 @@
 //! The guard: before something is switched by hand, Mozpool is asked whose power it is.
 //!
-//! It knows three calls of the API (`device/list`, `request/…/details`) and nothing behind them. What it cannot find out stops
-//! nobody: power by hand is for the night when the daemon is down. It says on standard error that it could not ask.
+//! It knows three calls of the API (`device/list`, `request/…/details`) and nothing behind them. A daemon that does not answer at
+//! all stops nobody: power by hand is for the night when it is down, and standard error says that it could not be asked. One that
+//! answers, and does not say whose power it is, may be working with the board: then nothing is switched without `--force`.
 
+use crate::args::GuardArgs;
 use crate::output::say;
+use crate::place::{self, Token};
 use relayctl::{Bank, BoardAddress, Relay, RelayAddress, resolve};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::env;
-use std::fs;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Names the server, for the other programs as well.
-const URL_VARIABLE: &str = "MOZPOOL_URL";
-/// Names another configuration.
-const CONFIG_VARIABLE: &str = "MOZPOOL_CONFIG";
-const CONFIG: &str = "/etc/mozpool/mozpool.toml";
-/// Where the daemon listens unless its configuration says otherwise.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-/// Where a server is looked for when nothing says where it is.
-const URL: &str = "http://localhost";
-/// For everything that is asked. Somebody waits with a hand on the switch; a daemon that works answers in milliseconds.
+/// For everything that one server is asked. Somebody waits with a hand on the switch; a daemon that works answers in milliseconds.
 const LIMIT: Duration = Duration::from_secs(3);
 /// The longest list that is read: thousands of devices on the same relay of as many boards.
 const ANSWER_MAX: u64 = 16 << 20;
 /// Names of relay boards that are looked up to find out whether they are the one that was typed.
 const LOOKUPS_MAX: usize = 64;
+/// In a pool a server sends a call on to the one that owns a thing, and that one answers.
+const REDIRECTS_MAX: usize = 3;
 /// States in which the daemon keeps its hands off a device, or an operator has taken it.
 const HANDS_OFF: [&str; 4] = ["locked_out", "maintenance_mode", "troubleshooting", "new"];
 
@@ -36,23 +29,21 @@ const HANDS_OFF: [&str; 4] = ["locked_out", "maintenance_mode", "troubleshooting
 /// # Errors
 /// Whose it is, and what to do instead.
 pub(crate) fn ask(
-    server: Option<&str>,
+    args: &GuardArgs,
     board: &BoardAddress,
     bank: Bank,
     relay: Option<Relay>,
 ) -> Result<(), String> {
-    let asked = address(server).and_then(|url| {
-        let server = Server::new(&url);
-        server
-            .owners(board, bank, relay)
-            .map_err(|why| format!("{url}: {why}"))
-            .map(|owners| (server, owners))
-    });
-    let (server, owners) = match asked {
+    let (server, owners) = match owners(args, board, bank, relay) {
         Ok(asked) => asked,
-        Err(why) => {
+        Err(Unasked::Silent(why)) => {
             say(&format!("could not ask Mozpool whose power this is ({why}); going on"));
             return Ok(());
+        }
+        Err(Unasked::Unknown(why)) => {
+            return Err(format!(
+                "it is not known whose power this is, so nothing was switched: {why}. When nobody needs the device, use --force"
+            ));
         }
     };
     let busy: Vec<String> = owners.iter().filter(|o| o.is_in_use()).map(|o| o.describe(&server)).collect();
@@ -68,6 +59,49 @@ pub(crate) fn ask(
          /api/device/NAME/power-cycle/), lock {them} out first (event please_offline), or use --force",
         server.base
     ))
+}
+
+/// Why Mozpool has not said whose power it is.
+enum Unasked {
+    /// Nobody is there.
+    Silent(String),
+    /// Somebody is there, or it is not clear who is to be asked.
+    Unknown(String),
+}
+
+impl Unasked {
+    fn no_mozpool() -> Self {
+        Self::Unknown("does not answer as Mozpool does; --server names the one to ask".into())
+    }
+}
+
+/// What a call without an answer means. What is said is not HTTP is an answer all the same.
+fn unheard(error: ureq::Error) -> Unasked {
+    use ureq::Error::{ConnectionFailed, HostNotFound, Io, Timeout};
+    match error {
+        Io(_) | Timeout(_) | HostNotFound | ConnectionFailed => Unasked::Silent(error.to_string()),
+        _ => Unasked::Unknown(format!("cannot be asked: {error}")),
+    }
+}
+
+/// Whose power it is, and the server that says so: the first that answers.
+fn owners(
+    args: &GuardArgs,
+    board: &BoardAddress,
+    bank: Bank,
+    relay: Option<Relay>,
+) -> Result<(Server, Vec<Owner>), Unasked> {
+    let urls = place::urls(args.server.as_deref()).map_err(Unasked::Unknown)?;
+    let mut silent = Vec::new();
+    for url in urls {
+        let server = Server::new(url, Token::find(args.token_file.as_deref()));
+        match server.owners(board, bank, relay) {
+            Ok(owners) => return Ok((server, owners)),
+            Err(Unasked::Silent(why)) => silent.push(format!("{}: {why}", server.base)),
+            Err(Unasked::Unknown(why)) => return Err(Unasked::Unknown(format!("{} {why}", server.base))),
+        }
+    }
+    Err(Unasked::Silent(silent.join("; ")))
 }
 
 /// A device whose power it is.
@@ -99,44 +133,84 @@ impl Owner {
 struct Server {
     base: String,
     agent: ureq::Agent,
+    /// Who asks; or why that is not known, which matters to servers alone that want to know it.
+    token: Result<Option<Token>, String>,
     until: Instant,
 }
 
 impl Server {
-    fn new(url: &str) -> Self {
+    fn new(base: String, token: Result<Option<Token>, String>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // They are followed by hand: the token goes along, and where https begins we end.
+            .max_redirects(0)
             .proxy(None)
             .user_agent(concat!("relayctl/", env!("CARGO_PKG_VERSION")))
             .build();
-        let base = url.trim_end_matches('/').trim_end_matches("/api").trim_end_matches('/').to_owned();
-        Self { base, agent: config.into(), until: Instant::now() + LIMIT }
+        Self { base, agent: config.into(), token, until: Instant::now() + LIMIT }
     }
 
-    fn get(&self, path: &str) -> Result<Value, String> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(format!("no answer within {} s", LIMIT.as_secs()));
+    fn get(&self, path: &str) -> Result<Value, Unasked> {
+        let unknown = |why: String| Err(Unasked::Unknown(why));
+        let mut url = format!("{}/api/{path}", self.base);
+        for _ in 0..=REDIRECTS_MAX {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Unasked::Silent(format!("no answer within {} s", LIMIT.as_secs())));
+            }
+            let mut call = self.agent.get(&url);
+            if let Ok(Some(token)) = &self.token {
+                call = call.header("Authorization", token.authorization());
+            }
+            let call = call.config().timeout_global(Some(left)).build();
+            let mut answer = call.call().map_err(unheard)?;
+            match answer.status().as_u16() {
+                200 => {
+                    let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
+                    let text = text.map_err(|e| Unasked::Unknown(format!("breaks off its answer: {e}")))?;
+                    return serde_json::from_str(&text).map_err(|_| Unasked::no_mozpool());
+                }
+                status @ (401 | 403) => return unknown(self.refused(status)),
+                status @ (301 | 302 | 307 | 308) => {
+                    match answer.headers().get("Location").and_then(|to| to.to_str().ok()) {
+                        Some(to) if to.starts_with("http://") => url = to.to_owned(),
+                        Some(to) => {
+                            return unknown(format!(
+                                "sends us on to {to}, and relayctl speaks plain http only"
+                            ));
+                        }
+                        None => return unknown(format!("answers with HTTP status {status}")),
+                    }
+                }
+                status => return unknown(format!("answers with HTTP status {status}")),
+            }
         }
-        let call = self.agent.get(format!("{}/api/{path}", self.base));
-        let call = call.config().timeout_global(Some(left)).build();
-        let mut answer = call.call().map_err(|e| e.to_string())?;
-        if answer.status() != 200 {
-            return Err(format!("HTTP status {}", answer.status().as_u16()));
+        unknown("redirects in circles".into())
+    }
+
+    /// Why a server that asks who calls says no.
+    fn refused(&self, status: u16) -> String {
+        match &self.token {
+            Ok(None) => format!(
+                "asks who calls (HTTP status {status}); --token-file, $MOZPOOL_TOKEN or ~/.config/mozpool/token says your token"
+            ),
+            Ok(Some(token)) => {
+                format!("does not take the token from {} (HTTP status {status})", token.named_by)
+            }
+            Err(why) => {
+                format!("asks who calls (HTTP status {status}), and there is no token to say it: {why}")
+            }
         }
-        let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
-        let text = text.map_err(|e| e.to_string())?;
-        serde_json::from_str(&text).map_err(|_| "it does not answer as Mozpool does".into())
     }
 
     /// The devices behind a relay, or a bank, of this board.
-    fn owners(&self, board: &BoardAddress, bank: Bank, relay: Option<Relay>) -> Result<Vec<Owner>, String> {
+    fn owners(&self, board: &BoardAddress, bank: Bank, relay: Option<Relay>) -> Result<Vec<Owner>, Unasked> {
         let place = match relay {
             Some(relay) => format!(":bank{bank}:relay{relay}"),
             None => format!(":bank{bank}:"),
         };
         let list = self.get(&format!("device/list/?details=1&relay={place}"))?;
-        let devices = list["devices"].as_array().ok_or("it does not answer as Mozpool does")?;
+        let devices = list["devices"].as_array().ok_or_else(Unasked::no_mozpool)?;
         let mut same = SameBoard::new(board, self.until);
         let mut owners = Vec::new();
         for device in devices {
@@ -228,55 +302,6 @@ fn same_name(a: &str, b: &str) -> bool {
     a == b || (!is_address(&a) && !is_address(&b) && (begins(&a, &b) || begins(&b, &a)))
 }
 
-/// The daemon to ask.
-fn address(named: Option<&str>) -> Result<String, String> {
-    let variable = || env::var(URL_VARIABLE).ok().filter(|url| !url.is_empty());
-    let url = match named.map(str::to_owned).or_else(variable) {
-        Some(url) => url,
-        None => configured()?,
-    };
-    match url.starts_with("http://") {
-        true => Ok(url),
-        false => Err(format!("`{url}` is not a server's URL; write http://host:port")),
-    }
-}
-
-/// Where the daemon of this machine listens.
-fn configured() -> Result<String, String> {
-    let path = env::var(CONFIG_VARIABLE).ok().filter(|path| !path.is_empty());
-    let path = path.as_deref().unwrap_or(CONFIG);
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        // There is none, or only the daemon may read it.
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
-            return Ok(URL.into());
-        }
-        Err(error) => return Err(format!("{path}: {error}")),
-    };
-    let table: toml::Table = text.parse().map_err(|_| format!("{path} cannot be read as TOML"))?;
-    let listen = table.get("http").and_then(|http| http.get("listen")).and_then(toml::Value::as_str);
-    let listen = match listen {
-        None => LISTEN,
-        Some(text) => {
-            text.parse().map_err(|_| format!("{path}: http.listen is not an address with a port"))?
-        }
-    };
-    Ok(local_url(listen))
-}
-
-fn local_url(listen: SocketAddr) -> String {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    match listen.port() {
-        // The system chooses it; then only the daemon's log says which.
-        0 => URL.into(),
-        port => format!("http://{}", SocketAddr::new(ip, port)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,12 +335,5 @@ mod tests {
         assert!(owner("maintenance_mode", Some(4)).is_in_use());
         assert!(owner("ready", None).is_in_use());
         assert!(owner("failed_power_cycling", None).is_in_use(), "the daemon heals it by itself");
-    }
-
-    #[test]
-    fn a_daemon_that_listens_everywhere_is_asked_here() {
-        assert_eq!(local_url("0.0.0.0:80".parse().unwrap()), "http://127.0.0.1:80");
-        assert_eq!(local_url("[::]:8080".parse().unwrap()), "http://[::1]:8080");
-        assert_eq!(local_url("127.0.0.1:0".parse().unwrap()), "http://localhost");
     }
 }

@@ -10,6 +10,7 @@ mod fake;
 mod guard;
 mod output;
 mod pages;
+mod place;
 mod signals;
 mod trace;
 mod watch;
@@ -110,7 +111,7 @@ fn guarded(
     what: &str,
 ) -> Option<Result<Answer, Failed>> {
     if !args.force
-        && let Err(why) = guard::ask(args.server.as_deref(), board, bank, relay)
+        && let Err(why) = guard::ask(args, board, bank, relay)
     {
         return Some(Err(Failed::Refused { board: board.clone(), fault: "guarded", why }));
     }

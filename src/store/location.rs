@@ -423,7 +423,10 @@ pub(super) fn io_problem(path: &Path, error: &std::io::Error) -> String {
         ErrorKind::NotFound => "; create its directory and give it to the user that runs mozpool",
         ErrorKind::PermissionDenied => "; give it and its directory to the user that runs mozpool",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space on that disk",
-        ErrorKind::ReadOnlyFilesystem => "; name a place on a disk that can be written",
+        ErrorKind::ReadOnlyFilesystem => {
+            "; name a place on a disk that can be written. Under the service unit only /var/lib/mozpool is such a place, and what \
+             ReadWritePaths= of a drop-in (`systemctl edit mozpool`) names"
+        }
         ErrorKind::NotADirectory => "; a part of the path is a file, name another place",
         _ => "",
     };

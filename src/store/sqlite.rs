@@ -464,9 +464,10 @@ fn explain(path: &str, error: &rusqlite::Error) -> ConnError {
         )),
         ErrorCode::DatabaseCorrupt => ConnError::Corrupt(format!("{path} is damaged ({error})")),
         ErrorCode::DiskFull => ConnError::Other(text("; the disk is full, free some space on it")),
-        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
-            ConnError::Other(text("; the user that runs mozpool must be able to write it and its directory"))
-        }
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => ConnError::Other(text(
+            "; the user that runs mozpool must be able to write it and its directory, and the service unit must let it: \
+                 outside of /var/lib/mozpool by ReadWritePaths= of a drop-in (`systemctl edit mozpool`)",
+        )),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => ConnError::Other(text(
             "; another program has held it for more than 5 seconds, find it with `fuser` and end it",
         )),

@@ -35,6 +35,7 @@ impl Secrets {
         let named = Regex::new(r#"(?:password_file|token_file|secret_file)\s*=\s*"?([^"&\s]+)"#);
         files.extend(all(&named, text).into_iter().map(PathBuf::from));
         known.extend(all(&Regex::new(r#"://[^:/@\s"]*:([^@\s"]+)@"#), text));
+        known.extend(lab_values(text));
         for file in files {
             known.extend(lines(&file));
         }
@@ -66,6 +67,17 @@ impl Secrets {
         }
         text
     }
+}
+
+/// What `[pxe.values]` of a configuration's text says: the lab's own words for its boot configs, keys and passwords among them.
+fn lab_values(text: &str) -> Vec<String> {
+    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
+    let values = table.get("pxe").and_then(|pxe| pxe.get("values")).and_then(toml::Value::as_table);
+    values
+        .into_iter()
+        .flat_map(|values| values.values())
+        .filter_map(|v| Some(v.as_str()?.to_owned()))
+        .collect()
 }
 
 /// What the first group of a pattern finds.
@@ -148,6 +160,9 @@ mod tests {
         let text = format!("[inventory]\ntoken_file = \"{}\"\nurl = \"http://u:pa55@x/\"\n", file.display());
         let secrets = Secrets::of(&text, None);
         assert_eq!(secrets.scrub("it said s3cr3t-of-netbox, pa55."), "it said (left out), (left out).");
+        // What a boot config was made with, in the line of a log.
+        let secrets = Secrets::of("[pxe.values]\nroot_hash = \"$6$ab\"\nn = \"1\"\n", None);
+        assert_eq!(secrets.scrub("append root=$6$ab n=1"), "append root=(left out) n=1");
     }
 
     #[test]

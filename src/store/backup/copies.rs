@@ -94,11 +94,14 @@ pub(in crate::store) fn way_out(store: &Path) -> String {
         Some(copy) => {
             let copy = copy.display();
             format!(
-                "; the newest copy that is known is {copy}: stop the daemon, then `mozpool db restore {copy}`"
+                "; the newest copy that is known is {copy}: stop the daemon, and mozpool.socket if systemd holds its ports, then \
+                 `mozpool db restore {copy}`"
             )
         }
         None => {
-            "; no backup of it is known: stop the daemon, and bring one back with `mozpool db restore`".into()
+            "; no backup of it is known: stop the daemon, and mozpool.socket if systemd holds its ports, and bring one back with \
+             `mozpool db restore`"
+                .into()
         }
     }
 }
