@@ -20,8 +20,13 @@ impl Doubted {
 
     /// For `GET health` and for monitors.
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
-        const NAMES: [&str; Doubt::ALL.len()] =
-            ["refused_foreign", "refused_no_token", "refused_other_boot", "refused_no_address"];
+        const NAMES: [&str; Doubt::ALL.len()] = [
+            "refused_foreign",
+            "refused_no_token",
+            "refused_other_boot",
+            "refused_no_address",
+            "refused_not_for_boards",
+        ];
         NAMES.into_iter().zip(&self.0).map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
 }
@@ -98,7 +103,7 @@ mod tests {
             let want = match doubt {
                 Doubt::Foreign => 1,
                 Doubt::OtherBoot => 2,
-                Doubt::NoToken | Doubt::NoAddress => 0,
+                Doubt::NoToken | Doubt::NoAddress | Doubt::NotForBoards => 0,
             };
             assert_eq!(count, want, "{name}");
         }

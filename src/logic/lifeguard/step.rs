@@ -6,8 +6,8 @@ use super::failure::{Failure, Trouble, explain};
 use super::limits::time_limit_s;
 use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
-    Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
-    SELF_HEALS_MAX, State,
+    Ask, Boot, Claim, Counter, Device, Doubt, Effect, Event, FAILURES_MAX, Facts, Ignored, Install,
+    ProbeMode, Proof, SELF_HEALS_MAX, State,
 };
 use crate::logic::attempt::{Outcome, Purpose, Turn};
 use crate::logic::check::Check;
@@ -107,6 +107,11 @@ impl Run<'_> {
         if let Some((reported, proof)) = event.reported() {
             let doubted = |doubt| Ignored::Doubted { event: reported.to_owned(), doubt };
             proof.holds_for(self.moved.next.boot_token.as_ref()).map_err(doubted)?;
+            // Whoever runs on the board reads its next token while the power cycle waits at the relay, and must not be able to say that
+            // the power was cut, or that what runs is well.
+            if event.is_for_the_hardware() && proof != Proof::Operator {
+                return Err(doubted(Doubt::NotForBoards));
+            }
         }
         match event {
             Event::Signal { signal, detail, .. } => {
