@@ -71,15 +71,31 @@ fn only_the_board_in_its_present_boot_is_believed() {
     assert!(told.iter().all(|line| !line.contains(&first) && !line.contains(&second)), "{told:?}");
     let services = daemon.get("health")["services"].clone();
     let lifeguard = services.as_array().unwrap().iter().find(|s| s["name"] == "lifeguard").unwrap().clone();
-    let counted = ["refused_foreign", "refused_no_token", "refused_other_boot", "refused_no_address"]
-        .map(|name| lifeguard["counters"][name].as_u64().unwrap());
-    assert_eq!(counted, [2, 2, 2, 0]);
+    let counted = ["foreign", "no_token", "other_boot", "no_address", "not_for_boards"]
+        .map(|reason| lifeguard["counters"][format!("refused_{reason}")].as_u64().unwrap());
+    assert_eq!(counted, [2, 2, 2, 0, 0]);
     // Neither the daemon's log nor what people are shown has a token.
     let shown = daemon.get("device/board-1/pxe").to_string();
     let said = daemon.terminate_and_hear().join("\n");
     for token in [&first, &second] {
         assert!(!said.contains(token.as_str()) && !shown.contains(token.as_str()), "{shown}\n{said}");
     }
+}
+
+#[test]
+fn no_board_speaks_for_the_hardware() {
+    let lab = Lab::new();
+    let daemon = lab.serve();
+    daemon.request();
+    let token = booting(&daemon);
+    assert_eq!(report(&daemon, OWN, Some(&token), "mobile_init_started").0, "200");
+    for event in ["image_downloading", "image_extracting", "image_rebooting"] {
+        assert_eq!(report(&daemon, OWN, Some(&token), event).0, "200", "{event}");
+    }
+    // That what it runs is well is for the checks from outside to say.
+    let (status, body) = report(&daemon, OWN, Some(&token), "ping_ok");
+    assert_eq!(status, "403", "{body}");
+    assert!(body.contains("\"not_the_board\"") && body.contains("the hardware layer finds it out"), "{body}");
 }
 
 #[test]
@@ -127,6 +143,11 @@ fn a_reload_makes_do_with_less() {
     reload("events = \"plain\"");
     assert_eq!(report(&daemon, "127.0.0.3", None, "image_extracting").0, "200");
     assert_eq!(daemon.state(), "image_extracting");
+    assert_eq!(
+        report(&daemon, OWN, None, "ping_ok").0,
+        "403",
+        "the hardware's word is no board's in any of them"
+    );
     // What people ask needed no proof in any of them.
     assert_eq!(report(&daemon, OTHER, None, "please_offline").0, "200");
 }

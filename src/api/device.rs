@@ -123,7 +123,7 @@ fn is_the_board(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<bool> {
 /// What shows that a board's report is its own, and of its present boot. Somebody who may work with the device may speak for it.
 fn proof(ctx: &Ctx<'_>, device: &DeviceView) -> Proof {
     if ctx.may_operate(device) {
-        return Proof::NotNeeded;
+        return Proof::Operator;
     }
     let from = ctx.commands.access.address_of(ctx.call);
     ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot.as_deref())

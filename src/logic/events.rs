@@ -44,6 +44,40 @@ named_enum! {
     }
 }
 
+impl Signal {
+    /// Whether it answers a question that was put to the hardware layer: no board can know that of itself.
+    pub fn is_the_hardwares(self) -> bool {
+        match self {
+            Self::PowerCycleOk
+            | Self::PowerCycleFailed
+            | Self::PingOk
+            | Self::Failed
+            | Self::CheckOk
+            | Self::Vanished
+            | Self::SutVerifyOk
+            | Self::SutSdcardOk
+            | Self::SutSdcardFailed => true,
+            Self::MobileInitStarted
+            | Self::AndroidDownloading
+            | Self::AndroidExtracting
+            | Self::AndroidRebooting
+            | Self::B2gDownloading
+            | Self::B2gExtracting
+            | Self::B2gRebooting
+            | Self::ImageDownloading
+            | Self::ImageExtracting
+            | Self::ImageRebooting
+            | Self::ImageFailed
+            | Self::MaintMode
+            | Self::SelfTestRunning
+            | Self::SelfTestOk
+            | Self::FailedSelfTest
+            | Self::MobileInitFailed
+            | Self::SecondStageFailed => false,
+        }
+    }
+}
+
 /// The event by which an installing board says how far it is; it has a percentage and moves no state.
 pub const IMAGE_PROGRESS: &str = "image_progress";
 

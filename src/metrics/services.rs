@@ -36,6 +36,8 @@ const ROWS: &[Row] = &[
     ("lifeguard", "refused_no_token", M::ReportsRefused, &["no_token"]),
     ("lifeguard", "refused_other_boot", M::ReportsRefused, &["other_boot"]),
     ("lifeguard", "refused_no_address", M::ReportsRefused, &["no_address"]),
+    ("lifeguard", "refused_not_for_boards", M::ReportsRefused, &["not_for_boards"]),
+    ("lifeguard", "reports_ignored", M::ReportsIgnored, &[]),
     ("journal", "written", M::JournalWritten, &[]),
     ("journal", "strays", M::JournalStrays, &[]),
     ("journal", "lost", M::JournalLost, &[]),

@@ -86,7 +86,8 @@ families! {
     ReadySeconds: Histogram "mozpool_request_ready_duration_seconds" [] "Time from a request to its board, ready.";
     RequestRetries: Counter "mozpool_request_retries_total" ["what"] "Times that something was counted against a limit of a request; what is the counter's name.";
 
-    ReportsRefused: Counter "mozpool_reports_refused_total" ["reason"] "Reports of boards that were not believed: from another address than the device's (foreign), without a boot token (no_token), with that of another boot (other_boot), or where the device's address would decide and is not known (no_address).";
+    ReportsRefused: Counter "mozpool_reports_refused_total" ["reason"] "Reports of boards that were not believed: from another address than the device's (foreign), without a boot token (no_token), with that of another boot (other_boot), where the device's address would decide and is not known (no_address), or of what the hardware layer alone finds out (not_for_boards).";
+    ReportsIgnored: Counter "mozpool_reports_ignored_total" [] "Reports of boards that were believed and changed nothing, because the device's state does not wait for them; its log has the first of each.";
 
     PowerOperations: Counter "mozpool_power_operations_total" ["result"] "Operations on power by relay boards and programs, by how they ended.";
     PowerMayBeOff: Counter "mozpool_power_may_be_off_total" [] "Operations on power after which the device may have been left without it; they are counted by their result, too.";

@@ -160,6 +160,10 @@ impl Ledger {
             let detail = format!("{} moved it, and was not of its present boot", heard.event);
             self.device_broke("reports of another boot change nothing", i, detail);
         }
+        if heard.is_for_the_hardware && heard.proof.is_some_and(|proof| proof != Proof::Operator) {
+            let detail = format!("{} moved it, and a board said so", heard.event);
+            self.device_broke("no board speaks for the hardware", i, detail);
+        }
         let lifeguard::Step::Moved(moved) = step else { return };
         let cycles = moved.effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
         let is_fresh = moved.next.boot_token.is_some() && moved.next.boot_token != device.boot_token;
@@ -318,12 +322,15 @@ pub(super) struct Heard {
     may_unlock: bool,
     /// What a report of a board shows.
     proof: Option<Proof>,
+    /// It is a report of what the hardware layer alone finds out.
+    is_for_the_hardware: bool,
 }
 
 impl Heard {
     pub(super) fn by_device(event: &lifeguard::Event) -> Self {
         use lifeguard::{Ask, Event};
         let proof = event.reported().map(|(_, proof)| proof);
+        let is_for_the_hardware = event.is_for_the_hardware();
         let (event, epoch, may_unlock) = match event {
             Event::Signal { signal, .. } => (signal.name(), None, false),
             Event::Answer { epoch, signal } => (signal.name(), Some(*epoch), false),
@@ -338,7 +345,7 @@ impl Heard {
             Event::Force { .. } => ("force", None, true),
             Event::Offer(_) => ("an offer by hand", None, false),
         };
-        Self { event, epoch, may_unlock, proof }
+        Self { event, epoch, may_unlock, proof, is_for_the_hardware }
     }
 
     pub(super) fn by_request(event: &mozpool::Event) -> Self {
@@ -358,6 +365,6 @@ impl Heard {
             Event::Expire { .. } => ("expire", None),
             Event::Renew { .. } => ("renew", None),
         };
-        Self { event, epoch, may_unlock: false, proof: None }
+        Self { event, epoch, may_unlock: false, proof: None, is_for_the_hardware: false }
     }
 }

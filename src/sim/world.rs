@@ -458,6 +458,9 @@ impl World {
         if self.dice.chance(faults.message_comes_twice()) {
             self.stats().fault("events of boards twice");
             self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal, proof });
+            // What runs on a board may lie as well, with the token of its boot.
+            let signal = Signal::PingOk;
+            self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal, proof });
         } else if self.dice.chance(faults.message_is_late()) {
             self.stats().fault("events of boards late");
             self.agenda.put(now_ms + late_ms, What::LateEvent { board: number, signal, proof });

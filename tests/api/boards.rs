@@ -67,6 +67,7 @@ fn what_is_not_believed_is_forbidden_and_not_to_be_said_again() {
         (Doubt::NoToken, 403, "not_the_board"),
         (Doubt::OtherBoot, 403, "not_the_board"),
         (Doubt::NoAddress, 503, "address_unknown"),
+        (Doubt::NotForBoards, 403, "not_the_board"),
     ] {
         let world = world(BoardEvents::Token, Some("127.0.0.1"), &[]);
         let why = Ignored::Doubted { event: "mobile_init_started".into(), doubt };
@@ -103,7 +104,7 @@ fn where_callers_are_known_boards_show_their_boot_and_people_their_token() {
     }
     assert_eq!(world.heard(), "panda-0001 Please(SelfTest)", "once");
     // Who may work with the device may speak for it; others are no better than nobody.
-    assert_eq!(shown(&world, &[&operator]), "NotNeeded");
+    assert_eq!(shown(&world, &[&operator]), "Operator");
     for who in [&viewer, &requester, &elsewhere] {
         assert_eq!(shown(&world, &[who]), "Boot(None)");
     }

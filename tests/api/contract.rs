@@ -44,7 +44,7 @@ fn other_state(world: &World) {
 }
 
 fn not_now(world: &World) {
-    let why = Ignored::NotExpected { event: "ping_ok", state: State::New };
+    let why = Ignored::NotExpected { event: "self_test_ok", state: State::New };
     world.answers().device.push_back(DeviceAnswer::Ignored { state: State::New, why });
 }
 
@@ -83,9 +83,9 @@ const CONTRACT: &[(&str, Prepare, &str, Answer)] = &[
     ("GET environment/list", NOTHING, "", Is(r#"200 {"environments":["production","tests"]}"#)),
     ("GET image/list", NOTHING, "", Keys("/images/0", "id name boot_config_keys can_reuse has_sut_agent hidden")),
     // Devices.
-    ("GET device/panda-0001/event/ping_ok", NOTHING, "", Is(r#"200 {"accepted":true,"state":"ready"}"#)),
-    ("POST device/panda-0001/event/ping_ok", not_now, "",
-        Is(r#"200 {"accepted":false,"state":"new","why":"ignored event ping_ok in state new"}"#)),
+    ("GET device/panda-0001/event/self_test_ok", NOTHING, "", Is(r#"200 {"accepted":true,"state":"ready"}"#)),
+    ("POST device/panda-0001/event/self_test_ok", not_now, "",
+        Is(r#"200 {"accepted":false,"state":"new","why":"ignored event self_test_ok in state new"}"#)),
     ("POST device/panda-0001/state-change/ready/to/new", NOTHING, "", Is("200 {}")),
     ("POST device/panda-0001/state-change/ready/to/new", other_state, "",
         Is(r#"409 {"error":{"code":"conflict","message":"the device is in state new, not ready; look again and repeat if still wanted"}}"#)),

@@ -4,6 +4,7 @@
 
 use super::steps::Said;
 use super::*;
+use crate::logic::lifeguard::Proof;
 
 impl Lifeguard {
     /// Decides on every item in order, commits all at once, and acts on what was committed.
@@ -32,6 +33,8 @@ impl Lifeguard {
                 Event::Signal { signal, detail, .. } => Some((*signal, detail.clone())),
                 _ => None,
             };
+            // An operator is told each time; a board may say it a thousand times a second.
+            let is_boards = event.reported().is_some_and(|(_, proof)| proof != Proof::Operator);
             let facts = Facts {
                 catalog: &self.catalog,
                 hardware: entry.info.hardware,
@@ -48,6 +51,9 @@ impl Lifeguard {
                             self.tell_event(&device, now, signal, Said::Ignored(why.to_string()));
                         }
                     }
+                    self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
+                }
+                Step::Ignored(why) if is_boards && !self.ignore_report(&device, &why) => {
                     self.reply(&device, asker, DeviceAnswer::Ignored { state: before, why });
                 }
                 Step::Ignored(why) => {

@@ -63,8 +63,39 @@ fn what_is_not_of_the_present_boot_changes_nothing_and_is_told_once() {
     assert!(told.iter().all(|line| !line.contains(&token.text())), "{told:?}");
     let counted: Vec<u64> =
         w.lifeguard.as_ref().expect("it lives").0.doubted().rows().iter().map(|(_, n)| *n).collect();
-    assert_eq!(counted, [2, 1, 2, 0]);
+    assert_eq!(counted, [2, 1, 2, 0, 0, 0]);
     assert_eq!(w.token("b2"), None, "nobody has booted it");
+}
+
+#[test]
+fn what_is_believed_and_ignored_is_told_once_for_each_state() {
+    let mut w = World::of(1);
+    let token = booting(&mut w);
+    for _ in 0..3 {
+        for signal in [Signal::SelfTestOk, Signal::MaintMode] {
+            let answer = w.shows("b1", signal, Proof::Boot(Some(token)));
+            assert!(matches!(answer, DeviceAnswer::Ignored { .. }), "{signal}: {answer:?}");
+        }
+    }
+    let is_told = |line: JournalLine| match line {
+        JournalLine::Device { message, .. } => message.starts_with("ignored event"),
+        JournalLine::Step { step, .. } => step.what.starts_with("ignored event"),
+        _ => false,
+    };
+    assert_eq!(
+        w.lines.try_iter().filter(|line| is_told(line.clone())).count(),
+        4,
+        "in the log and the attempt"
+    );
+    let layer = &w.lifeguard.as_ref().expect("it lives").0;
+    assert_eq!(layer.doubted().rows().last(), Some(&("reports_ignored", 6)));
+    w.says("b1", Signal::MobileInitStarted);
+    w.shows("b1", Signal::SelfTestOk, Proof::Boot(Some(token)));
+    assert_eq!(
+        w.lines.try_iter().filter(|line| is_told(line.clone())).count(),
+        2,
+        "in another state once more"
+    );
 }
 
 #[test]

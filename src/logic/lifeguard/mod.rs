@@ -213,6 +213,11 @@ impl Event {
             | Self::Offer(_) => None,
         }
     }
+
+    /// Whether it reports what the hardware layer alone can find out.
+    pub fn is_for_the_hardware(&self) -> bool {
+        matches!(self, Self::Signal { signal, .. } if signal.is_the_hardwares())
+    }
 }
 
 /// What a probe of the board's health is to find out.

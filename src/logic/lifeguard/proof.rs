@@ -69,7 +69,9 @@ impl FromStr for BootToken {
 /// What shows that a report comes from the board, and from its present boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// None is needed: somebody says it who may, or this lab believes all that it is told.
+    /// Somebody says it who may operate the device.
+    Operator,
+    /// None beyond what was seen: it comes from the board's address where that decides, or this lab believes all boards.
     NotNeeded,
     /// It may come from the board; the boot token that it shows, if any, decides.
     Boot(Option<BootToken>),
@@ -90,6 +92,8 @@ named_enum! {
         OtherBoot = "other_boot",
         /// The board's address would decide, and is not known.
         NoAddress = "no_address",
+        /// It is an answer of the hardware layer, which no board can know of itself.
+        NotForBoards = "not_for_boards",
     }
 }
 
@@ -107,6 +111,9 @@ impl Doubt {
             Self::NoAddress => {
                 "the device's address is not known here, so nobody can tell whether it comes from there"
             }
+            Self::NotForBoards => {
+                "no board can say it: the hardware layer finds it out; who may operate the device can say it with a token of the API"
+            }
         }
     }
 }
@@ -118,7 +125,7 @@ impl Proof {
     /// Why it is not.
     pub fn holds_for(self, present: Option<&BootToken>) -> Result<(), Doubt> {
         match (self, present) {
-            (Self::NotNeeded, _) => Ok(()),
+            (Self::Operator | Self::NotNeeded, _) => Ok(()),
             (Self::Foreign, _) => Err(Doubt::Foreign),
             (Self::NoAddress, _) => Err(Doubt::NoAddress),
             (Self::Boot(None), _) => Err(Doubt::NoToken),
@@ -151,6 +158,7 @@ mod tests {
     fn only_the_token_of_the_present_boot_is_proof() {
         let [now, before] = [BootToken::new([1; 16]), BootToken::new([2; 16])];
         for (proof, present, want) in [
+            (Proof::Operator, None, Ok(())),
             (Proof::NotNeeded, None, Ok(())),
             (Proof::Boot(Some(now)), Some(now), Ok(())),
             (Proof::Boot(Some(before)), Some(now), Err(Doubt::OtherBoot)),

@@ -6,8 +6,8 @@ use super::failure::{Failure, Trouble, explain};
 use super::limits::time_limit_s;
 use super::table::{Count, Enter, Go, OverLimit, Please, SOON_MAX, at_rest, def};
 use super::{
-    Ask, Boot, Claim, Counter, Device, Effect, Event, FAILURES_MAX, Facts, Ignored, Install, ProbeMode,
-    SELF_HEALS_MAX, State,
+    Ask, Boot, Claim, Counter, Device, Doubt, Effect, Event, FAILURES_MAX, Facts, Ignored, Install,
+    ProbeMode, Proof, SELF_HEALS_MAX, State,
 };
 use crate::logic::attempt::{Outcome, Purpose, Turn};
 use crate::logic::check::Check;
@@ -16,6 +16,10 @@ use crate::logic::ids::{ImageName, MAINTENANCE_IMAGE, PxeConfigName, SELF_TEST_I
 use crate::logic::machine::Epoch;
 use crate::logic::time::Timestamp;
 use std::sync::Arc;
+
+/// While more than so many tenths of its time limit are left, progress without a higher percentage changes nothing: ten commits for
+/// each limit at most, and a board that falls silent is given nine tenths of it at least.
+const PROGRESS_TENTHS: u8 = 9;
 
 /// What an event does to a device.
 #[must_use]
@@ -107,6 +111,11 @@ impl Run<'_> {
         if let Some((reported, proof)) = event.reported() {
             let doubted = |doubt| Ignored::Doubted { event: reported.to_owned(), doubt };
             proof.holds_for(self.moved.next.boot_token.as_ref()).map_err(doubted)?;
+            // Whoever runs on the board reads its next token while the power cycle waits at the relay, and must not be able to say that
+            // the power was cut, or that what runs is well.
+            if event.is_for_the_hardware() && proof != Proof::Operator {
+                return Err(doubted(Doubt::NotForBoards));
+            }
         }
         match event {
             Event::Signal { signal, detail, .. } => {
@@ -150,11 +159,7 @@ impl Run<'_> {
                 | State::B2gDownloading
                 | State::B2gExtracting
                 | State::ImageDownloading
-                | State::ImageExtracting => {
-                    self.moved.next.progress = Some(percent.min(100));
-                    self.arm();
-                    Ok(())
-                }
+                | State::ImageExtracting => self.progress(percent.min(100)),
                 _ => Err(Ignored::NotExpected { event: crate::logic::events::IMAGE_PROGRESS, state }),
             },
             Event::Unknown { name, .. } => Err(Ignored::UnknownEvent(name)),
@@ -197,6 +202,23 @@ impl Run<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// An installation goes on. More is news; the same again (an image of unknown size has no percentage) starts the limit anew, but
+    /// not with each of the many that a board may send: each is a commit.
+    fn progress(&mut self, percent: u8) -> Applied {
+        let next = &mut self.moved.next;
+        let is_more = next.progress.is_none_or(|before| before < percent);
+        let limit_s = time_limit_s(next, self.facts.catalog, self.facts.hardware).unwrap_or_default();
+        let left_ms = next.deadline.map_or(0, |at| at.ms_since(self.now));
+        if !is_more && left_ms > i64::from(limit_s) * 1000 * i64::from(PROGRESS_TENTHS) / 10 {
+            return Err(Ignored::AsItWas);
+        }
+        if is_more {
+            next.progress = Some(percent);
+        }
+        self.arm();
+        Ok(())
     }
 
     fn current(&self, epoch: Epoch) -> Applied {

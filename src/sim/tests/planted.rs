@@ -77,6 +77,26 @@ fn reports_whose_boot_nobody_checks() {
     found(Plant { device: Some(rule), ..Plant::default() }, "messages=5,boards=3", &rules);
 }
 
+/// Whoever runs on a board is believed that it is well.
+#[test]
+fn boards_that_speak_for_the_hardware() {
+    let rule = || -> lifeguard::Rule {
+        Box::new(|device, facts, event, now| {
+            let event = match event {
+                Event::Signal { signal, detail, proof }
+                    if proof.holds_for(device.boot_token.as_ref()).is_ok() =>
+                {
+                    Event::Signal { signal, detail, proof: Proof::Operator }
+                }
+                other => other,
+            };
+            step(device, facts, event, now)
+        })
+    };
+    let rules = ["no board speaks for the hardware"];
+    found(Plant { device: Some(rule), ..Plant::default() }, "messages=5", &rules);
+}
+
 /// A second try to boot the live system is made with the token of the first.
 #[test]
 fn a_boot_token_that_is_used_again() {

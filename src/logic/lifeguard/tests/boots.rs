@@ -62,6 +62,36 @@ fn all_that_a_board_reports_needs_the_token_and_nothing_else_does() {
 }
 
 #[test]
+fn no_board_speaks_for_the_hardware_and_none_begins_before_its_power_was_cut() {
+    let operator = |signal| Event::Signal { signal, detail: None, proof: Proof::Operator };
+    for state in S::ALL {
+        for signal in Sig::ALL.iter().copied().filter(|signal| signal.is_the_hardwares()) {
+            let mut d = Story::of(*state);
+            let token = BootToken::new([7; BootToken::BYTES]);
+            d.device.boot_token = Some(token);
+            let before = d.device.clone();
+            for proof in [Proof::Boot(Some(token)), Proof::NotNeeded] {
+                let why = d.try_hear(Event::Signal { signal, detail: None, proof });
+                let doubt = Doubt::NotForBoards;
+                assert_eq!(why, Err(Ignored::Doubted { event: signal.name().into(), doubt }), "{state}");
+                assert_eq!(d.device, before, "{state} {signal}");
+            }
+        }
+    }
+    let mut d = Story::of(S::Ready).running("debian");
+    let token = d.next_token();
+    assert_eq!(d.hear(Event::Please(Ask::Image(install("debian")))), S::PxePowerCycling);
+    // What still runs has read the token that is offered already; its power goes with the relay's next click.
+    let before = d.device.clone();
+    for signal in Sig::ALL.iter().copied() {
+        assert!(d.reports(signal, token).is_err(), "{signal}");
+        assert_eq!(d.device, before, "{signal}");
+    }
+    assert_eq!(d.hear(operator(Sig::PowerCycleOk)), S::PxeBooting, "who may operate it says what they see");
+    assert_eq!(d.reports(Sig::MobileInitStarted, token), Ok(S::MobileInitStarted));
+}
+
+#[test]
 fn what_boots_its_own_disk_has_no_live_system_that_could_report() {
     let mut d = Story::of(S::Ready).running("debian");
     let token = booting(&mut d);
