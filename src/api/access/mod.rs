@@ -21,12 +21,13 @@ use crate::access::{
     Caller, Denied, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
+use crate::layers::http::Client;
 use crate::logic::time::Timestamp;
 use crate::store::{AuditRow, DeviceView, RequestView, ServerRow, TokenRow};
 use known::Known;
 use std::net::IpAddr;
 use std::time::Duration;
-use tries::Tries;
+use tries::{LeftOut, Tries};
 
 /// The cookie of a session.
 pub const COOKIE: &str = "mozpool_session";
@@ -119,7 +120,8 @@ impl Access {
     }
 
     /// Waits a moment until all that was done is written down.
-    pub(super) fn settle(&self) {
+    pub(super) fn settle(&self, now: Timestamp) {
+        self.tell_left_out(self.refusals.over(now));
         self.auditor.settle(SETTLE_WAIT);
     }
 
@@ -130,12 +132,28 @@ impl Access {
 
     /// Counts a call from this address that came to nothing; whether it is to be told.
     fn note_refusal(&self, address: &str, now: Timestamp) -> bool {
-        let (few, over) = self.refusals.failed(address, now);
-        for (address, more) in over {
-            self.auditor.note(Note::Entry(Box::new(told::left_out(address, more, now))));
-        }
+        let (few, over) = self.refusals.failed(client(address), now);
+        self.tell_left_out(over);
         few
     }
+
+    fn tell_left_out(&self, over: Vec<LeftOut>) {
+        for left_out in over {
+            self.auditor.note(Note::Entry(Box::new(told::left_out(left_out))));
+        }
+    }
+}
+
+/// What was only counted until the server ends is not lost with it.
+impl Drop for Access {
+    fn drop(&mut self) {
+        self.tell_left_out(self.refusals.end());
+    }
+}
+
+/// Who counts as one for what is limited; nothing for what is no address.
+fn client(address: &str) -> Option<Client> {
+    address.parse().ok().map(Client::of)
 }
 
 /// Somebody who calls, and by what.
@@ -358,13 +376,13 @@ impl<'a> Ctx<'a> {
     /// Somebody has shown a wrong token to log in.
     pub(super) fn note_failed_login(&self) {
         let access = self.access();
-        access.logins.failed(&access.address_of(self.call), self.now);
+        access.logins.failed(client(&access.address_of(self.call)), self.now);
     }
 
     /// Too many logins from this address have failed of late.
     pub(super) fn has_tried_too_often(&self) -> bool {
         let access = self.access();
-        access.logins.are_too_many(&access.address_of(self.call), self.now)
+        access.logins.are_too_many(client(&access.address_of(self.call)), self.now)
     }
 }
 
