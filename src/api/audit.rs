@@ -23,7 +23,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply> {
     let (who, what) = (text("who")?, text("what")?);
     // One more than is shown tells whether there are more.
     let search = AuditSearch { before, since: None, who, what, limit: limit + 1 };
-    ctx.commands.access.settle();
+    ctx.commands.access.settle(ctx.now);
     let mut entries = ctx.store.audit(&search)?;
     let more = entries.len() > limit;
     entries.truncate(limit);

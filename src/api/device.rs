@@ -74,7 +74,7 @@ pub(super) fn state(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
         return Ok(reply);
     }
     Ok(reply
-        .with("Cache-Control", format!("public, max-age={STATE_MAX_AGE_S}"))
+        .with("Cache-Control", format!("private, max-age={STATE_MAX_AGE_S}"))
         .with("Expires", http_date(ctx.now.plus_s(STATE_MAX_AGE_S))))
 }
 
@@ -213,7 +213,7 @@ pub(super) fn force(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
             format!("there is no state `{}`; the states are {}", wanted.escape_debug(), names.join(", "));
         return Err(ApiError::BadValue { why });
     };
-    let event = Event::Force { from: ctx.param("from").to_owned(), to, who: ctx.call.peer.clone() };
+    let event = Event::Force { from: ctx.param("from").to_owned(), to, who: ctx.named() };
     match ctx.commands.device_event(&device.name, event)? {
         DeviceAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
         DeviceAnswer::Ignored { why, .. } => Err(ApiError::Conflict { why: why.to_string() }),

@@ -134,6 +134,8 @@ pub struct Ctx<'a> {
     who: Option<String>,
     /// Who calls.
     caller: Caller,
+    /// The same by what their token is for, on a server that asks nobody.
+    own: Option<Caller>,
     /// By what they are known.
     key: Option<Key>,
     /// When their session, or their token, ends.
@@ -166,6 +168,7 @@ impl<'a> Ctx<'a> {
             shelf: None,
             who: None,
             caller,
+            own: None,
             key: None,
             session_ends: None,
             made: None,

@@ -155,7 +155,7 @@ pub(super) fn log(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
 pub(super) fn renew(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let duration_s = duration(ctx, read_renew(&ctx.body()?)?)?;
     let renew = RequestEvent::Renew { expires: ctx.now.plus_s(duration_s) };
-    match ctx.commands.request_event(request.machine.id, renew, &ctx.call.peer)? {
+    match ctx.commands.request_event(request.machine.id, renew, &ctx.named())? {
         RequestAnswer::Accepted { .. } => Ok(Reply::empty(204)),
         RequestAnswer::Ignored { state, .. } => Err(ended(request, state.name())),
         RequestAnswer::UnknownRequest => Err(ended(request, "closed")),
@@ -167,7 +167,7 @@ pub(super) fn renew(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
 pub(super) fn close(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let (who, reason) = read_return(&ctx.call.body);
     let close = RequestEvent::Close { who, reason };
-    match ctx.commands.request_event(request.machine.id, close, &ctx.call.peer)? {
+    match ctx.commands.request_event(request.machine.id, close, &ctx.named())? {
         RequestAnswer::Accepted { .. } | RequestAnswer::Ignored { .. } | RequestAnswer::UnknownRequest => {
             Ok(Reply::empty(204))
         }
@@ -182,11 +182,11 @@ pub(super) fn event(ctx: &mut Ctx<'_>, request: &RequestView) -> Result<Reply> {
     let name = ctx.param("event");
     let Some(signal) = Signal::parse(name) else {
         let shown = name.escape_debug();
-        log::warn!("request={} ignored unknown event {shown} from {}", request.machine.id, ctx.call.peer);
+        log::warn!("request={} ignored unknown event {shown} from {}", request.machine.id, ctx.named());
         return Ok(Reply::json(&Nothing {}));
     };
     let event = RequestEvent::Signal { signal, result };
-    match ctx.commands.request_event(request.machine.id, event, &ctx.call.peer)? {
+    match ctx.commands.request_event(request.machine.id, event, &ctx.named())? {
         RequestAnswer::Accepted { .. } => Ok(Reply::json(&Nothing {})),
         RequestAnswer::Ignored { why, .. } => {
             log::warn!("request={} {why}", request.machine.id);

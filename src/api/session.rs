@@ -4,11 +4,11 @@
 //! so that every server of the pool knows it.
 
 use super::Ctx;
-use super::access::COOKIE;
+use super::access::{cookie_name, is_https};
 use super::body::Body;
 use super::reply::{ApiError, Reply, Result};
 use super::types::SessionBody;
-use crate::access::{Caller, SESSION_LIFE_S, Secret, Via};
+use crate::access::{Caller, Digest, SESSION_LIFE_S, Secret, Via};
 use crate::logic::time::Timestamp;
 use crate::store::{NewSession, SessionsMax};
 
@@ -21,7 +21,8 @@ pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
     if ctx.has_tried_too_often() {
         return Err(ApiError::TooManyTries);
     }
-    // Of what browsers before have left nothing counts: who logs in is who shows a token.
+    // Of what browsers before have left nothing counts: who logs in is who shows a token. A session of before ends with that.
+    let before = own_session(ctx);
     ctx.caller = Caller::nobody();
     let digest = Secret::read_token(text.trim()).map(|secret| secret.digest());
     let row = match &digest {
@@ -40,12 +41,24 @@ pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
         // It was revoked since it was looked up.
         return Err(failed(ctx));
     }
+    if let Some(before) = before {
+        ctx.store.end_session(&before)?;
+        ctx.commands.access.forget();
+    }
     ctx.caller = Caller::known(row.name, row.role, row.environments, Via::Session);
     ctx.caller.csrf = Some(secret.csrf());
     ctx.session_ends = Some(ends);
     let age_s = ends.0.saturating_sub(ctx.now.0) / 1000;
     let cookie = cookie(ctx, secret.text(), age_s);
     Ok(show(ctx)?.with("Set-Cookie", cookie))
+}
+
+/// The session that calls. Whatever else a cookie says is none, and costs the store nothing.
+fn own_session(ctx: &Ctx<'_>) -> Option<Digest> {
+    let is_known = ctx.caller.via == Via::Session;
+    let name = cookie_name(&ctx.settings.public_url);
+    let secret = ctx.call.credentials.cookie(name).and_then(Secret::read);
+    secret.filter(|_| is_known).map(|secret| secret.digest())
 }
 
 fn failed(ctx: &Ctx<'_>) -> ApiError {
@@ -61,18 +74,16 @@ pub(super) fn show(ctx: &mut Ctx<'_>) -> Result<Reply> {
 }
 
 pub(super) fn end(ctx: &mut Ctx<'_>) -> Result<Reply> {
-    // Whatever else a cookie says is no session, and costs the store nothing.
-    let is_known = ctx.caller.via == Via::Session;
-    let secret = ctx.call.credentials.cookie(COOKIE).and_then(Secret::read);
-    if let Some(secret) = secret.filter(|_| is_known) {
-        ctx.store.end_session(&secret.digest())?;
+    if let Some(session) = own_session(ctx) {
+        ctx.store.end_session(&session)?;
         ctx.commands.access.forget();
     }
     Ok(Reply::empty(204).with("Set-Cookie", cookie(ctx, "", 0)))
 }
 
-/// A cookie that comes back to this host alone, from its own pages alone, and that no script reads (RFC 6265bis).
+/// A cookie that comes back to this host alone, whatever its port, from its own pages alone, and that no script reads (RFC 6265bis).
 fn cookie(ctx: &Ctx<'_>, value: &str, age_s: i64) -> String {
-    let secure = if ctx.settings.public_url.starts_with("https://") { "; Secure" } else { "" };
-    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
+    let url = &ctx.settings.public_url;
+    let (name, secure) = (cookie_name(url), if is_https(url) { "; Secure" } else { "" });
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
 }

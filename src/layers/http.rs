@@ -28,6 +28,7 @@ mod write;
 
 use self::access::AccessLog;
 use self::body::{BodyIs, body_of, read_body};
+pub(crate) use self::client::Client;
 use self::connection::Home;
 use self::front::{Front, Limits, Listening, With};
 use self::head::Length;

@@ -111,6 +111,20 @@ fn where_callers_are_known_boards_show_their_boot_and_people_their_token() {
 }
 
 #[test]
+fn on_a_server_that_asks_nobody_a_token_speaks_for_boards_by_its_own_role() {
+    let world = world(BoardEvents::Token, Some("127.0.0.1"), &[]);
+    let as_role = |name, role, environments| bearer(&token(&world, name, role, environments, None));
+    let operator = as_role("op", Role::Operator, &[]);
+    assert_eq!(shown(&world, &[&operator]), "NotNeeded");
+    for who in [as_role("eve", Role::Viewer, &[]), as_role("else", Role::Operator, &["tests"])] {
+        assert_eq!(shown(&world, &[&who]), "Boot(None)");
+        let off = world.call("POST", "/api/device/panda-0001/power-off", &[&who], b"");
+        assert_eq!(off.status, 200, "what anybody may they may, too");
+        world.heard();
+    }
+}
+
+#[test]
 fn a_boot_config_is_for_the_board_and_for_who_may_read() {
     const CONFIG: &str = "/api/device/panda-0001/bootconfig/";
     let boot = format!("Mozpool-Boot: {TOKEN}");

@@ -96,7 +96,7 @@ fn a_state_may_be_kept_for_five_seconds_if_it_was_asked_for_so() {
     assert_eq!((fresh.header("cache-control"), fresh.header("expires")), (None, None));
     let kept = world.get("/api/device/panda-0001/state/?cache=1");
     assert_eq!(kept.line(), r#"200 {"state":"ready"}"#);
-    assert_eq!(kept.header("cache-control"), Some("public, max-age=5"));
+    assert_eq!(kept.header("cache-control"), Some("private, max-age=5"));
     assert_eq!(kept.header("expires"), Some("Sun, 22 Nov 2026 11:49:11 GMT"));
 }
 

@@ -4,7 +4,7 @@ use crate::client::{Answer, connect};
 use crate::rights::{asking, audit, bearer, token};
 use crate::world::{NOW, Options, World, start_with};
 use mozpool::access::{Errand, Mode, Role, Ticket, Wish, split_ticket, with_ticket};
-use mozpool::api::access::Rules;
+use mozpool::api::access::{Rules, cookie_name};
 use mozpool::clock::Timestamp;
 use mozpool::seal::Secret;
 use mozpool::store::TokenRow;
@@ -102,6 +102,26 @@ fn a_session_ends_after_twelve_hours_and_with_its_token() {
 }
 
 #[test]
+fn who_logs_in_anew_ends_the_session_of_before() {
+    let world = asking();
+    let (ann, bob) =
+        (token(&world, "ann", Role::Admin, &[], None), token(&world, "bob", Role::Viewer, &[], None));
+    let page = log_in(&world, &ann);
+    let wrong = world.call("POST", "/api/session", &[&page.cookie], br#"{"token":"x"}"#);
+    assert_eq!(wrong.status, 401);
+    assert_eq!(page.call("GET", "/api/device/list").status, 200, "nobody has logged in");
+    let body = format!(r#"{{"token":"{bob}"}}"#);
+    assert_eq!(world.call("POST", "/api/session", &[&page.cookie], body.as_bytes()).status, 200);
+    assert_eq!(page.call("GET", "/api/device/list").status, 401);
+}
+
+#[test]
+fn a_cookie_of_https_is_one_that_only_the_host_itself_can_give() {
+    assert_eq!(cookie_name("http://pool.lab:8080"), "mozpool_session");
+    assert_eq!(cookie_name("https://pool.lab"), "__Host-mozpool_session");
+}
+
+#[test]
 fn a_session_is_known_to_every_server_with_the_same_store() {
     let world = asking();
     let ann = token(&world, "ann", Role::Viewer, &[], None);
@@ -161,6 +181,9 @@ fn a_proxy_that_is_trusted_names_users_and_addresses() {
         "a foreign page cannot send the header"
     );
     let forwarded = "X-Forwarded-For: 1.2.3.4, 192.0.2.7, 10.0.0.9";
+    let force = "/api/device/panda-0001/state-change/ready/to/locked_out";
+    assert_eq!(world.call("POST", force, &[user, &csrf, forwarded], b"").status, 200);
+    assert!(world.heard().contains(r#"who: "ann@lab""#), "logs name who it was, and not the proxy");
     assert_eq!(world.call("POST", POWER_OFF, &[user, &csrf, forwarded], b"").status, 200);
     for wrong in [
         &["X-Remote-User: eve"][..],
@@ -275,4 +298,16 @@ fn streams_end_with_the_token_of_who_listens() {
         }
         assert!(rest.ends_with("0\r\n\r\n"), "it ends as streams do: {rest}");
     }
+}
+
+#[test]
+fn who_waits_for_changes_is_told_none_that_happen_after_their_token_is_gone() {
+    let rules = Rules { recheck: Duration::from_millis(50), ..Rules::of(Mode::Token) };
+    let world = start_with(&Options { rules, ..Options::default() });
+    let ann = token(&world, "ann", Role::Viewer, &[], None);
+    let last = world.call("GET", "/api/events?timeout=0", &[&bearer(&ann)], b"").json()["last"].to_string();
+    world.location.open().unwrap().revoke_token("ann").unwrap();
+    // It is still known for a moment, and so begins to wait.
+    let answer = world.call("GET", &format!("/api/events?after={last}&timeout=1"), &[&bearer(&ann)], b"");
+    assert_eq!(answer.error(), (401, "unauthorized".into()));
 }

@@ -35,8 +35,8 @@ type Found = (TokenRow, Option<Timestamp>);
 #[derive(Debug, Default)]
 pub(super) struct Known {
     callers: Mutex<HashMap<Key, (Found, Instant)>>,
-    /// On which day a token was said to be used.
-    used: Mutex<HashMap<String, Timestamp>>,
+    /// On which day a token was said to be used, by its name and when it was made: the name may be given again.
+    used: Mutex<HashMap<(String, Timestamp), Timestamp>>,
 }
 
 impl Known {
@@ -98,15 +98,16 @@ impl Known {
     }
 
     /// Nobody has said yet that the token was used today.
-    pub(super) fn is_first_use(&self, name: &str, today: Timestamp) -> bool {
+    pub(super) fn is_first_use(&self, token: &TokenRow, today: Timestamp) -> bool {
+        let key = (token.name.clone(), token.made);
         let mut used = lock(&self.used);
-        if used.get(name).is_some_and(|day| *day >= today) {
+        if used.get(&key).is_some_and(|day| *day >= today) {
             return false;
         }
         if used.len() >= KNOWN_MAX {
             used.clear();
         }
-        used.insert(name.to_owned(), today);
+        used.insert(key, today);
         true
     }
 }
@@ -117,4 +118,23 @@ fn good((row, ends): Found, now: Timestamp) -> Option<Found> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Role, Wish};
+
+    #[test]
+    fn a_token_that_is_made_anew_under_its_name_is_used_for_the_first_time() {
+        let known = Known::default();
+        let wish =
+            Wish { name: "ci".into(), role: Role::Viewer, environments: vec![], days: None, proxy: false };
+        let token = |made| TokenRow::new(wish.clone(), Timestamp(made));
+        let (today, tomorrow) = (Timestamp(0), Timestamp(86_400_000));
+        assert!(known.is_first_use(&token(1), today));
+        assert!(!known.is_first_use(&token(1), today));
+        assert!(known.is_first_use(&token(2), today));
+        assert!(known.is_first_use(&token(1), tomorrow));
+    }
 }

@@ -21,23 +21,38 @@ use crate::access::{
     Caller, Denied, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
+use crate::layers::http::Client;
 use crate::logic::time::Timestamp;
 use crate::store::{AuditRow, DeviceView, RequestView, ServerRow, TokenRow};
 use known::Known;
 use std::net::IpAddr;
 use std::time::Duration;
-use tries::Tries;
+use tries::{LeftOut, Tries};
 
 /// The cookie of a session.
-pub const COOKIE: &str = "mozpool_session";
+const COOKIE: &str = "mozpool_session";
+/// The same where pages come by https: a browser takes one of this name from the host itself alone, and by https alone
+/// (RFC 6265bis section 4.1.3.2), so neither a neighbour in the same domain nor who stands in a network's way can place one.
+const HOST_COOKIE: &str = "__Host-mozpool_session";
 /// The header that a page sends with each call that changes something.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
-/// A stream is looked at so often.
-pub const RECHECK: Duration = Duration::from_secs(30);
+/// Whether a listener still may is looked at so often. A stream on which nothing happens looks up every 15 seconds, and what was known
+/// for half of this counts: so none is there half a minute after its token was revoked.
+pub const RECHECK: Duration = Duration::from_secs(10);
 /// How long a reader of the audit log waits for what has just been done: a commit takes milliseconds.
 const SETTLE_WAIT: Duration = Duration::from_secs(2);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
+
+/// Whether clients reach the server by https.
+pub fn is_https(public_url: &str) -> bool {
+    public_url.starts_with("https://")
+}
+
+/// The name of a session's cookie for a server that clients reach there.
+pub fn cookie_name(public_url: &str) -> &'static str {
+    if is_https(public_url) { HOST_COOKIE } else { COOKIE }
+}
 
 /// What holds for this server.
 #[derive(Debug, Clone)]
@@ -119,7 +134,8 @@ impl Access {
     }
 
     /// Waits a moment until all that was done is written down.
-    pub(super) fn settle(&self) {
+    pub(super) fn settle(&self, now: Timestamp) {
+        self.tell_left_out(self.refusals.over(now));
         self.auditor.settle(SETTLE_WAIT);
     }
 
@@ -130,17 +146,35 @@ impl Access {
 
     /// Counts a call from this address that came to nothing; whether it is to be told.
     fn note_refusal(&self, address: &str, now: Timestamp) -> bool {
-        let (few, over) = self.refusals.failed(address, now);
-        for (address, more) in over {
-            self.auditor.note(Note::Entry(Box::new(told::left_out(address, more, now))));
-        }
+        let (few, over) = self.refusals.failed(client(address), now);
+        self.tell_left_out(over);
         few
     }
+
+    fn tell_left_out(&self, over: Vec<LeftOut>) {
+        for left_out in over {
+            self.auditor.note(Note::Entry(Box::new(told::left_out(left_out))));
+        }
+    }
+}
+
+/// What was only counted until the server ends is not lost with it.
+impl Drop for Access {
+    fn drop(&mut self) {
+        self.tell_left_out(self.refusals.end());
+    }
+}
+
+/// Who counts as one for what is limited; nothing for what is no address.
+fn client(address: &str) -> Option<Client> {
+    address.parse().ok().map(Client::of)
 }
 
 /// Somebody who calls, and by what.
 struct Identified {
     caller: Caller,
+    /// What the same caller might do on a server that asks, where this one does not.
+    own: Option<Caller>,
     key: Option<Key>,
     ends: Option<Timestamp>,
 }
@@ -151,18 +185,20 @@ impl Identified {
             Mode::Open => Caller::open(),
             Mode::Token => Caller::nobody(),
         };
-        Self { caller, key: None, ends: None }
+        Self { caller, own: None, key: None, ends: None }
     }
 
     fn known(row: TokenRow, via: Via, key: Key, ends: Option<Timestamp>, mode: Mode) -> Self {
         let mut caller = Caller::known(row.name, row.role, row.environments, via);
+        let mut own = None;
         if mode == Mode::Open {
+            own = Some(caller.clone());
             // They could do the same without saying who they are.
             caller.role = Caller::open().role;
             caller.environments = Vec::new();
             caller.csrf = None;
         }
-        Self { caller, key: Some(key), ends: ends.or(row.expires) }
+        Self { caller, own, key: Some(key), ends: ends.or(row.expires) }
     }
 }
 
@@ -185,6 +221,7 @@ impl<'a> Ctx<'a> {
             other => other?,
         };
         self.caller = identified.caller;
+        self.own = identified.own;
         self.session_ends = identified.ends;
         self.key = identified.key;
         self.caller.may(route.needs)?;
@@ -221,7 +258,9 @@ impl<'a> Ctx<'a> {
                 ))),
             };
         }
-        if let Some(secret) = credentials.cookie(COOKIE).and_then(Secret::read) {
+        if let Some(secret) =
+            credentials.cookie(cookie_name(&self.settings.public_url)).and_then(Secret::read)
+        {
             let known = self.look_up(Some(Key::Session(secret.digest())), Via::Session)?;
             return Ok(match known {
                 Some(mut known) => {
@@ -270,7 +309,7 @@ impl<'a> Ctx<'a> {
         let found = access.known.find(&key, self.store, self.now, known::FRESH)?;
         let Some((row, ends)) = found else { return Ok(None) };
         let today = Timestamp(self.now.0 - self.now.0.rem_euclid(DAY_MS));
-        if row.used.is_none_or(|day| day < today) && access.known.is_first_use(&row.name, today) {
+        if row.used.is_none_or(|day| day < today) && access.known.is_first_use(&row, today) {
             access.auditor.note(Note::Used(row.name.clone(), today));
         }
         Ok(Some(Identified::known(row, via, key, ends, access.mode())))
@@ -292,12 +331,18 @@ impl<'a> Ctx<'a> {
         Ok(self.caller.may_touch_request(request.machine.wanted.environment.as_ref())?)
     }
 
-    /// Whether somebody calls who is known, by more than that this server asks nobody, and may say what happens to this device.
+    /// Whether somebody calls who is known and may say what happens to this device, by what their token is for and not because this
+    /// server asks nobody.
     pub fn may_operate(&self, device: &DeviceView) -> bool {
-        let Caller { role, via, .. } = &self.caller;
-        *via != Via::Nothing
-            && role.is_some_and(crate::access::Role::may_operate)
-            && self.caller.is_for(&device.info.environment)
+        let caller = self.own.as_ref().unwrap_or(&self.caller);
+        caller.via != Via::Nothing
+            && caller.role.is_some_and(crate::access::Role::may_operate)
+            && caller.is_for(&device.info.environment)
+    }
+
+    /// Who calls, as logs of devices and requests name them: by name, or by address.
+    pub(super) fn named(&self) -> String {
+        self.caller.name.clone().unwrap_or_else(|| self.access().address_of(self.call))
     }
 
     /// Whether the caller may ask something of this device.
@@ -358,13 +403,13 @@ impl<'a> Ctx<'a> {
     /// Somebody has shown a wrong token to log in.
     pub(super) fn note_failed_login(&self) {
         let access = self.access();
-        access.logins.failed(&access.address_of(self.call), self.now);
+        access.logins.failed(client(&access.address_of(self.call)), self.now);
     }
 
     /// Too many logins from this address have failed of late.
     pub(super) fn has_tried_too_often(&self) -> bool {
         let access = self.access();
-        access.logins.are_too_many(&access.address_of(self.call), self.now)
+        access.logins.are_too_many(client(&access.address_of(self.call)), self.now)
     }
 }
 

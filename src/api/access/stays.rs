@@ -26,16 +26,26 @@ impl Stays {
         now: Timestamp,
         open: impl FnOnce() -> store::Result<Box<dyn Store>>,
     ) -> bool {
-        let Some(key) = &self.key else { return true };
-        let every = access.rules.recheck;
-        if self.looked.elapsed() < every {
+        if self.key.is_none() || self.looked.elapsed() < access.rules.recheck {
             return true;
         }
         self.looked = Instant::now();
-        if access.known.is_good(key, now, every / 2) {
+        self.is_good(access, now, open)
+    }
+
+    /// Whether its token or session is good, as far as was known half of that while ago.
+    pub fn is_good(
+        &self,
+        access: &Access,
+        now: Timestamp,
+        open: impl FnOnce() -> store::Result<Box<dyn Store>>,
+    ) -> bool {
+        let Some(key) = &self.key else { return true };
+        let fresh = access.rules.recheck / 2;
+        if access.known.is_good(key, now, fresh) {
             return true;
         }
-        match open().and_then(|mut store| access.known.find(key, store.as_mut(), now, every / 2)) {
+        match open().and_then(|mut store| access.known.find(key, store.as_mut(), now, fresh)) {
             Ok(found) => found.is_some(),
             Err(error) => {
                 log::warn!("whether somebody may go on listening cannot be told now: {error}");

@@ -3,12 +3,12 @@
 //! Whatever changes something, or works on hardware, by whoever. Not what boards say of themselves, for that is in their logs,
 //! and thousands a second; nor what servers of the pool write each other; nor drafts, which change nothing.
 
+use super::tries::LeftOut;
 use crate::access::{Needs, Via, redacted};
 use crate::api::Ctx;
 use crate::api::call::Verb;
 use crate::api::routes::{self, Route};
 use crate::logic::ids::RequestId;
-use crate::logic::time::Timestamp;
 use crate::store::AuditRow;
 
 /// What people ask of a device begins so; other events are what boards report.
@@ -62,14 +62,15 @@ pub(super) fn entry(ctx: &Ctx<'_>, from: String, status: u16) -> AuditRow {
 }
 
 /// That more calls of somebody came to nothing than were told one by one.
-pub(super) fn left_out(address: String, more: u64, now: Timestamp) -> AuditRow {
+pub(super) fn left_out(left_out: LeftOut) -> AuditRow {
+    let LeftOut { client, more, since } = left_out;
     AuditRow {
         id: 0,
-        at: now,
+        at: since,
         who: "(unknown)".into(),
         role: String::new(),
         via: String::new(),
-        from: address,
+        from: client.map_or_else(|| "(others)".to_owned(), |client| client.to_string()),
         method: String::new(),
         path: format!("({more} more calls came to nothing within a minute)"),
         status: 401,

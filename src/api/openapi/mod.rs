@@ -8,7 +8,7 @@ pub mod about;
 mod operation;
 pub mod shape;
 
-use super::access::COOKIE;
+use super::access::cookie_name;
 use super::call::Verb;
 use super::reply::{Reply, Result};
 use super::routes::{ROUTES, Route};
@@ -74,7 +74,7 @@ fn document_of(routes: &[Route], settings: &Settings) -> Value {
         "paths": paths,
         "components": { "schemas": schemas.used, "responses": operation::shared(), "securitySchemes": {
             "token": { "type": "http", "scheme": "bearer", "description": "A token, as `mozpool token create` makes it." },
-            "session": { "type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A page's session; with it calls that \
+            "session": { "type": "apiKey", "in": "cookie", "name": cookie_name(&settings.public_url), "description": "A page's session; with it calls that \
                 change something need the header `X-CSRF-Token`." },
         } },
     })

@@ -58,7 +58,12 @@ fn run(shared: &Arc<Shared>, request: Request, watch: &Watch, arrived: &Arrived)
         arrived.log_stream(stream.sent);
         stream.end(&result);
     } else {
-        respond(request, wait(shared, watch, &arrived.line).reply(), arrived);
+        let page = wait(shared, watch, &arrived.line);
+        // It may have waited for most of a minute, and what it is told of is what has happened since.
+        let access = &shared.parts.commands.access;
+        let may = watch.stays.is_good(access, shared.parts.clock.now(), || shared.open_store());
+        let gone = || ApiError::unauthorized("the token or session is good no more").reply();
+        respond(request, if may { page.reply() } else { gone() }, arrived);
     }
 }
 
