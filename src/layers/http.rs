@@ -222,7 +222,8 @@ impl HttpServer {
         let with = With {
             home: Arc::clone(&home),
             queue: Arc::clone(&queue),
-            access: Arc::clone(&access),
+            log: Arc::clone(&access),
+            access: Arc::clone(&parts.commands.access),
             recent: Arc::clone(&parts.recent),
             stats,
             handed_over: [Arc::clone(&transfers), Arc::clone(&reports)],

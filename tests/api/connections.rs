@@ -2,6 +2,8 @@
 
 use crate::client::{Answer, connect, parse};
 use crate::world::{Options, World, start, start_with};
+use mozpool::access::Mode;
+use mozpool::api::access::Rules;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -271,5 +273,33 @@ fn what_was_done_is_never_answered_as_if_there_had_been_no_place_for_it() {
         world.get("/api/device/list/?details=1").error(),
         (503, "busy".into()),
         "this one has done nothing"
+    );
+}
+
+#[test]
+fn whoever_calls_through_a_proxy_is_a_client_of_their_own() {
+    let rules = Rules { proxies: vec!["127.0.0.1".parse().unwrap()], ..Rules::of(Mode::Open) };
+    let world = start_with(&Options { threads: 4, stuck: Some(64), rules, ..Options::default() });
+    let body = r#"{"assignee":"a","duration":60,"image":"android"}"#;
+    let from =
+        |n: u8| format!("Host: h\r\nX-Forwarded-For: 10.9.9.9\r\nX-Forwarded-For: 10.0.0.{n}, 127.0.0.1\r\n");
+    let head =
+        format!("POST /api/device/any/request HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n", from(2), body.len());
+    // They wait for ten seconds each for a layer that says nothing.
+    let mut crowd: Vec<TcpStream> = (0..16).map(|_| connect(world.addr)).collect();
+    for stream in &mut crowd {
+        stream.write_all((head.clone() + body).as_bytes()).unwrap();
+    }
+    let mut other = connect(world.addr);
+    for _ in 0..10 {
+        other.write_all(format!("GET /api/version HTTP/1.1\r\n{}\r\n", from(3)).as_bytes()).unwrap();
+        assert_eq!(answer(&mut other).status, 200);
+    }
+    let last = crowd.last_mut().unwrap();
+    last.set_nonblocking(true).unwrap();
+    assert_eq!(
+        last.read(&mut [0]).unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock,
+        "its turn comes later"
     );
 }

@@ -121,16 +121,25 @@ impl Access {
     /// The address that a call comes from: behind a reverse proxy the last that is not one itself, as those before it may have
     /// been made up by the caller.
     pub fn address_of(&self, call: &Call) -> String {
+        let forwarded = call.credentials.forwarded_for.iter().map(String::as_str);
+        let behind = call.peer.parse().ok().and_then(|peer| self.address_behind(peer, forwarded));
+        behind.map_or_else(|| call.peer.clone(), |address| address.to_string())
+    }
+
+    /// The same by the values of `X-Forwarded-For` in their order; `None`: it is no reverse proxy that calls, or it does not say for
+    /// whom.
+    pub fn address_behind<'a>(
+        &self,
+        peer: IpAddr,
+        forwarded: impl DoubleEndedIterator<Item = &'a str>,
+    ) -> Option<IpAddr> {
         let is_proxy = |address: IpAddr| self.rules.proxies.contains(&address.to_canonical());
-        if !call.peer.parse().is_ok_and(is_proxy) {
-            return call.peer.clone();
+        if !is_proxy(peer) {
+            return None;
         }
-        let forwarded = call.credentials.forwarded_for.as_deref().unwrap_or_default();
-        let from = forwarded.rsplit(',').map(|part| part.trim().parse::<IpAddr>());
-        match from.into_iter().find(|part| !part.as_ref().is_ok_and(|a| is_proxy(*a))) {
-            Some(Ok(address)) => address.to_canonical().to_string(),
-            _ => call.peer.clone(),
-        }
+        let mut from = forwarded.rev().flat_map(|v| v.rsplit(',')).map(|part| part.trim().parse::<IpAddr>());
+        let address = from.find(|part| !part.as_ref().is_ok_and(|a| is_proxy(*a)))?;
+        address.ok().map(|address| address.to_canonical())
     }
 
     /// Waits a moment until all that was done is written down.

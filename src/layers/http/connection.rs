@@ -2,7 +2,6 @@
 //!
 //! The socket is a blocking one with time limits; *http-front* asks it without waiting.
 
-use super::client::Client;
 use super::reader::{PIECE, Reader};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -171,10 +170,6 @@ impl Connection {
         home: Arc<Home>,
     ) -> Self {
         Self { place, socket, peer, reader, heard, home, is_back: false }
-    }
-
-    pub(super) fn client(&self) -> Client {
-        Client::of(self.peer.ip())
     }
 
     pub(super) fn line(&self) -> Line {

@@ -21,6 +21,7 @@ use super::request::Request;
 use super::stats::Stats;
 use super::transfers::Transfers;
 use super::write::{self, Shape};
+use crate::api::access::Access;
 use crate::api::events::Recent;
 use crate::layers::supervise::Exit;
 use mio::unix::SourceFd;
@@ -69,7 +70,9 @@ pub(super) struct Limits {
 pub(super) struct With {
     pub(super) home: Arc<Home>,
     pub(super) queue: Arc<Queue>,
-    pub(super) access: Arc<AccessLog>,
+    pub(super) log: Arc<AccessLog>,
+    /// Knows who calls through a reverse proxy.
+    pub(super) access: Arc<Access>,
     pub(super) recent: Arc<Recent>,
     pub(super) stats: Arc<Stats>,
     /// Threads that answer calls, too: slow bodies, long answers, and reports.
@@ -153,9 +156,9 @@ impl Front {
             while let Some(place) = self.places.due(now) {
                 self.time_is_over(place, now);
             }
-            self.with.access.tidy(now);
+            self.with.log.tidy(now);
             if self.with.home.is_stopping() && self.has_stopped(now) {
-                self.with.access.end(now);
+                self.with.log.end(now);
                 return Exit::Stopped;
             }
         }
@@ -167,7 +170,7 @@ impl Front {
             return Some(Duration::ZERO);
         }
         let stopping = self.with.home.is_stopping().then(|| now + standing::LOOK_EVERY);
-        let at = [self.places.next_due(), self.listening.next(now), self.with.access.due(), stopping];
+        let at = [self.places.next_due(), self.listening.next(now), self.with.log.due(), stopping];
         let first = at.into_iter().flatten().min()?;
         Some(first.saturating_duration_since(now))
     }
@@ -300,10 +303,13 @@ impl Front {
         let Some(reader) = slot.reader() else { return };
         slot.heard.begin(reader.has_more());
         let (socket, heard) = (Arc::clone(&slot.socket), Arc::clone(&slot.heard));
-        let (client, is_1_1) = (slot.client, arrival.head.is_1_1);
+        let (client, peer, is_1_1) = (slot.client, slot.peer, arrival.head.is_1_1);
         slot.has_called = true;
-        let connection = Connection::new(place, socket, slot.peer, reader, heard, home);
-        let request = Request::new(arrival, connection, self.limits.silence);
+        // Threads and places are shared out among those for whom a reverse proxy calls. The connection is its own.
+        let behind = self.with.access.address_behind(peer.ip(), arrival.head.all("X-Forwarded-For"));
+        let client = behind.map_or(client, Client::of);
+        let connection = Connection::new(place, socket, peer, reader, heard, home);
+        let request = Request::new(arrival, connection, client, self.limits.silence);
         self.work(place);
         if let Err(request) = self.with.queue.push(client, request) {
             let (method, target) = (request.head().method.clone(), request.head().target.clone());
@@ -395,7 +401,7 @@ impl Front {
     fn answer_refusal(&mut self, place: usize, why: Refusal, is_1_1: bool, call: (&str, &str), now: Instant) {
         self.with.stats.refused(why);
         let reply = why.error().reply();
-        let bytes = write::whole(&Shape::closing(is_1_1), &reply);
+        let bytes = write::whole(&Shape::closing(is_1_1, call.0), &reply);
         let Some(slot) = self.slot(place) else { return };
         let (method, target) = call;
         let line = access::Line {
@@ -407,7 +413,7 @@ impl Front {
             peer: slot.peer.ip().to_canonical(),
             who: None,
         };
-        self.with.access.call(&line, now);
+        self.with.log.call(&line, now);
         let (rest, reader) = (bytes, Reader::default());
         self.stay(
             place,

@@ -99,12 +99,12 @@ impl Head {
     }
 
     /// The values of all lines of that name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
         all(&self.lines, name)
     }
 }
 
-fn all<'a>(lines: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
+fn all<'a>(lines: &'a [(String, String)], name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
     lines.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Request {
     is_to_be_asked: bool,
     /// How long it may say nothing.
     silence: Duration,
+    /// Who is given room and turns for it.
+    client: Client,
     /// `None` once it is the answer's.
     connection: Option<Connection>,
 }
@@ -40,7 +42,7 @@ enum Body {
 }
 
 impl Request {
-    pub(super) fn new(arrival: Arrival, connection: Connection, silence: Duration) -> Self {
+    pub(super) fn new(arrival: Arrival, connection: Connection, client: Client, silence: Duration) -> Self {
         let Arrival { head, body } = arrival;
         let body = match (body, head.body) {
             (Some(body), _) => Body::Here(body),
@@ -48,7 +50,7 @@ impl Request {
             (None, Length::Chunked) => Body::Chunked(Chunks::default()),
         };
         let is_to_be_asked = head.expects;
-        Self { head, body, is_to_be_asked, silence, connection: Some(connection) }
+        Self { head, body, is_to_be_asked, silence, client, connection: Some(connection) }
     }
 
     fn connection(&self) -> &Connection {
@@ -64,7 +66,7 @@ impl Request {
     }
 
     pub(super) fn client(&self) -> Client {
-        self.connection().client()
+        self.client
     }
 
     pub(super) fn line(&self) -> Line {
@@ -118,7 +120,7 @@ impl Drop for Request {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             let reply = ApiError::Internal.reply();
-            let bytes = write::whole(&Shape::closing(self.head.is_1_1), &reply);
+            let bytes = write::whole(&Shape::closing(self.head.is_1_1, &self.head.method), &reply);
             Writer { connection, then: Then::Leave }.finish_with(bytes);
         }
     }

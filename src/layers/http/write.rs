@@ -43,9 +43,9 @@ impl Shape {
         Self { is_1_1: head.is_1_1, keeps: request.keeps(), is_head: head.method == "HEAD" }
     }
 
-    /// Of an answer after which the connection ends.
-    pub(super) fn closing(is_1_1: bool) -> Self {
-        Self { is_1_1, keeps: false, is_head: false }
+    /// Of an answer after which the connection ends, to a call with this method, as far as that is known.
+    pub(super) fn closing(is_1_1: bool, method: &str) -> Self {
+        Self { is_1_1, keeps: false, is_head: method == "HEAD" }
     }
 
     /// `Connection`, where there is something to say (RFC 9112 section 9.3): a caller of 1.0 that wants it kept must hear that
@@ -243,6 +243,14 @@ mod tests {
             assert_eq!(text.contains("\r\nConnection: "), said.is_some());
             assert!(text.starts_with(if is_1_1 { "HTTP/1.1 204 No Content\r\n" } else { "HTTP/1.0 204 " }));
         }
+    }
+
+    #[test]
+    fn a_refusal_of_head_has_no_body_either() {
+        let reply = crate::api::reply::ApiError::CallsFull.reply();
+        let refusal = |method| String::from_utf8(whole(&Shape::closing(true, method), &reply)).unwrap();
+        assert!(refusal("HEAD").ends_with("\r\n\r\n") && refusal("HEAD").contains("Connection: close\r\n"));
+        assert!(refusal("GET").ends_with('}') && refusal("-").ends_with('}'));
     }
 
     #[test]
