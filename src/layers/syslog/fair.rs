@@ -24,7 +24,8 @@ const ALL_LINES_PER_S: u32 = 5_000;
 const STRANGERS_PART: usize = 8;
 /// From this part of the room on, in quarters, it is shared.
 const SHARED_QUARTER: usize = 3;
-/// Senders that are told apart: some pools. Strangers beyond them have what all strangers have.
+/// Senders that are told apart: some pools. Strangers beyond them, and anybody before the journal has told, have
+/// what all strangers have.
 const SENDERS_MAX: usize = 8192;
 /// Between two searches for senders that may be forgotten. Each looks at all of them.
 const SEARCH_REST: Duration = Duration::from_secs(1);
@@ -157,8 +158,9 @@ impl Fair {
                 self.senders.retain(|_, sender| sender.batch == batch || sender.rate.until > now);
             }
             let is_known = self.known.has(from);
-            // Boards are as many as there are devices; strangers can be made up.
-            if self.senders.len() >= SENDERS_MAX && !is_known {
+            // Boards are as many as there are devices; strangers can be made up, and so can everybody of whom nothing was told yet.
+            let is_device = is_known && self.known.is_told();
+            if self.senders.len() >= SENDERS_MAX && !is_device {
                 return None;
             }
             // Of no batch yet: its first line counts it.
@@ -277,5 +279,22 @@ mod tests {
         // Before the journal has told of any device, everybody may be one.
         let mut early = Fair::new(now);
         assert!((0..100_000).all(|_| early.judge(address(7), 1, fill, now) == Verdict::Take));
+    }
+
+    #[test]
+    fn made_up_senders_take_no_memory_before_the_journal_has_told_of_any_device() {
+        let now = Instant::now();
+        let mut early = Fair::new(now);
+        let fill = Fill { used: 0, max: MAX, batch: 1 };
+        for n in 0..50_000 {
+            early.judge(address(1000 + n), 1, fill, now);
+        }
+        assert_eq!(early.senders.len(), SENDERS_MAX);
+        // Who comes late has what strangers have, until the journal tells.
+        assert_eq!(early.judge(address(1), MAX, fill, now), Verdict::Take);
+        assert_eq!(early.judge(address(1), LINE, fill, now), Verdict::PassOver);
+        early.tell(Known::of([address(1)].into()));
+        assert_eq!(early.judge(address(1), LINE, fill, now), Verdict::Take);
+        assert_eq!(early.senders.len(), SENDERS_MAX + 1);
     }
 }
