@@ -156,6 +156,7 @@ struct Prepared {
     clock: Arc<dyn Clock>,
     lines: (Sender<JournalLine>, Receiver<JournalLine>),
     tftp_lost: Arc<AtomicU64>,
+    boards: Arc<Boards>,
     secret: Option<Secret>,
     sockets: Sockets,
     files: tftpd::Root,
@@ -182,7 +183,8 @@ impl Prepared {
         if passed.count() > 0 {
             log::info!("{} sockets come from the service manager", passed.count());
         }
-        let sockets = bind(config, &boot, history, &mut passed)?;
+        let boards = Arc::new(Boards::new(config.boards.clone()));
+        let sockets = bind(config, &boot, history, &boards, &mut passed)?;
         passed.all_taken()?;
         let files = tftpd::Root::open(&config.http.files).map_err(|source| DaemonError::Folder {
             setting: "http.files",
@@ -192,7 +194,7 @@ impl Prepared {
         if let Some(user) = &config.server.user {
             become_user(user)?;
         }
-        Ok(Self { location, boot, clock, lines, tftp_lost, secret, sockets, files })
+        Ok(Self { location, boot, clock, lines, tftp_lost, boards, secret, sockets, files })
     }
 
     /// Opens the store and starts the threads.
@@ -200,8 +202,8 @@ impl Prepared {
     /// # Errors
     /// [`DaemonError`]; what was started until then stops with the process.
     fn start(self, config: &Config) -> Result<Daemon, DaemonError> {
-        let Self { location, boot, clock, lines: (lines_tx, lines_rx), tftp_lost, secret, sockets, files } =
-            self;
+        let Self { location, boot, clock, lines, tftp_lost, boards, secret, sockets, files } = self;
+        let (lines_tx, lines_rx) = lines;
         let addresses = sockets.addresses();
         let metrics =
             Arc::new(Metrics::new(api::metrics::KINDS, location.path().map(std::path::Path::to_owned)));
@@ -270,7 +272,6 @@ impl Prepared {
             let (rules, per_day) = (accept.rules.clone(), accept.accept_per_day);
             journal.accepting(Acceptance::new(rules, per_day, &config.server.name, lifeguard_tx.clone()))
         };
-        let boards = Arc::new(Boards::new(config.boards.clone()));
         let journal = journal.finding(Arc::clone(&boards));
         let journal = match location.path() {
             Some(file) => journal.on_disk(file.to_owned()),

@@ -12,9 +12,10 @@ mod support;
 use attack::{Attack, Scale, Targets};
 use good::Good;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use support::{Daemon, Lab, wait_for};
 
 /// The file that the good board loads; larger than what fits into a few packets.
@@ -75,6 +76,55 @@ fn good_clients_are_served_while_everything_else_is_done_to_it() {
     good::call(daemon.http, None).unwrap();
     assert_eq!(good::transfer(daemon.tftp, "good").unwrap(), FILE_LEN);
     assert!(!daemon.said().iter().any(|line| line.contains(" error ") || line.contains("panicked")));
+}
+
+/// The power comes back, and the daemon has just begun: it has heard of none of its boards yet. Forgers are quicker than they.
+#[test]
+fn boards_that_were_never_heard_are_answered_while_strangers_have_had_all_that_they_may() {
+    const BOARDS: u32 = 30;
+    let at = |n: u32| UdpSocket::bind((Ipv4Addr::from_bits(0x7f20_0000 + n), 0)).unwrap();
+    let lab = Lab::new();
+    let text = std::fs::read_to_string(lab.config()).unwrap();
+    // Strangers are sent 20 KiB at once, and 5 KiB a second.
+    std::fs::write(lab.config(), text.replace("[tftp]\n", "[tftp]\ntransfers_max = 10\n")).unwrap();
+    let devices: String = (1..=BOARDS)
+        .map(|n| {
+            let address = Ipv4Addr::from_bits(0x7f20_0000 + n);
+            format!("[[device]]\nname = \"told-{n}\"\nfqdn = \"{address}\"\nstate = \"locked_out\"\n")
+        })
+        .collect();
+    std::fs::write(lab.path("more.toml"), devices).unwrap();
+    let import =
+        support::mozpool(&lab.config()).args(["db", "import"]).arg(lab.path("more.toml")).output().unwrap();
+    assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    std::fs::write(lab.path("tftp").join("f"), vec![b'x'; 5000]).unwrap();
+    let daemon = lab.serve();
+    let strangers: Vec<UdpSocket> = (0x1_0000..0x1_00c8).map(at).collect();
+    let ask = |from: &UdpSocket| {
+        from.send_to(b"\0\x01f\0octet\0", daemon.tftp).unwrap();
+    };
+    // More than they are given back in the meantime, and the table is full of their transfers.
+    let flood = || strangers.iter().for_each(ask);
+    let answer = |board: &UdpSocket, patience| {
+        let mut buf = [0; 600];
+        board.set_read_timeout(Some(patience)).unwrap();
+        let (len, _) = board.recv_from(&mut buf).ok()?;
+        assert_eq!((len, &buf[..4]), (516, b"\0\x03\0\x01".as_slice()));
+        Some(())
+    };
+    let first = at(1);
+    wait_for("the daemon to have read where its boards are", || {
+        flood();
+        ask(&first);
+        answer(&first, Duration::from_millis(500))
+    });
+    for n in 2..=BOARDS {
+        let board = at(n);
+        flood();
+        ask(&board);
+        assert!(answer(&board, support::LIMIT).is_some(), "board {n} is not answered");
+    }
+    assert!(counted(&daemon, "tftp", "throttled") > 1000, "strangers are kept waiting");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{Addresses, DaemonError};
 use crate::bmm::PingSockets;
 use crate::boot::table::BootTable;
 use crate::config::Config;
+use crate::layers::boards::Boards;
 use crate::layers::http::HttpServer;
 use crate::layers::{registration, tftp};
 use crate::ports::{Protocol, explain_bind_error};
@@ -48,6 +49,7 @@ pub(super) fn bind(
     config: &Config,
     boot: &Arc<BootTable>,
     history: tftp::History,
+    boards: &Arc<Boards>,
     passed: &mut PassedSockets,
 ) -> Result<Sockets, DaemonError> {
     let taken = |service: &str, protocol, addr, source: &std::io::Error| {
@@ -65,7 +67,8 @@ pub(super) fn bind(
             path: config.tftp.root.display().to_string(),
             source: source.to_string(),
         })?;
-        let source = tftp::BootSource { table: boot.clone(), root: Some(root), history };
+        let source =
+            tftp::BootSource { table: boot.clone(), root: Some(root), history, boards: Arc::clone(boards) };
         let settings = tftpd::Config {
             mtu: config.tftp.blksize_max.saturating_add(HEADERS),
             max_windowsize: config.tftp.windowsize_max,

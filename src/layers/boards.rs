@@ -1,11 +1,12 @@
 //! Whether a call comes from a board: the lab's rule for what boards report, and the addresses that they have.
 //!
-//! One cell for three threads: *journal* puts in what names were found to mean, a reload the rule, and the API asks. It knows no
-//! boot token: which one is right, the device's machine says.
+//! One cell for four threads: *journal* puts in what names were found to mean, a reload the rule, and the API and *tftp* ask. It knows
+//! no boot token: which one is right, the device's machine says.
 
 use super::journal::senders::Addresses;
 use crate::config::{BoardEvents, Boards as Settings};
 use crate::logic::lifeguard::Proof;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -14,6 +15,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 pub struct Boards {
     settings: RwLock<Settings>,
     found: RwLock<Addresses>,
+    addresses: RwLock<HashSet<IpAddr>>,
 }
 
 /// Where a call comes from, as seen from a device.
@@ -35,7 +37,7 @@ impl Boards {
 
     /// As configured; no name has been looked up yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: settings.into(), found: RwLock::default() }
+        Self { settings: settings.into(), ..Self::default() }
     }
 
     /// From now on as configured there.
@@ -46,6 +48,18 @@ impl Boards {
     /// These are the addresses that the devices' names mean now.
     pub fn found(&self, addresses: &Addresses) {
         self.found.write().unwrap_or_else(PoisonError::into_inner).clone_from(addresses);
+    }
+
+    /// All devices together have these addresses now.
+    pub fn are_at(&self, addresses: HashSet<IpAddr>) {
+        *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    /// Whether it is the address of a device, or of a router that many boards share.
+    pub fn has(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let addresses = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
+        addresses.contains(&address) || self.settings().gateways.contains(&address)
     }
 
     fn settings(&self) -> RwLockReadGuard<'_, Settings> {
@@ -119,6 +133,17 @@ mod tests {
         ] {
             assert_eq!(boards.whence(fqdn, from), want, "{fqdn} {from}");
         }
+    }
+
+    #[test]
+    fn boards_are_where_they_were_last_said_to_be() {
+        let boards = boards(BoardEvents::Token);
+        let has = |address: &str| boards.has(address.parse().unwrap());
+        assert!(has("10.0.9.1") && !has("10.0.0.2"), "a router of boards, and nothing else is known yet");
+        boards.are_at([[10, 0, 0, 2].into()].into());
+        assert!(has("10.0.0.2") && has("::ffff:10.0.0.2") && has("10.0.9.1") && !has("10.0.0.3"));
+        boards.are_at([[10, 0, 0, 3].into()].into());
+        assert!(!has("10.0.0.2") && has("10.0.0.3"));
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Known {
         Self(Some(Arc::new(addresses)))
     }
 
+    /// Whether the journal has told.
+    pub fn is_told(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether lines from this address are a board's.
     pub fn has(&self, address: IpAddr) -> bool {
         self.0.as_ref().is_none_or(|all| all.contains(&address))

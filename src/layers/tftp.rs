@@ -10,7 +10,9 @@ use super::supervise::Exit;
 use crate::boot::path::{ConfigName, config_name};
 use crate::boot::table::{Answer, BootTable};
 use crate::boot::uboot_script::{SCRIPT_NAME, network_script};
+use crate::layers::boards::Boards;
 pub use history::History;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tftpd::{Content, Refusal, Request, Root, Source, TransferRecord};
@@ -24,6 +26,8 @@ pub struct BootSource {
     pub root: Option<Root>,
     /// Where it is told.
     pub history: History,
+    /// Whose addresses are known.
+    pub boards: Arc<Boards>,
 }
 
 impl Source for BootSource {
@@ -78,6 +82,11 @@ impl Source for BootSource {
             record.retransmissions,
             record.round_trip.as_micros()
         );
+    }
+
+    /// What the lab says, not what has asked for a config: anybody can ask in any name.
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.boards.has(address)
     }
 }
 

@@ -64,7 +64,12 @@ impl Imaging {
         // Nobody reads what is told: then it is counted, and nothing else.
         let (lines, _) = bounded(1);
         let history = History::new(lines, Arc::new(SystemClock), Arc::new(AtomicU64::new(0)));
-        let source = BootSource { table, root: Some(Root::open(root.path()).unwrap()), history };
+        let source = BootSource {
+            table,
+            root: Some(Root::open(root.path()).unwrap()),
+            history,
+            boards: Arc::default(),
+        };
         let config = Config { timing, ..Config::default() };
         let server = Server::bind(&["0.0.0.0:0".parse().unwrap()], config, source).unwrap();
         let address = ([127, 0, 0, 1], server.local_addrs()[0].port()).into();

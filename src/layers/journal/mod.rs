@@ -331,6 +331,11 @@ impl<S: LogStore> Journal<S> {
             if let Err(exit) = self.refresh(names) {
                 return exit;
             }
+            if !self.is_told
+                && let Some(boards) = &self.boards
+            {
+                boards.are_at(self.senders.addresses().collect());
+            }
             let is_early = first && self.needs_names() && start.elapsed() < FIRST_NAMES;
             let more = !is_early && self.sort(inbox);
             // Not before names are looked up: until then anybody may be a board.

@@ -24,7 +24,8 @@ const ALL_LINES_PER_S: u32 = 5_000;
 const STRANGERS_PART: usize = 8;
 /// From this part of the room on, in quarters, it is shared.
 const SHARED_QUARTER: usize = 3;
-/// Senders that are told apart: some pools. Strangers beyond them have what all strangers have.
+/// Senders that are told apart: some pools. Strangers beyond them, and anybody before the journal has told, have
+/// what all strangers have.
 const SENDERS_MAX: usize = 8192;
 /// Between two searches for senders that may be forgotten. Each looks at all of them.
 const SEARCH_REST: Duration = Duration::from_secs(1);
@@ -157,8 +158,9 @@ impl Fair {
                 self.senders.retain(|_, sender| sender.batch == batch || sender.rate.until > now);
             }
             let is_known = self.known.has(from);
-            // Boards are as many as there are devices; strangers can be made up.
-            if self.senders.len() >= SENDERS_MAX && !is_known {
+            // Boards are as many as there are devices; strangers can be made up, and so can everybody of whom nothing was told yet.
+            let is_device = is_known && self.known.is_told();
+            if self.senders.len() >= SENDERS_MAX && !is_device {
                 return None;
             }
             // Of no batch yet: its first line counts it.
@@ -209,8 +211,9 @@ mod tests {
         let fill = Fill { used: MAX * 3 / 4 + 10, max: MAX, batch: 7 };
         assert_eq!(fair.judge(address(1), LINE, fill, now), Verdict::BeyondShare);
         assert_eq!(fair.judge(address(2), LINE, fill, now), Verdict::Take);
-        let fill = Fill { used: 0, max: MAX, batch: 8 };
-        assert_eq!(fair.judge(address(1), LINE, fill, now), Verdict::Take, "the journal has taken the batch");
+        // It has taken the batch in its hands.
+        let fill = Fill { batch: 8, ..fill };
+        assert_eq!(fair.judge(address(1), LINE, fill, now), Verdict::Take, "in the next it has nothing yet");
     }
 
     #[test]
@@ -247,6 +250,56 @@ mod tests {
             rest + LINES_PER_S as usize,
             (ALL_LINES_AT_ONCE - LINES_AT_ONCE + ALL_LINES_PER_S) as usize
         );
+        assert_eq!(heard(1, now + Duration::from_secs(3600)), LINES_AT_ONCE as usize, "never more than that");
+    }
+
+    #[test]
+    fn the_more_speak_the_less_one_may_have_when_little_is_left() {
+        let now = Instant::now();
+        let mut fair = fair(1..20, now);
+        let (empty, full) =
+            (|batch| Fill { used: 0, max: MAX, batch }, |batch| Fill { used: MAX / 4 * 3, max: MAX, batch });
+        let share = MAX / 4 * 3 / 5;
+        assert_eq!(fair.judge(address(1), share + 1, empty(1), now), Verdict::Take);
+        for n in 2..=4 {
+            assert_eq!(fair.judge(address(n), LINE, empty(1), now), Verdict::Take);
+        }
+        assert_eq!(fair.judge(address(1), LINE, full(1), now), Verdict::Take, "of four it has its share");
+        assert_eq!(fair.judge(address(5), LINE, full(1), now), Verdict::Take);
+        assert_eq!(fair.judge(address(1), LINE, full(1), now), Verdict::BeyondShare, "and of five more");
+        // The journal takes the batch, and nobody has anything in the next one.
+        assert_eq!(fair.judge(address(1), share + 1, full(2), now), Verdict::Take);
+        assert_eq!(fair.judge(address(1), LINE, full(2), now), Verdict::Take, "it speaks alone");
+        // A stranger has a share like others, and what he loses is in no device's log.
+        for n in 1..=9 {
+            fair.judge(address(n), LINE, empty(3), now);
+        }
+        assert_eq!(fair.judge(address(99), MAX / STRANGERS_PART - 1, empty(3), now), Verdict::Take);
+        assert_eq!(fair.judge(address(99), LINE, full(3), now), Verdict::PassOver);
+        assert_eq!(
+            fair.judge(address(99), LINE, empty(3), now),
+            Verdict::PassOver,
+            "strangers have an eighth"
+        );
+        assert_eq!(fair.judge(address(99), LINE, empty(4), now), Verdict::Take, "of each batch");
+    }
+
+    #[test]
+    fn who_has_said_much_is_not_forgotten_for_made_up_senders() {
+        let now = Instant::now();
+        let mut fair = fair(1..3, now);
+        let fill = |batch| Fill { used: 0, max: 1 << 40, batch };
+        while fair.judge(address(7), 1, fill(1), now) == Verdict::Take {}
+        let (later, full) = (now + 2 * SEARCH_REST, Fill { used: 3 << 38, ..fill(2) });
+        fair.judge(address(2), LINE, fill(2), now);
+        assert_eq!(fair.judge(address(1), 3 << 38, fill(2), now), Verdict::Take);
+        for n in 0..20_000 {
+            fair.judge(address(1000 + n), 1, fill(2), if n < 10_000 { now } else { later });
+        }
+        assert_eq!(fair.judge(address(1), LINE, full, later), Verdict::BeyondShare, "in this batch");
+        // All that have spoken in the batch before go, but for the one that has said too much.
+        let again = (0..LINES_AT_ONCE).filter(|_| fair.judge(address(7), 1, fill(3), later) == Verdict::Take);
+        assert!(again.count() <= 2 * LINES_PER_S as usize);
     }
 
     #[test]
@@ -274,8 +327,26 @@ mod tests {
         while fair.judge(address(7), 1, fill, now) == Verdict::Take {}
         fair.tell(Known::of([address(7)].into()));
         assert_eq!(fair.judge(mapped(7), 1, fill, now), Verdict::Take);
+        assert_eq!(fair.senders.len(), 1, "an address is the same however it is written");
         // Before the journal has told of any device, everybody may be one.
         let mut early = Fair::new(now);
         assert!((0..100_000).all(|_| early.judge(address(7), 1, fill, now) == Verdict::Take));
+    }
+
+    #[test]
+    fn made_up_senders_take_no_memory_before_the_journal_has_told_of_any_device() {
+        let now = Instant::now();
+        let mut early = Fair::new(now);
+        let fill = Fill { used: 0, max: MAX, batch: 1 };
+        for n in 0..50_000 {
+            early.judge(address(1000 + n), 1, fill, now);
+        }
+        assert_eq!(early.senders.len(), SENDERS_MAX);
+        // Who comes late has what strangers have, until the journal tells.
+        assert_eq!(early.judge(address(1), MAX, fill, now), Verdict::Take);
+        assert_eq!(early.judge(address(1), LINE, fill, now), Verdict::PassOver);
+        early.tell(Known::of([address(1)].into()));
+        assert_eq!(early.judge(address(1), LINE, fill, now), Verdict::Take);
+        assert_eq!(early.senders.len(), SENDERS_MAX + 1);
     }
 }
