@@ -13,10 +13,19 @@ use support::{Daemon, Lab, mozpool, wait_for};
 
 /// The built `relayctl`, which asks this daemon.
 fn relayctl(daemon: &Daemon, args: &[&str]) -> (Option<i32>, String) {
+    relayctl_with("", daemon, args)
+}
+
+/// The same with a token; empty: with none.
+fn relayctl_with(token: &str, daemon: &Daemon, args: &[&str]) -> (Option<i32>, String) {
     let program = Path::new(env!("CARGO_BIN_EXE_mozpool")).with_file_name("relayctl");
     assert!(program.exists(), "{} is missing; `cargo build --workspace` makes it", program.display());
     let url = format!("http://{}", daemon.http);
-    let done = Command::new(program).env("MOZPOOL_URL", url).args(args).output().expect("it runs");
+    let mut command = Command::new(program);
+    // What the user who runs the tests has set for himself stays out.
+    let command = command.env_remove("HOME").env_remove("XDG_CONFIG_HOME").env_remove("MOZPOOL_TOKEN_FILE");
+    let done =
+        command.env("MOZPOOL_URL", url).env("MOZPOOL_TOKEN", token).args(args).output().expect("it runs");
     (done.status.code(), String::from_utf8(done.stderr).expect("text"))
 }
 
@@ -55,6 +64,23 @@ fn relayctl_leaves_the_power_of_a_device_alone_that_the_daemon_works_with() {
         (done.0 != Some(3)).then_some(done)
     });
     assert_eq!((code, said.as_str(), lab.power()), (Some(0), "", PowerState::Off));
+}
+
+#[test]
+fn relayctl_shows_a_token_to_a_daemon_that_asks_for_one() {
+    let lab = Lab::new();
+    let text = fs::read_to_string(lab.config()).expect("the configuration");
+    fs::write(lab.config(), text + "[auth]\nmode = \"token\"\n").expect("the configuration");
+    let daemon = lab.serve();
+    let board = lab.relays.addr().to_string();
+    let made = mozpool(&lab.config()).args(["token", "create", "hand", "--role", "viewer"]).output();
+    let token = String::from_utf8(made.expect("mozpool runs").stdout).expect("text");
+    let (code, said) = relayctl(&daemon, &["turnoff", &board, "1", "1"]);
+    assert!(code == Some(5) && said.contains("not known whose power this is"), "{said}");
+    let (code, said) = relayctl_with(token.trim(), &daemon, &["turnoff", &board, "1", "1"]);
+    assert!(code == Some(5) && said.contains("board-1, which is ready"), "{said}");
+    assert_eq!(lab.relays.connections(), 0);
+    assert_eq!(relayctl_with(token.trim(), &daemon, &["turnon", &board, "1", "2"]), (Some(0), String::new()));
 }
 
 /// Puts a program where the daemon looks for them. Another process writes it: one that we had open for writing could not be run.

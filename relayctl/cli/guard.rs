@@ -75,8 +75,8 @@ impl Unasked {
     }
 }
 
-/// What a call without an answer means. What is said is not HTTP is an answer all the same.
-fn unheard(error: ureq::Error) -> Unasked {
+/// What a call without an answer means. Words that are no HTTP are an answer all the same.
+fn unheard(error: &ureq::Error) -> Unasked {
     use ureq::Error::{ConnectionFailed, HostNotFound, Io, Timeout};
     match error {
         Io(_) | Timeout(_) | HostNotFound | ConnectionFailed => Unasked::Silent(error.to_string()),
@@ -163,7 +163,7 @@ impl Server {
                 call = call.header("Authorization", token.authorization());
             }
             let call = call.config().timeout_global(Some(left)).build();
-            let mut answer = call.call().map_err(unheard)?;
+            let mut answer = call.call().map_err(|e| unheard(&e))?;
             match answer.status().as_u16() {
                 200 => {
                     let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string();

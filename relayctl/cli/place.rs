@@ -40,7 +40,12 @@ pub(crate) fn urls(named: Option<&str>) -> Result<Vec<String>, String> {
             None => configured()?,
         },
     };
-    text.split([',', ' ']).filter(|url| !url.is_empty()).map(plain).collect()
+    let urls =
+        text.split([',', ' ']).filter(|url| !url.is_empty()).map(plain).collect::<Result<Vec<_>, _>>()?;
+    match urls.is_empty() {
+        true => Err(format!("`{text}` names no server; write http://host:port")),
+        false => Ok(urls),
+    }
 }
 
 /// A server's URL without what the API adds to it.
@@ -205,6 +210,10 @@ mod tests {
         assert_eq!(urls(Some("http://a/api/,http://b:1/")).unwrap(), ["http://a", "http://b:1"]);
         assert!(urls(Some("http://a,https://b")).unwrap_err().contains("speaks no https"));
         assert!(urls(Some("host")).unwrap_err().contains("not a server's URL"));
+        assert!(
+            urls(Some(" ,")).unwrap_err().contains("names no server"),
+            "nobody asked is nobody who is silent"
+        );
     }
 
     #[test]
