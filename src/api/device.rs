@@ -10,6 +10,7 @@ use super::types::{
     DeviceDetails, Devices, EventAnswer, Nothing, PleaseImage, StateOnly, Status, defaults_of,
     next_boot_config, read_comments, read_detail, read_environment, read_percent,
 };
+use crate::config::BoardEvents;
 use crate::layers::boards::Whence;
 use crate::layers::messages::DeviceAnswer;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
@@ -101,16 +102,20 @@ pub(super) fn boot_config(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Repl
 }
 
 /// Whether the call comes from the device, as far as can be told: from its own address, or where that says nothing with the token of
-/// its present boot.
+/// its present boot. A lab that believes all boards (`plain`) cannot tell them from anybody else.
 fn is_the_board(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<bool> {
     let boards = &ctx.commands.boards;
-    if boards.believes_all() {
-        return Ok(true);
-    }
-    match boards.whence(&device.info.fqdn, &ctx.commands.access.address_of(ctx.call)) {
-        Whence::Own => return Ok(true),
-        Whence::Elsewhere => return Ok(false),
-        Whence::Gateway | Whence::Unknown => {}
+    let whence = boards.whence(&device.info.fqdn, &ctx.commands.access.address_of(ctx.call));
+    match (boards.rule(), whence) {
+        (BoardEvents::Plain, _) | (_, Whence::Own) | (BoardEvents::Address, Whence::Gateway) => {
+            return Ok(true);
+        }
+        (_, Whence::Elsewhere) => return Ok(false),
+        // As with reports: the board asks again, and by then its name may have been looked up.
+        (BoardEvents::Address, Whence::Unknown) => {
+            return Err(ApiError::AddressUnknown { device: device.name.to_string() });
+        }
+        (BoardEvents::Token, Whence::Gateway | Whence::Unknown) => {}
     }
     let Some(shown) = ctx.call.boot.as_deref().and_then(|text| text.parse::<BootToken>().ok()) else {
         return Ok(false);

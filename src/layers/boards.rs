@@ -69,9 +69,9 @@ impl Boards {
         if is_own { Whence::Own } else { Whence::Elsewhere }
     }
 
-    /// Whether what is called as a board may be one, by the lab's rule, before any boot token is looked at.
-    pub fn believes_all(&self) -> bool {
-        self.settings().events == BoardEvents::Plain
+    /// What a board must show, by the lab's rule.
+    pub fn rule(&self) -> BoardEvents {
+        self.settings().events
     }
 
     /// What a report shows that comes from this address with this boot token's text.
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn a_reload_changes_the_rule() {
         let boards = boards(BoardEvents::Token);
-        assert!(!boards.believes_all());
+        assert_eq!(boards.rule(), BoardEvents::Token);
         boards.follow(&Settings { events: BoardEvents::Plain, gateways: Vec::new() });
-        assert!(boards.believes_all());
+        assert_eq!(boards.rule(), BoardEvents::Plain);
         assert_eq!(boards.whence("c.lab", "10.0.9.1"), Whence::Unknown);
     }
 }
