@@ -14,7 +14,7 @@ use crate::config::BoardEvents;
 use crate::layers::boards::Whence;
 use crate::layers::messages::DeviceAnswer;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
-use crate::logic::lifeguard::{Ask, BootToken, Doubt, Event, Ignored, Install, Proof, State};
+use crate::logic::lifeguard::{Ask, Doubt, Event, Ignored, Install, Proof, State};
 use crate::store::{DeviceEdit, DeviceFilter, DeviceView};
 use serde_json::Value;
 
@@ -110,16 +110,14 @@ fn is_the_board(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<bool> {
         (BoardEvents::Plain, _) | (_, Whence::Own) | (BoardEvents::Address, Whence::Gateway) => {
             return Ok(true);
         }
-        (_, Whence::Elsewhere) => return Ok(false),
+        (_, Whence::Elsewhere | Whence::NotFound) => return Ok(false),
         // As with reports: the board asks again, and by then its name may have been looked up.
         (BoardEvents::Address, Whence::Unknown) => {
             return Err(ApiError::AddressUnknown { device: device.name.to_string() });
         }
         (BoardEvents::Token, Whence::Gateway | Whence::Unknown) => {}
     }
-    let Some(shown) = ctx.call.boot.as_deref().and_then(|text| text.parse::<BootToken>().ok()) else {
-        return Ok(false);
-    };
+    let Some(shown) = ctx.call.boot else { return Ok(false) };
     // From the store: what is kept ready for reads does not know the token.
     let present = ctx.store.load_device(&device.name)?.and_then(|record| record.machine.boot_token);
     Ok(present.is_some_and(|present| present.is(&shown)))
@@ -131,7 +129,7 @@ fn proof(ctx: &Ctx<'_>, device: &DeviceView) -> Proof {
         return Proof::Operator;
     }
     let from = ctx.commands.access.address_of(ctx.call);
-    ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot.as_deref())
+    ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot)
 }
 
 pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
