@@ -28,7 +28,7 @@ pub(super) fn power_cycle(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Repl
     let relay = relay(device)?;
     hands_off(device)?;
     // First what it will boot, then the power: the other way round it could be too fast for us.
-    offer(ctx, device, boot)?;
+    offer(ctx, device, boot, true)?;
     ctx.commands.start_manual(ManualWork::PowerCycle(relay))?;
     Ok(Reply::json(&Nothing {}))
 }
@@ -61,7 +61,7 @@ pub(super) fn power(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
 
 pub(super) fn clear_pxe(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {
     hands_off(device)?;
-    offer(ctx, device, None)?;
+    offer(ctx, device, None, false)?;
     Ok(Reply::json(&Nothing {}))
 }
 
@@ -155,9 +155,9 @@ fn locked_out(device: &DeviceView) -> ApiError {
     ApiError::Conflict { why }
 }
 
-/// Changes what the device's next network boot gets.
-fn offer(ctx: &mut Ctx<'_>, device: &DeviceView, boot: Option<Boot>) -> Result<()> {
-    match ctx.commands.device_event(&device.name, Event::Offer(boot))? {
+/// Changes what the device's next network boot gets; with `cycles` that comes at once.
+fn offer(ctx: &mut Ctx<'_>, device: &DeviceView, boot: Option<Boot>, cycles: bool) -> Result<()> {
+    match ctx.commands.device_event(&device.name, Event::Offer { boot, cycles })? {
         DeviceAnswer::Accepted { .. } | DeviceAnswer::Ignored { why: Ignored::AsItWas, .. } => Ok(()),
         DeviceAnswer::Ignored { state: State::LockedOut, .. } => Err(locked_out(device)),
         other => Err(not_done(other, device)),

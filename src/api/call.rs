@@ -2,6 +2,7 @@
 //!
 //! No socket and no HTTP library: what a handler gets can be written down in a test.
 
+use crate::logic::lifeguard::BootToken;
 use std::borrow::Cow;
 
 /// The methods that mean something here.
@@ -67,8 +68,8 @@ pub struct Call {
     pub accept: Option<String>,
     /// `Last-Event-ID` header.
     pub last_event_id: Option<String>,
-    /// `Mozpool-Boot` header: the boot token of a live system. Not in the query, which reaches logs.
-    pub boot: Option<String>,
+    /// `Mozpool-Boot` header: the boot token of a live system, if it is one. Not in the query, which reaches logs.
+    pub boot: Option<BootToken>,
     /// Body.
     pub body: Vec<u8>,
     /// Who calls: an address.

@@ -10,10 +10,11 @@ use super::types::{
     DeviceDetails, Devices, EventAnswer, Nothing, PleaseImage, StateOnly, Status, defaults_of,
     next_boot_config, read_comments, read_detail, read_environment, read_percent,
 };
+use crate::config::BoardEvents;
 use crate::layers::boards::Whence;
 use crate::layers::messages::DeviceAnswer;
 use crate::logic::events::{IMAGE_PROGRESS, PleaseName, Signal};
-use crate::logic::lifeguard::{Ask, BootToken, Doubt, Event, Ignored, Install, Proof, State};
+use crate::logic::lifeguard::{Ask, Doubt, Event, Ignored, Install, Proof, State};
 use crate::store::{DeviceEdit, DeviceFilter, DeviceView};
 use serde_json::Value;
 
@@ -101,20 +102,22 @@ pub(super) fn boot_config(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Repl
 }
 
 /// Whether the call comes from the device, as far as can be told: from its own address, or where that says nothing with the token of
-/// its present boot.
+/// its present boot. A lab that believes all boards (`plain`) cannot tell them from anybody else.
 fn is_the_board(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<bool> {
     let boards = &ctx.commands.boards;
-    if boards.believes_all() {
-        return Ok(true);
+    let whence = boards.whence(&device.info.fqdn, &ctx.commands.access.address_of(ctx.call));
+    match (boards.rule(), whence) {
+        (BoardEvents::Plain, _) | (_, Whence::Own) | (BoardEvents::Address, Whence::Gateway) => {
+            return Ok(true);
+        }
+        (_, Whence::Elsewhere | Whence::NotFound) => return Ok(false),
+        // As with reports: the board asks again, and by then its name may have been looked up.
+        (BoardEvents::Address, Whence::Unknown) => {
+            return Err(ApiError::AddressUnknown { device: device.name.to_string() });
+        }
+        (BoardEvents::Token, Whence::Gateway | Whence::Unknown) => {}
     }
-    match boards.whence(&device.info.fqdn, &ctx.commands.access.address_of(ctx.call)) {
-        Whence::Own => return Ok(true),
-        Whence::Elsewhere => return Ok(false),
-        Whence::Gateway | Whence::Unknown => {}
-    }
-    let Some(shown) = ctx.call.boot.as_deref().and_then(|text| text.parse::<BootToken>().ok()) else {
-        return Ok(false);
-    };
+    let Some(shown) = ctx.call.boot else { return Ok(false) };
     // From the store: what is kept ready for reads does not know the token.
     let present = ctx.store.load_device(&device.name)?.and_then(|record| record.machine.boot_token);
     Ok(present.is_some_and(|present| present.is(&shown)))
@@ -126,7 +129,7 @@ fn proof(ctx: &Ctx<'_>, device: &DeviceView) -> Proof {
         return Proof::Operator;
     }
     let from = ctx.commands.access.address_of(ctx.call);
-    ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot.as_deref())
+    ctx.commands.boards.proof(&device.info.fqdn, &from, ctx.call.boot)
 }
 
 pub(super) fn event(ctx: &mut Ctx<'_>, device: &DeviceView) -> Result<Reply> {

@@ -360,8 +360,8 @@ impl fmt::Display for ApiError {
             ),
             Self::AddressUnknown { device } => write!(
                 f,
-                "the address of {device} is not known here, so nobody can tell whether its board calls; its fqdn must be an \
-                 address, or a name that this server can look up"
+                "the address of {device} is not known here, or is another by now, so nobody can tell yet whether its board calls; its \
+                 fqdn must be an address, or a name that this server can look up"
             ),
             Self::Lab(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is too long; {max} bytes at most"),

@@ -208,13 +208,15 @@ fn with_token(args: &str, token: &str) -> String {
     format!("{args} {BOOT_WORD}{token}").trim_start().to_owned()
 }
 
-/// The same for a line of a whole text, if it is a kernel line that starts our live system.
+/// The same for a line of a whole text, if it is a kernel line that starts our live system. The token stands before the word that says so:
+/// the line's end may be a quote, or a backslash that goes on in the next line.
 fn with_token_in_text(line: &str, token: &str) -> String {
-    if !line.contains(STAGE_WORD) || line.trim_start().starts_with('#') {
-        return line.to_owned();
+    match line.split_once(STAGE_WORD) {
+        Some((before, after)) if !line.trim_start().starts_with('#') && !line.contains(token) => {
+            format!("{before}{BOOT_WORD}{token} {STAGE_WORD}{after}")
+        }
+        _ => line.to_owned(),
     }
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    format!("{}{}", with_token(line[..end].trim_end(), token), &line[end..])
 }
 
 /// Renders the PXE config `name` before any board needs it: `values` are [`sample_values`], or such with more of this server.
@@ -305,16 +307,18 @@ mod tests {
         let described = "[boot]\nkernel = 'k'\nargs = 'a=1'\n";
         let bare = "[boot]\nkernel = 'k'\n";
         let old = "default x\nlabel x\n# mobile-imaging-url=\n  append mobile-imaging-url=http://a/b  \r\n  ipappend 2\n";
+        let continued = "label x\n  append a=1 mobile-imaging-url=u \\\n    b=2\n";
         let own = "label x\nappend mobile-imaging-url=u token={{ boot_token }}";
         assert!([described, bare, old].iter().all(|c| !render("t", c, &values).unwrap().contains("boot=")));
         values.boot_token = "c0ffee".into();
         let appended = |contents| {
             let text = render("t", contents, &values).unwrap();
-            text.lines().filter(|l| l.contains("c0ffee")).map(str::trim_start).collect::<Vec<_>>().join("|")
+            text.lines().filter(|l| l.contains("c0ffee")).map(str::trim).collect::<Vec<_>>().join("|")
         };
         assert_eq!(appended(described), "append a=1 mozpool-boot=c0ffee");
         assert_eq!(appended(bare), "append mozpool-boot=c0ffee");
-        assert_eq!(appended(old), "append mobile-imaging-url=http://a/b mozpool-boot=c0ffee");
+        assert_eq!(appended(old), "append mozpool-boot=c0ffee mobile-imaging-url=http://a/b");
+        assert_eq!(appended(continued), "append a=1 mozpool-boot=c0ffee mobile-imaging-url=u \\");
         assert_eq!(appended(own), "append mobile-imaging-url=u token=c0ffee");
         assert_eq!(appended("[boot]\nlocal = true\n"), "");
     }

@@ -5,7 +5,7 @@
 
 use super::journal::senders::Addresses;
 use crate::config::{BoardEvents, Boards as Settings};
-use crate::logic::lifeguard::Proof;
+use crate::logic::lifeguard::{BootToken, Proof};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -27,6 +27,8 @@ pub enum Whence {
     Gateway,
     /// The device's address is not known, so nobody can tell.
     Unknown,
+    /// From another address than that of the device's name, which may mean another one by now.
+    NotFound,
     /// From another address.
     Elsewhere,
 }
@@ -73,30 +75,32 @@ impl Boards {
             return Whence::Gateway;
         }
         let is_from = |address: &IpAddr| address.to_canonical() == from;
-        let is_own = match fqdn.parse::<IpAddr>() {
-            Ok(own) => is_from(&own),
+        match fqdn.parse::<IpAddr>() {
+            Ok(own) if is_from(&own) => Whence::Own,
+            Ok(_) => Whence::Elsewhere,
             Err(_) => match self.found.read().unwrap_or_else(PoisonError::into_inner).get(fqdn) {
-                Some(addresses) if !addresses.is_empty() => addresses.iter().any(is_from),
-                _ => return Whence::Unknown,
+                Some(addresses) if addresses.iter().any(is_from) => Whence::Own,
+                Some(addresses) if !addresses.is_empty() => Whence::NotFound,
+                _ => Whence::Unknown,
             },
-        };
-        if is_own { Whence::Own } else { Whence::Elsewhere }
+        }
     }
 
-    /// Whether what is called as a board may be one, by the lab's rule, before any boot token is looked at.
-    pub fn believes_all(&self) -> bool {
-        self.settings().events == BoardEvents::Plain
+    /// What a board must show, by the lab's rule.
+    pub fn rule(&self) -> BoardEvents {
+        self.settings().events
     }
 
-    /// What a report shows that comes from this address with this boot token's text.
-    pub fn proof(&self, fqdn: &str, from: &str, token: Option<&str>) -> Proof {
+    /// What a report shows that comes from this address with this boot token.
+    pub fn proof(&self, fqdn: &str, from: &str, token: Option<BootToken>) -> Proof {
         let events = self.settings().events;
         if events == BoardEvents::Plain {
             return Proof::NotNeeded;
         }
         match (events, self.whence(fqdn, from)) {
-            (_, Whence::Elsewhere) => Proof::Foreign,
-            (BoardEvents::Token, _) => Proof::Boot(token.and_then(|text| text.parse().ok())),
+            (BoardEvents::Token, Whence::NotFound) => token.map_or(Proof::Foreign, Proof::FromElsewhere),
+            (_, Whence::Elsewhere | Whence::NotFound) => Proof::Foreign,
+            (BoardEvents::Token, _) => Proof::Boot(token),
             (_, Whence::Unknown) => Proof::NoAddress,
             (_, Whence::Own | Whence::Gateway) => Proof::NotNeeded,
         }
@@ -106,7 +110,6 @@ impl Boards {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::lifeguard::BootToken;
 
     fn boards(events: BoardEvents) -> Boards {
         let boards = Boards::new(Settings { events, gateways: vec!["10.0.9.1".parse().unwrap()] });
@@ -124,7 +127,7 @@ mod tests {
             ("10.0.0.1", "10.0.0.2", Whence::Elsewhere),
             ("b.lab", "10.0.0.2", Whence::Own),
             ("b.lab", "fd00::2", Whence::Own),
-            ("b.lab", "10.0.0.1", Whence::Elsewhere),
+            ("b.lab", "10.0.0.1", Whence::NotFound),
             ("c.lab", "10.0.0.1", Whence::Unknown),
             ("", "10.0.0.1", Whence::Unknown),
             ("c.lab", "10.0.9.1", Whence::Gateway),
@@ -150,14 +153,15 @@ mod tests {
     fn each_rule_asks_for_its_proof() {
         use BoardEvents::{Address, Plain, Token};
         let token = BootToken::new([7; BootToken::BYTES]);
-        let text = token.text();
-        let (right, none) = (Some(text.as_str()), None);
+        let (right, none) = (Some(token), None);
         for (events, fqdn, from, shown, want) in [
             (Token, "10.0.0.1", "10.0.0.1", right, Proof::Boot(Some(token))),
             (Token, "10.0.0.1", "10.0.0.1", none, Proof::Boot(None)),
-            (Token, "10.0.0.1", "10.0.0.1", Some("x"), Proof::Boot(None)),
             (Token, "10.0.0.1", "10.0.0.2", right, Proof::Foreign),
             (Token, "c.lab", "10.0.0.2", right, Proof::Boot(Some(token))),
+            (Token, "b.lab", "10.0.0.3", right, Proof::FromElsewhere(token)),
+            (Token, "b.lab", "10.0.0.3", none, Proof::Foreign),
+            (Address, "b.lab", "10.0.0.3", right, Proof::Foreign),
             (Token, "10.0.0.1", "10.0.9.1", right, Proof::Boot(Some(token))),
             (Address, "10.0.0.1", "10.0.0.1", none, Proof::NotNeeded),
             (Address, "10.0.0.1", "10.0.0.2", right, Proof::Foreign),
@@ -172,9 +176,9 @@ mod tests {
     #[test]
     fn a_reload_changes_the_rule() {
         let boards = boards(BoardEvents::Token);
-        assert!(!boards.believes_all());
+        assert_eq!(boards.rule(), BoardEvents::Token);
         boards.follow(&Settings { events: BoardEvents::Plain, gateways: Vec::new() });
-        assert!(boards.believes_all());
+        assert_eq!(boards.rule(), BoardEvents::Plain);
         assert_eq!(boards.whence("c.lab", "10.0.9.1"), Whence::Unknown);
     }
 }

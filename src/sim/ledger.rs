@@ -343,7 +343,7 @@ impl Heard {
             Event::Please(ask) => (ask.name().name(), None, matches!(ask, Ask::Online)),
             Event::Released { .. } => ("its release", None, false),
             Event::Force { .. } => ("force", None, true),
-            Event::Offer(_) => ("an offer by hand", None, false),
+            Event::Offer { .. } => ("an offer by hand", None, false),
         };
         Self { event, epoch, may_unlock, proof, is_for_the_hardware }
     }

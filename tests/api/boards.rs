@@ -47,7 +47,8 @@ fn the_machine_is_told_what_a_report_shows() {
         (Token, own, &[][..], &right[..], "Boot(Some(BootToken(…)))"),
         (Token, own, &[], &odd, "Boot(None)"),
         (Token, own, &[], &none, "Boot(None)"),
-        (Token, other, &[], &right, "Foreign"),
+        (Token, other, &[], &right, "FromElsewhere(BootToken(…))"),
+        (Token, other, &[], &none, "Foreign"),
         (Token, other, &["127.0.0.1"], &right, "Boot(Some(BootToken(…)))"),
         (Token, None, &[], &right, "Boot(Some(BootToken(…)))"),
         (Address, own, &[], &none, "NotNeeded"),
@@ -142,6 +143,19 @@ fn a_boot_config_is_for_the_board_and_for_who_may_read() {
         world.sql(&format!("UPDATE devices SET boot_token = '{TOKEN}' WHERE name = 'panda-0001'"));
         let answer = world.call("GET", CONFIG, headers, b"");
         assert_eq!(answer.status, status, "{address:?} {gateways:?} {headers:?}: {}", answer.line());
+    }
+    // Where the address alone decides, no token is asked for; and where nothing decides, nobody is refused.
+    use BoardEvents::{Address, Plain};
+    for (events, address, gateways, status) in [
+        (Address, Some("127.0.0.1"), &[][..], 200),
+        (Address, Some("10.0.0.7"), &[], 403),
+        (Address, Some("10.0.0.7"), &["127.0.0.1"], 200),
+        (Address, None, &[], 503),
+        (Plain, Some("10.0.0.7"), &[], 200),
+    ] {
+        let world = world_that(Mode::Token, events, address, gateways);
+        let answer = world.call("GET", CONFIG, &[], b"");
+        assert_eq!(answer.status, status, "{events} {address:?} {gateways:?}: {}", answer.line());
     }
     let world = world_that(Mode::Token, BoardEvents::Token, Some("10.0.0.7"), &[]);
     let viewer = bearer(&token(&world, "who-reads", Role::Viewer, &[], None));

@@ -44,7 +44,7 @@ pub(super) fn call_of(request: &Request, proxy_header: Option<&str>) -> Call {
     call.wants_headers = header(request, "Access-Control-Request-Headers");
     call.accept = header(request, "Accept");
     call.last_event_id = header(request, "Last-Event-ID");
-    call.boot = header(request, "Mozpool-Boot");
+    call.boot = header(request, "Mozpool-Boot").and_then(|token| token.parse().ok());
     call.if_none_match = header(request, "If-None-Match");
     call.peer = peer(request);
     call.credentials = Credentials {

@@ -139,8 +139,7 @@ impl Backlog {
                 };
             }
             JournalLine::Tftp { from, mac, at, message, step } => {
-                let by_mac = mac.and_then(|mac| senders.device_with(mac));
-                let Some(device) = by_mac.or_else(|| senders.device(from, "")) else {
+                let Some(device) = senders.device_of_boot(from, mac) else {
                     // Lines kept aside have no source of their own.
                     self.due.get_or_insert(now + BATCH_WAIT);
                     let message = &format!("tftp: {message}");
@@ -467,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_goes_to_the_board_that_said_its_mac_or_else_to_that_of_the_address() {
+    fn a_transfer_goes_to_the_board_whose_address_it_is_or_else_to_that_of_the_mac() {
         let (mine, other) = (Mac([2; 6]), Mac([4; 6]));
         let senders = senders().with_macs(&[(mine, "panda-2".into())]);
         let mut backlog = Backlog::new("here", Instant::now());
@@ -491,7 +490,7 @@ mod tests {
         let due = backlog.next(start, true).unwrap();
         let devices: Vec<(&str, &str)> = due.lines.iter().map(|l| (&*l.device, &*l.source)).collect();
         let (one, two) = ((DEVICE, "tftp"), ("panda-2", "tftp"));
-        assert_eq!(devices, [two, two, one, one]);
+        assert_eq!(devices, [two, one, one, one], "a board does not write into another's log");
         assert_eq!((&*due.stray[0].sender, &*due.stray[0].message), ("10.0.0.9", "tftp: x"));
     }
 

@@ -422,6 +422,7 @@ impl<S: LogStore> Journal<S> {
             }
         }
         self.senders = Senders::new(&self.devices, &self.found).with_macs(&self.macs);
+        self.vouched.keep(&self.devices);
         self.is_told = false;
         let is_name = |fqdn: &&String| !fqdn.is_empty() && fqdn.parse::<IpAddr>().is_err();
         let all: BTreeSet<&String> = self.devices.iter().map(|(_, fqdn)| fqdn).filter(is_name).collect();
@@ -464,8 +465,11 @@ impl<S: LogStore> Journal<S> {
             while !self.backlog.is_full() {
                 let Some(line) = self.in_hand.next_line() else { break };
                 let added = self.backlog.add_syslog(&line, &self.senders, now);
-                if added == Added::Device && !self.senders.has_address(line.from) {
-                    self.is_told &= !self.vouched.add(line.from, now);
+                if added == Added::Device
+                    && !self.senders.has_address(line.from)
+                    && let Some(device) = self.senders.device(line.from, line.hostname)
+                {
+                    self.is_told &= !self.vouched.add(device, line.from, now);
                 }
                 if let Added::Stray(from) = added {
                     if let Some(count) = self.strays.note(from, now) {

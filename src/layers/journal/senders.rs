@@ -78,6 +78,17 @@ impl Senders {
         }
     }
 
+    /// The device whose boot loader asks from this address and names this MAC. Anybody can name any MAC, so the address decides where
+    /// it is one device's own.
+    pub fn device_of_boot(&self, from: IpAddr, mac: Option<Mac>) -> Option<&DeviceName> {
+        let named = mac.and_then(|mac| self.device_with(mac));
+        match self.by_address.get(&from.to_canonical()).map(Vec::as_slice) {
+            Some([device]) => Some(device),
+            Some(devices) => named.filter(|device| devices.contains(device)),
+            None => named,
+        }
+    }
+
     /// By the whole name, or by its first label.
     fn named(&self, hostname: &str) -> Option<&DeviceName> {
         if hostname.is_empty() {
@@ -133,6 +144,26 @@ mod tests {
         ] {
             let got = senders.device(from.parse().unwrap(), hostname.unwrap_or_default()).map(|d| &**d);
             assert_eq!(got, want, "{from} {hostname:?}");
+        }
+    }
+
+    #[test]
+    fn a_boot_is_the_addresss_devices_before_it_is_the_macs() {
+        let devices =
+            devices(&[("a", "10.0.0.1"), ("b", "10.0.0.2"), ("emu-1", "127.0.0.1"), ("emu-2", "127.0.0.1")]);
+        let [b, emu] = [Mac([2; 6]), Mac([3; 6])];
+        let macs = [(b, "b".into()), (emu, "emu-2".into())];
+        let senders = Senders::new(&devices, &Addresses::new()).with_macs(&macs);
+        for (from, mac, want) in [
+            ("10.0.0.1", Some(b), Some("a")),
+            ("10.0.0.1", None, Some("a")),
+            ("10.0.0.9", Some(b), Some("b")),
+            ("10.0.0.9", None, None),
+            ("127.0.0.1", Some(emu), Some("emu-2")),
+            ("127.0.0.1", Some(b), None),
+        ] {
+            let got = senders.device_of_boot(from.parse().unwrap(), mac).map(|d| &**d);
+            assert_eq!(got, want, "{from} {mac:?}");
         }
     }
 

@@ -20,8 +20,8 @@ impl Lifeguard {
         let freed = state == State::Ready && before != State::Ready && entry.claim.is_none();
         // Before every power cycle once more: the last time the store or the template may have failed.
         let cycles = effects.iter().any(|e| matches!(e, Effect::PowerCycle { .. }));
-        let changed =
-            machine.boot != old.boot || (machine.boot.is_some() && (cycles || machine.next != old.next));
+        let is_other_text = machine.next != old.next || machine.boot_token != old.boot_token;
+        let changed = machine.boot != old.boot || (machine.boot.is_some() && (cycles || is_other_text));
         if changed && let Err(why) = self.publish(&device) {
             effects.retain(|e| !matches!(e, Effect::PowerCycle { .. }));
             self.no_boot_config(&device, state, epoch, why);

@@ -197,7 +197,7 @@ fn what_a_board_would_get_is_explained() {
 
     // What an operator chose, and what cannot be had.
     let chosen = crate::logic::lifeguard::Boot { pxe_config: "maintenance".into(), boot_config: None };
-    w.event("b2", crate::logic::lifeguard::Event::Offer(Some(chosen)));
+    w.event("b2", crate::logic::lifeguard::Event::Offer { boot: Some(chosen), cycles: false });
     w.settle();
     assert_eq!(boot_of(&mut w, "b2").why, "in state ready it is offered maintenance, chosen by hand");
     apply(&mut w, &device(1, "mac = ''"));

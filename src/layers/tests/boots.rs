@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::layers::messages::*;
 use crate::logic::events::Signal;
-use crate::logic::lifeguard::{BootToken, Doubt, Ignored, Proof, State as S};
+use crate::logic::lifeguard::{Boot, BootToken, Doubt, Event, Ignored, Proof, State as S};
 
 /// A device whose board is to boot the live system, and the token on the kernel line that it gets.
 fn booting(w: &mut World) -> BootToken {
@@ -65,6 +65,21 @@ fn what_is_not_of_the_present_boot_changes_nothing_and_is_told_once() {
         w.lifeguard.as_ref().expect("it lives").0.doubted().rows().iter().map(|(_, n)| *n).collect();
     assert_eq!(counted, [2, 1, 2, 0, 0, 0]);
     assert_eq!(w.token("b2"), None, "nobody has booted it");
+}
+
+#[test]
+fn what_is_offered_by_hand_once_more_is_published_with_another_token() {
+    let mut w = World::of(1);
+    let mut offered = Vec::new();
+    for _ in 0..2 {
+        let boot = Some(Boot { pxe_config: "image".into(), boot_config: None });
+        w.event("b1", Event::Offer { boot, cycles: true });
+        w.settle();
+        let token = w.token("b1").expect("it boots a live system");
+        assert!(w.boots(1).is_some_and(|text| text.contains(&token.text())), "{:?}", w.boots(1));
+        offered.push(token);
+    }
+    assert_ne!(offered[0], offered[1]);
 }
 
 #[test]

@@ -114,8 +114,8 @@ fn what_a_person_says_proves_nothing() {
     let boot = Some(Boot { pxe_config: "maintenance".into(), boot_config: None });
     let (purpose, state) = (Purpose::Pxe, S::MaintenanceMode);
     let begin = Turn::Begin { purpose, image: None, request: None, from: state, state };
-    assert_eq!(board.hears(Event::Offer(boot)), [begin]);
-    assert_eq!(board.hears(Event::Offer(None)), []);
+    assert_eq!(board.hears(Event::Offer { boot, cycles: true }), [begin]);
+    assert_eq!(board.hears(Event::Offer { boot: None, cycles: false }), []);
 }
 
 #[test]

@@ -192,8 +192,9 @@ pub enum Event {
     Released { policy: ReturnPolicy },
     /// An operator puts it into a state, if it is in `from`.
     Force { from: String, to: State, who: String },
-    /// An operator chooses what the next network boot offers (`None`: nothing), beside the machine.
-    Offer(Option<Boot>),
+    /// An operator chooses what the next network boot offers (`None`: nothing), beside the machine; with `cycles` the power goes off
+    /// and on next, so that whatever runs then is another boot.
+    Offer { boot: Option<Boot>, cycles: bool },
 }
 
 impl Event {
@@ -210,7 +211,7 @@ impl Event {
             | Self::Please(_)
             | Self::Released { .. }
             | Self::Force { .. }
-            | Self::Offer(_) => None,
+            | Self::Offer { .. } => None,
         }
     }
 

@@ -77,6 +77,8 @@ pub enum Proof {
     Boot(Option<BootToken>),
     /// It comes from another address than the board's; nothing else counts.
     Foreign,
+    /// It shows this, and comes from another address than the board's name was last found to mean.
+    FromElsewhere(BootToken),
     /// The board's address would decide, and is not known here.
     NoAddress,
 }
@@ -109,7 +111,7 @@ impl Doubt {
                 "its boot token is not that of the device's present boot: an earlier boot says it, or another board"
             }
             Self::NoAddress => {
-                "the device's address is not known here, so nobody can tell whether it comes from there"
+                "the device's address is not known here, or is another by now, so nobody can tell yet whether it comes from there"
             }
             Self::NotForBoards => {
                 "no board can say it: the hardware layer finds it out; who may operate the device can say it with a token of the API"
@@ -126,7 +128,9 @@ impl Proof {
     pub fn holds_for(self, present: Option<&BootToken>) -> Result<(), Doubt> {
         match (self, present) {
             (Self::Operator | Self::NotNeeded, _) => Ok(()),
-            (Self::Foreign, _) => Err(Doubt::Foreign),
+            // It has what only this boot was given: perhaps the board has another address since the name was looked up.
+            (Self::FromElsewhere(shown), Some(present)) if shown.is(present) => Err(Doubt::NoAddress),
+            (Self::Foreign | Self::FromElsewhere(_), _) => Err(Doubt::Foreign),
             (Self::NoAddress, _) => Err(Doubt::NoAddress),
             (Self::Boot(None), _) => Err(Doubt::NoToken),
             (Self::Boot(Some(shown)), Some(present)) if shown.is(present) => Ok(()),
@@ -166,6 +170,9 @@ mod tests {
             (Proof::Boot(None), Some(now), Err(Doubt::NoToken)),
             (Proof::Boot(None), None, Err(Doubt::NoToken)),
             (Proof::Foreign, Some(now), Err(Doubt::Foreign)),
+            (Proof::FromElsewhere(now), Some(now), Err(Doubt::NoAddress)),
+            (Proof::FromElsewhere(before), Some(now), Err(Doubt::Foreign)),
+            (Proof::FromElsewhere(before), None, Err(Doubt::Foreign)),
             (Proof::NoAddress, Some(now), Err(Doubt::NoAddress)),
         ] {
             assert_eq!(proof.holds_for(present.as_ref()), want, "{proof:?} {present:?}");

@@ -182,17 +182,24 @@ impl Run<'_> {
                 self.enter(to);
                 Ok(())
             }
-            Event::Offer(boot) => {
+            Event::Offer { boot, cycles } => {
                 if state == State::LockedOut {
                     return Err(Ignored::NotExpected { event: "power and PXE control", state });
                 }
-                if self.moved.next.boot == boot {
+                let is_other = self.moved.next.boot != boot;
+                // Two power-ons never share a token: what ran before the first of them may still say something.
+                let ends_boot = cycles && (boot.is_some() || self.moved.next.boot_token.is_some());
+                if !is_other && !ends_boot {
                     return Err(Ignored::AsItWas);
                 }
                 self.moved.log.push(match &boot {
                     Some(boot) => format!("PXE config {} offered by hand", boot.pxe_config),
-                    None => "PXE config taken away by hand".into(),
+                    None if is_other => "PXE config taken away by hand".into(),
+                    None => "power is cycled by hand: what its live system still says counts no more".into(),
                 });
+                if cycles {
+                    self.moved.next.boot_token = None;
+                }
                 if boot.is_some() {
                     self.moved.next.boot_token = Some(self.facts.boot_token);
                     // Whoever offers it by hand cycles power next.

@@ -599,7 +599,7 @@ fn locked_out_means_hands_off() {
     for signal in Sig::ALL {
         assert!(d.try_hear(said(*signal)).is_err(), "{signal}");
     }
-    assert!(d.try_hear(Event::Offer(None)).is_err());
+    assert!(d.try_hear(Event::Offer { boot: None, cycles: false }).is_err());
     assert_eq!(d.please(Ask::Online), S::PxePowerCycling, "self-test before it is used again");
     let mut used = Story::of(S::Ready).claimed();
     assert_eq!(used.try_hear(Event::Please(Ask::Offline)), Err(Ignored::Assigned(RequestId(7))));

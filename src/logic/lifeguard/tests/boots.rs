@@ -112,11 +112,29 @@ fn what_boots_its_own_disk_has_no_live_system_that_could_report() {
 fn an_offer_by_hand_has_a_token_and_one_that_is_taken_back_leaves_it_to_what_may_run() {
     let mut d = Story::of(S::Ready);
     let token = d.next_token();
-    let boot = Boot { pxe_config: "debian-pxe".into(), boot_config: None };
-    d.hear(Event::Offer(Some(boot)));
+    let boot = Some(Boot { pxe_config: "debian-pxe".into(), boot_config: None });
+    d.hear(Event::Offer { boot: boot.clone(), cycles: true });
     assert_eq!(d.device.boot_token, Some(token));
-    d.hear(Event::Offer(None));
-    assert_eq!(d.device.boot_token, Some(token));
+    d.hear(Event::Offer { boot: None, cycles: false });
+    assert_eq!((d.device.boot.clone(), d.device.boot_token), (None, Some(token)));
+    let again = d.try_hear(Event::Offer { boot: None, cycles: false });
+    assert_eq!(again, Err(Ignored::AsItWas));
+    // What is offered already is another boot, if the power is cycled once more.
+    let (second, offer) = (d.next_token(), Event::Offer { boot, cycles: true });
+    d.hear(offer.clone());
+    assert_eq!(d.device.boot_token, Some(second));
+    let third = d.next_token();
+    d.hear(offer);
+    assert_eq!(d.device.boot_token, Some(third));
+    // A power cycle into its own system ends the boot, also where nothing was offered any more.
+    d.hear(Event::Offer { boot: None, cycles: false });
+    d.hear(Event::Offer { boot: None, cycles: true });
+    assert_eq!(d.device.boot_token, None);
+    let nothing = d.try_hear(Event::Offer { boot: None, cycles: true });
+    assert_eq!(nothing, Err(Ignored::AsItWas));
+    let last = d.next_token();
+    d.hear(Event::Offer { boot: Some(Boot { pxe_config: "x".into(), boot_config: None }), cycles: true });
+    assert_eq!(d.device.boot_token, Some(last));
     d.hear(Event::Force { from: "ready".into(), to: S::Troubleshooting, who: "x".into() });
     assert_eq!(d.device.boot_token, None, "nothing is under way");
 }
