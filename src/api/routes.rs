@@ -491,7 +491,8 @@ pub const ROUTES: &[Route] = &[
         .gives(&[ok(&shapes::SESSION)])
         .fails(&[BAD_BODY, (401, "No such token is known, or it is good no more."), (429, "Too many logins from this address have failed; `Retry-After` has the seconds.")]),
     get("/api/session", Any, Needs::Nothing, Plain(session::show), "Who calls, and what they may do.")
-        .named("getSession", Access).for_caller().gives(&[ok(&shapes::SESSION)]),
+        .named("getSession", Access).for_caller().gives(&[ok(&shapes::SESSION)])
+        .fails(&[(403, "The server asks nobody, and was called by a name that may be anybody's.")]),
     delete("/api/session", Any, Needs::Nothing, Plain(session::end), "Logs a page out.")
         .named("endSession", Access).for_caller().gives(&[empty(204, "There is no session any more.")]),
     get("/api/token/list", Any, Needs::Admin, Plain(token::list), "Tokens, without their secrets.")

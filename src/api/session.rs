@@ -43,7 +43,7 @@ pub(super) fn begin(ctx: &mut Ctx<'_>) -> Result<Reply> {
     }
     if let Some(before) = before {
         ctx.store.end_session(&before)?;
-        ctx.commands.access.forget();
+        ctx.commands.access.forget_session(before);
     }
     ctx.caller = Caller::known(row.name, row.role, row.environments, Via::Session);
     ctx.caller.csrf = Some(secret.csrf());
@@ -76,7 +76,7 @@ pub(super) fn show(ctx: &mut Ctx<'_>) -> Result<Reply> {
 pub(super) fn end(ctx: &mut Ctx<'_>) -> Result<Reply> {
     if let Some(session) = own_session(ctx) {
         ctx.store.end_session(&session)?;
-        ctx.commands.access.forget();
+        ctx.commands.access.forget_session(session);
     }
     Ok(Reply::empty(204).with("Set-Cookie", cookie(ctx, "", 0)))
 }

@@ -97,6 +97,11 @@ impl Known {
         lock(&self.callers).clear();
     }
 
+    /// Asks it for this one anew.
+    pub(super) fn forget_one(&self, key: &Key) {
+        lock(&self.callers).remove(key);
+    }
+
     /// Nobody has said yet that the token was used today.
     pub(super) fn is_first_use(&self, token: &TokenRow, today: Timestamp) -> bool {
         let key = (token.name.clone(), token.made);

@@ -18,7 +18,8 @@ use super::owner;
 use super::reply::{ApiError, Reply, Result};
 use super::routes::Route;
 use crate::access::{
-    Caller, Denied, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket, with_ticket,
+    Caller, Denied, Digest, Errand, Mode, Needs, Place, Secret, TICKET_LIFE_S, Ticket, Via, split_ticket,
+    with_ticket,
 };
 use crate::layers::audit::{Auditor, Note};
 use crate::layers::http::Client;
@@ -151,6 +152,11 @@ impl Access {
     /// Whoever has revoked something is not to see it work again.
     pub(super) fn forget(&self) {
         self.known.forget();
+    }
+
+    /// The same for whoever has logged out; all others are known as before.
+    pub(super) fn forget_session(&self, session: Digest) {
+        self.known.forget_one(&Key::Session(session));
     }
 
     /// Counts a call from this address that came to nothing; whether it is to be told.
