@@ -186,7 +186,14 @@ fn prometheus_takes_what_it_is_given() {
     takes(&["check", "metrics"], &scrape(daemon.http).text);
     let rules = folder().join("mozpool-alerts.yml");
     takes(&["check", "rules", rules.to_str().unwrap()], "");
-    takes(&["check", "config", folder().join("prometheus.yml").to_str().unwrap()], "");
+    // The token's file must be there.
+    let (config, token) = (lab.path("prometheus.yml"), lab.path("token"));
+    let text = read("prometheus.yml");
+    let there = text.replace("/etc/prometheus/mozpool.token", token.to_str().unwrap());
+    assert_ne!(text, there, "servers ask for a token unless they are told not to");
+    fs::write(&config, there.replace("mozpool-alerts.yml", rules.to_str().unwrap())).unwrap();
+    fs::write(token, "mzp_example\n").unwrap();
+    takes(&["check", "config", config.to_str().unwrap()], "");
 
     // OpenMetrics, as the same tool reads it for a store of its own: that wants a time behind each value.
     let (_, text) = fetch(daemon.http, "application/openmetrics-text;version=1.0.0");
