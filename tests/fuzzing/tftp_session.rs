@@ -4,6 +4,7 @@
 //! - before anything is acknowledged no more is sent than the first answer, once for each time that it was asked for, and thrice by itself;
 //! - before a block is acknowledged 128 KiB of the first window are sent, or three of them if that is more;
 //! - after that each packet that comes and each run of the timer brings a window at most;
+//! - nothing is acknowledged that was not sent;
 //! - each block that is sent is that block of the file;
 //! - the session ends by itself when nothing more comes;
 //! - it ends well only when the last block was acknowledged, and a client that acknowledges what it has, however much of it is lost
@@ -46,6 +47,8 @@ struct Session {
     first_answers: usize,
     /// Bytes of file sent after the client was heard and before it has acknowledged a block.
     first_bytes: usize,
+    /// The last block that was sent.
+    sent: u64,
 }
 
 /// What travels of a file in this mode (RFC 764).
@@ -76,6 +79,12 @@ impl Session {
                 assert!(self.first_bytes <= most, "{} bytes to who acknowledged none", self.first_bytes);
             }
             self.check(bytes);
+            if let Ok(Packet::Data { block, .. }) = packet::decode(bytes) {
+                // What is sent is not acknowledged yet, and not far from what is.
+                let acked = self.one.acked();
+                let low = u16::try_from(acked & 0xffff).expect("masked");
+                self.sent = self.sent.max(acked + u64::from(block.wrapping_sub(low)));
+            }
             if self.lose > 0 {
                 self.lose -= 1;
                 continue;
@@ -108,6 +117,7 @@ impl Session {
     fn hear(&mut self, bytes: &[u8]) {
         let before = self.first_answers;
         self.one.hear(bytes);
+        assert!(self.one.acked() <= self.sent, "{} of {} sent", self.one.acked(), self.sent);
         assert!(self.run() <= self.window, "more than a window for one packet");
         assert!(self.one.heard() || self.first_answers <= before + 1);
     }
@@ -143,6 +153,7 @@ pub(crate) fn run(data: &[u8]) {
         honest: true,
         first_answers: 0,
         first_bytes: 0,
+        sent: 0,
         one,
     };
     let mut asked = 1;

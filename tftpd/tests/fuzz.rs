@@ -97,12 +97,10 @@ fn a_hundred_thousand_bad_packets_cost_neither_memory_nor_service() {
     }
     well("at the end");
     let stats = &server.stats;
-    for (name, counter) in [
-        ("requests", &stats.requests),
-        ("refused", &stats.refused),
-        ("malformed", &stats.malformed),
-        ("strays", &stats.strays),
-    ] {
+    // What strangers send to a transfer's port the kernel turns away.
+    for (name, counter) in
+        [("requests", &stats.requests), ("refused", &stats.refused), ("malformed", &stats.malformed)]
+    {
         assert!(counter.get() > PACKETS / 100, "{name}: {}", counter.get());
     }
     assert_eq!(stats.throttled.get(), 0, "all of it was looked at");
