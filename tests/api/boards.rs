@@ -116,7 +116,7 @@ fn on_a_server_that_asks_nobody_a_token_speaks_for_boards_by_its_own_role() {
     let world = world(BoardEvents::Token, Some("127.0.0.1"), &[]);
     let as_role = |name, role, environments| bearer(&token(&world, name, role, environments, None));
     let operator = as_role("op", Role::Operator, &[]);
-    assert_eq!(shown(&world, &[&operator]), "NotNeeded");
+    assert_eq!(shown(&world, &[&operator]), "Operator");
     for who in [as_role("eve", Role::Viewer, &[]), as_role("else", Role::Operator, &["tests"])] {
         assert_eq!(shown(&world, &[&who]), "Boot(None)");
         let off = world.call("POST", "/api/device/panda-0001/power-off", &[&who], b"");

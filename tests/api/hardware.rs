@@ -25,7 +25,7 @@ fn a_power_cycle_offers_first_what_is_to_be_booted() {
         ),
     ] {
         assert_eq!(cycle(body).line(), "200 {}", "{body}");
-        assert_eq!(world.heard(), format!("panda-0001 Offer({offer})"));
+        assert_eq!(world.heard(), format!("panda-0001 Offer {{ boot: {offer}, cycles: true }}"));
         assert_eq!(world.heard(), power);
     }
     assert_eq!(cycle(r#"{"pxe_config":"none"}"#).message(), "there is no PXE config `none`");
@@ -46,7 +46,7 @@ fn nothing_to_take_away_is_no_reason_not_to_cycle() {
     let world = start();
     world.answers().device.push_back(DeviceAnswer::Ignored { state: State::Ready, why: Ignored::AsItWas });
     assert_eq!(world.post("/api/device/panda-0001/power-cycle", "").line(), "200 {}");
-    assert_eq!(world.heard(), "panda-0001 Offer(None)");
+    assert_eq!(world.heard(), "panda-0001 Offer { boot: None, cycles: true }");
     assert_eq!(world.heard(), world_relay("PowerCycle", 3));
 }
 
@@ -111,7 +111,7 @@ fn hands_off_what_is_locked_out() {
     world.answers().device.push_back(DeviceAnswer::Ignored { state: State::LockedOut, why });
     let answer = world.post("/api/device/panda-0001/power-cycle", "");
     assert!(answer.message().starts_with("panda-0001 is locked_out"), "{}", answer.message());
-    assert_eq!(world.heard(), "panda-0001 Offer(None)");
+    assert_eq!(world.heard(), "panda-0001 Offer { boot: None, cycles: true }");
     assert!(world.heard_nothing(), "the power was left alone");
 }
 
