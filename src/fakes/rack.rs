@@ -155,6 +155,13 @@ impl Rack {
         self.places.iter().filter(off).map(|p| p.identity.name.clone()).collect()
     }
 
+    /// Names of boards that had power, and whose relay cuts it now: those that nobody has asked for never had any.
+    pub fn lost_power(&self) -> Vec<String> {
+        let mut names = self.without_power();
+        names.retain(|name| self.boards().any(|(n, notes)| n == name && notes.read().power_ons > 0));
+        names
+    }
+
     /// The rack as a lab file: hardware with short limits, the image `image` that is `size` bytes at `path` of the server's
     /// file root, relay boards, devices.
     ///

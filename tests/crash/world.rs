@@ -179,9 +179,9 @@ state = "ready"
         copy
     }
 
-    /// Boards that their relay keeps without power.
+    /// Boards that were used, and that their relay keeps without power.
     pub(crate) fn without_power(&self) -> Vec<String> {
-        let mut names = self.rack.without_power();
+        let mut names = self.rack.lost_power();
         let (bank, relay) = (Bank::new(1).unwrap(), Relay::new(1).unwrap());
         if self.bench_power.power(bank, relay) == PowerState::Off {
             names.push("bench".into());

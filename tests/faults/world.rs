@@ -212,9 +212,9 @@ secret_file = "{folder}/secret"
         boards.map(|(name, notes)| (name.to_owned(), notes.clone())).collect()
     }
 
-    /// Boards that their relay keeps without power.
+    /// Boards that were used, and that their relay keeps without power.
     pub(crate) fn without_power(&self) -> Vec<String> {
-        self.servers.iter().flat_map(|s| s.rack.without_power()).collect()
+        self.servers.iter().flat_map(|s| s.rack.lost_power()).collect()
     }
 
     fn log(&self, server: usize) -> File {
