@@ -3,7 +3,7 @@
 //!
 //! QEMU runs without KVM, so every limit is a multiple of what an idle machine takes (a boot: about 15 s). Needs root.
 
-use super::{Daemon, mozpool};
+use super::{Daemon, mozpool, wait_at_most};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -251,12 +251,12 @@ tcp = ["0.0.0.0:514"]
         json!({"url": format!("http://10.9.0.1:8080/files/images/{variant}"), "sha256": sum})
     }
 
-    /// The page that only the installed system has.
+    /// The page that only the installed system has. PXELINUX answers ping as well, so the board may still be on its way there.
     pub fn installed_page(&self) -> String {
         let agent: ureq::Agent =
             ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build().into();
-        let mut page =
-            agent.get("http://10.9.0.101/installed").call().expect("the installed system has a web server");
+        let page = || agent.get("http://10.9.0.101/installed").call().ok();
+        let mut page = wait_at_most(PATIENCE, "the installed system's web server", page);
         page.body_mut().read_to_string().expect("text")
     }
 }
