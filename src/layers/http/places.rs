@@ -13,20 +13,44 @@ use std::time::Instant;
 pub(super) struct Places {
     /// Nothing has happened before it.
     origin: Instant,
-    own: HashMap<Client, u32>,
-    /// The same, in the order of how many.
-    by_number: BTreeSet<(u32, Client)>,
+    /// How many connections each client has.
+    own: Ranking,
     /// Those that nobody works on, with the time of their last call.
     resting: BTreeSet<(Client, Instant, usize)>,
     due: BTreeSet<(Instant, usize)>,
     /// Those that hold memory, with how many bytes.
     holding: BTreeSet<(Client, usize, usize)>,
     /// How many bytes each client holds.
-    held_by: HashMap<Client, usize>,
-    /// The same, in the order of how many.
-    by_held: BTreeSet<(usize, Client)>,
+    held_by: Ranking,
     /// All bytes.
     held: usize,
+}
+
+/// How much each client has of something, and who has most.
+#[derive(Debug, Default)]
+struct Ranking {
+    of: HashMap<Client, usize>,
+    /// The same, in the order of how much.
+    in_order: BTreeSet<(usize, Client)>,
+}
+
+impl Ranking {
+    /// A client has that much less of it, and that much more.
+    fn change(&mut self, client: Client, less: usize, more: usize) {
+        let own = self.of.entry(client).or_default();
+        self.in_order.remove(&(*own, client));
+        *own = own.saturating_sub(less) + more;
+        if *own == 0 {
+            self.of.remove(&client);
+        } else {
+            self.in_order.insert((*own, client));
+        }
+    }
+
+    /// Those who have some, in that order.
+    fn most_first(&self) -> impl Iterator<Item = Client> + '_ {
+        self.in_order.iter().rev().map(|(_, client)| *client)
+    }
 }
 
 impl Places {
@@ -34,36 +58,23 @@ impl Places {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             origin: now,
-            own: HashMap::new(),
-            by_number: BTreeSet::new(),
+            own: Ranking::default(),
             resting: BTreeSet::new(),
             due: BTreeSet::new(),
             holding: BTreeSet::new(),
-            held_by: HashMap::new(),
-            by_held: BTreeSet::new(),
+            held_by: Ranking::default(),
             held: 0,
         }
     }
 
     /// One more.
     pub(super) fn open(&mut self, client: Client) {
-        self.change(client, 1);
+        self.own.change(client, 0, 1);
     }
 
     /// One less; it does not rest, holds nothing, and nothing of it is due.
     pub(super) fn close(&mut self, client: Client) {
-        self.change(client, -1);
-    }
-
-    fn change(&mut self, client: Client, by: i32) {
-        let own = self.own.entry(client).or_default();
-        self.by_number.remove(&(*own, client));
-        *own = own.saturating_add_signed(by);
-        if *own == 0 {
-            self.own.remove(&client);
-        } else {
-            self.by_number.insert((*own, client));
-        }
+        self.own.change(client, 1, 0);
     }
 
     /// It may be closed to make room for another one.
@@ -86,14 +97,7 @@ impl Places {
             self.holding.insert((client, new, place));
         }
         self.held = self.held - old + new;
-        let own = self.held_by.entry(client).or_default();
-        self.by_held.remove(&(*own, client));
-        *own = *own - old + new;
-        if *own == 0 {
-            self.held_by.remove(&client);
-        } else {
-            self.by_held.insert((*own, client));
-        }
+        self.held_by.change(client, old, new);
     }
 
     /// Bytes that all of them hold.
@@ -103,8 +107,8 @@ impl Places {
 
     /// Who goes first when they hold too much. Who holds nothing stays: closing it would help nobody.
     pub(super) fn first_to_give_back(&self) -> Option<usize> {
-        let (_, client) = self.by_held.last()?;
-        let own = self.holding.range((*client, 0, 0)..=(*client, usize::MAX, usize::MAX));
+        let client = self.held_by.most_first().next()?;
+        let own = self.holding.range((client, 0, 0)..=(client, usize::MAX, usize::MAX));
         own.last().map(|(_, _, place)| *place)
     }
 
@@ -131,9 +135,9 @@ impl Places {
 
     /// Who goes first.
     pub(super) fn first_to_go(&self) -> Option<usize> {
-        self.by_number.iter().rev().find_map(|(_, client)| {
-            let (owner, _, place) = self.resting.range((*client, self.origin, 0)..).next()?;
-            (owner == client).then_some(*place)
+        self.own.most_first().find_map(|client| {
+            let (owner, _, place) = self.resting.range((client, self.origin, 0)..).next()?;
+            (*owner == client).then_some(*place)
         })
     }
 }
@@ -166,7 +170,7 @@ mod tests {
         }
         // Of as many, it does not matter whose.
         assert_eq!(gone, [2, 1, 4, 5, 3, 0]);
-        assert!(places.own.is_empty() && places.by_number.is_empty());
+        assert!(places.own.most_first().next().is_none() && places.own.of.is_empty());
     }
 
     #[test]
@@ -205,7 +209,11 @@ mod tests {
             gone.push((place, places.held()));
         }
         assert_eq!(gone, [(21, 1201), (20, 501), (22, 1), (23, 0)]);
-        assert!(places.holding.is_empty() && places.held_by.is_empty() && places.by_held.is_empty());
+        assert!(
+            places.holding.is_empty()
+                && places.held_by.most_first().next().is_none()
+                && places.held_by.of.is_empty()
+        );
     }
 
     #[test]
